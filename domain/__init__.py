@@ -1,0 +1,1 @@
+"""Frozen values of conversations, model calls and jobs, and the rules on them. Standard library only."""

@@ -1,0 +1,63 @@
+"""Sound as the models hear it: 16 kHz, mono, signed 16-bit little-endian."""
+
+from dataclasses import dataclass
+
+from domain.canonical import sha256_of
+
+SAMPLE_RATE = 16_000
+"""Hz. What Whisper and Silero VAD were trained on."""
+BYTES_PER_SAMPLE = 2
+WINDOW_SECONDS = 30.0
+"""The receptive field of Whisper's encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of time, in seconds from the start of the recording."""
+
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechWindow:
+    """At most `WINDOW_SECONDS` of sound around speech, cut at silence: the input of one transcription call.
+
+    `pcm` is s16le mono at `SAMPLE_RATE`; `speech` are the stretches inside it that hold speech, in seconds of
+    the recording. The content key depends on the sound only, never on where in a recording it stands.
+    """
+
+    index: int
+    start: float
+    end: float
+    pcm: bytes
+    speech: tuple[Span, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return len(self.pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)
+
+    @property
+    def sha256(self) -> str:
+        return sha256_of(self.pcm)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedAudio:
+    """A recording decoded to s16le mono 16 kHz in the file `pcm_path`.
+
+    `damaged` is set when the container or codec reported errors, or promised more than it held, and what
+    could be decoded is served.
+    """
+
+    pcm_path: str
+    seconds: float
+    container: str
+    codec: str
+    channels: int
+    sample_rate: int
+    damaged: bool = False

@@ -1,0 +1,110 @@
+"""Jobs: work that was accepted, its states, and the rules between them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from domain.canonical import Json
+
+
+class JobKind(StrEnum):
+    CONVERSATION = "conversation"
+    TRANSCRIPTION = "transcription"
+    RECAP = "recap"
+    EMBEDDING = "embedding"
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def ended(self) -> bool:
+        return self not in (JobStatus.QUEUED, JobStatus.IN_PROGRESS)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. `fraction` (0 to 1) never goes back; `eta_s` in seconds, None when unknown."""
+
+    fraction: float = 0.0
+    stage: str = "queued"
+    eta_s: float | None = None
+    queue_position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a job failed: the members of an RFC 9457 problem that the edge completes. `code` is the error kind."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What was asked for, before anything is stored.
+
+    `payload` is plain data: the options of the request and the hashes of its blobs. `deadline` is absolute
+    (Unix seconds). `body_sha256` is the fingerprint that an idempotency key is held to.
+    """
+
+    kind: JobKind
+    payload: Mapping[str, Json]
+    tenant: str = "default"
+    idempotency_key: str | None = None
+    body_sha256: str = ""
+    priority: int = 0
+    deadline: float | None = None
+    store: bool = True
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An accepted job as anybody may see it. Times are Unix seconds.
+
+    `result` maps `conversation_id`, `transcript_id`, `recap_id`, `embedding_id` to ids, each as soon as its
+    stage is stored.
+    """
+
+    id: str
+    request: JobRequest
+    status: JobStatus
+    progress: Progress
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    attempts: int = 0
+    cancel_requested: bool = False
+    result: Mapping[str, str] = field(default_factory=dict)
+    error: Problem | None = None
+
+    def result_id(self, prefix: str) -> str:
+        """The id of this job's result of one kind: the same on every attempt, so a repeated write replaces."""
+        return f"{prefix}_{self.id.removeprefix('job_')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job until `until` (store's clock). Every write carries the `fence`."""
+
+    job: Job
+    owner: str
+    fence: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened to a job; `sequence` counts from 1 per job without gaps."""
+
+    job_id: str
+    sequence: int
+    type: str
+    data: Mapping[str, Json]
+    created_at: float

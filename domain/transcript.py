@@ -1,0 +1,97 @@
+"""Transcripts: words with times, segments with scores, and how much of the speech they cover."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from domain.audio import Span
+from domain.call import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its times in seconds and the model's probability for it (0 to 1)."""
+
+    start: float
+    end: float
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentScores:
+    """What the recogniser thought of its own text (meaning of each: Whisper paper, section 4.5)."""
+
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A sentence or a breath of speech. `id` is its place in the transcript, from 0; times in seconds."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    scores: SegmentScores | None = None
+    words: tuple[Word, ...] = ()
+    speaker: str | None = None
+
+    def shifted(self, seconds: float) -> "Segment":
+        words = tuple(replace(word, start=word.start + seconds, end=word.end + seconds) for word in self.words)
+        return replace(self, start=self.start + seconds, end=self.end + seconds, words=words)
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedWindow:
+    """What was recognised in one window; times count from the window's start."""
+
+    language: str
+    language_probability: float
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectSpan:
+    """Speech that got no text, or text that was withheld: where, and the reason as a short code."""
+
+    start: float
+    end: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the speech that was found got text: the honest part of a transcript."""
+
+    speech_seconds: float
+    transcribed_seconds: float
+    suspects: tuple[SuspectSpan, ...] = ()
+
+    @property
+    def ratio(self) -> float:
+        """1.0 when there was nothing to transcribe."""
+        return 1.0 if self.speech_seconds <= 0 else min(1.0, self.transcribed_seconds / self.speech_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A recording as text. `duration` in seconds; `damaged` when the audio decoded only in part."""
+
+    id: str
+    language: str
+    duration: float
+    segments: tuple[Segment, ...]
+    coverage: Coverage
+    provenance: tuple[Provenance, ...] = ()
+    damaged: bool = False
+
+    @property
+    def text(self) -> str:
+        return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def spans(self) -> Sequence[Span]:
+        return [Span(segment.start, segment.end) for segment in self.segments]

@@ -1,0 +1,38 @@
+"""Texts to vectors."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from domain.call import Answer, CallContext, ModelIdentity
+
+
+class InputType(StrEnum):
+    """Whether a text asks or answers; models that treat the two alike ignore it."""
+
+    QUERY = "query"
+    DOCUMENT = "document"
+
+
+Vectors = tuple[tuple[float, ...], ...]
+
+
+class Embedder(Protocol):
+    """Places texts in the vector space of one model."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> ModelIdentity: ...
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int: ...
+
+    @abstractmethod
+    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
+        """Return one unit-length vector of `dimensions` per text, in order.
+
+        A text longer than the model reads is refused (ModelRejected), never cut silently. Raises the ModelError kinds,
+        BudgetExceeded, RateLimited or DeadlineExceeded.
+        """
