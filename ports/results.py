@@ -57,8 +57,8 @@ class EmbeddingStore(Protocol):
 class SearchIndex(Protocol):
     """Finds passages by words and by meaning, one tenant at a time.
 
-    Vectors of different models (or revisions) live in different spaces and are never compared: a query vector only meets passages of
-    its own model.
+    Vectors of different models (or revisions) live in different spaces and are never compared: a query vector only meets
+    passages of its own model.
     """
 
     @abstractmethod
