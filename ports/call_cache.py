@@ -57,6 +57,10 @@ class CallCache(Protocol):
         """End the flight without an answer, so that the next caller may try at once."""
 
     @abstractmethod
+    async def discard(self, scope: str, key: str) -> None:
+        """Remove one answer that could not be read, so that the next `begin` claims its flight. A flight is left alone."""
+
+    @abstractmethod
     async def peek(self, scope: str, keys: list[str]) -> set[str]:
         """Return which of `keys` have an answer; changes nothing."""
 
