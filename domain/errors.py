@@ -62,6 +62,10 @@ class QueueFull(WithRetryAfter):
     """The job queue takes no more work for now; nothing was stored."""
 
 
+class StillRunning(WithRetryAfter):
+    """What was asked has to wait for running work to stop; that work was told to."""
+
+
 class RateLimited(WithRetryAfter):
     """A rate limit was met, ours or a provider's."""
 

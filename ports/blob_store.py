@@ -45,3 +45,11 @@ class BlobStore(Protocol):
     @abstractmethod
     async def delete(self, tenant: str, blob_id: str) -> None:
         """Remove the content; removing what is not there is no error."""
+
+
+class BlobReferences(Protocol):
+    """Knows which stored bytes are still named by something."""
+
+    @abstractmethod
+    async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
+        """Say whether a job of this tenant names the blob."""
