@@ -1,0 +1,101 @@
+"""Warm model replicas. Each loads and warms its engine in the constructor, so ready means warm.
+
+The engines come in as factories: this module knows Ray and no model library.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from ray import serve
+
+from domain.errors import ModelUnavailable, WordloopError
+from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput
+
+log = logging.getLogger("ray.serve")
+
+
+class BatchEngine(Protocol):
+    """An engine that answers many requests in one pass, on the calling thread."""
+
+    def warm_up(self) -> None: ...
+
+    def run(self, batch: Sequence[Any]) -> Sequence[RawOutput | WordloopError]: ...
+
+
+class ConcurrentEngine(Protocol):
+    """An engine that batches by itself."""
+
+    async def warm_up(self) -> None: ...
+
+    async def generate(self, request: GenerateRequest, meta: CallMeta) -> RawOutput: ...
+
+    async def check_health(self) -> None: ...
+
+    def shutdown(self) -> None: ...
+
+
+class BatchedModelReplica:
+    """A replica around a `BatchEngine`: gathers requests of all jobs into one pass.
+
+    The engine runs on one thread of its own, so that the event loop keeps answering health checks; one thread also
+    keeps passes in order, which native libraries with global state need.
+    """
+
+    async def __init__(self, build: Callable[[], BatchEngine], max_batch_size: int, batch_wait_s: float) -> None:  # type: ignore[misc]  # Serve awaits it
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._engine = await self._on_thread(build)
+        await self._on_thread(self._engine.warm_up)
+        self._batch.set_max_batch_size(max_batch_size)
+        self._batch.set_batch_wait_timeout_s(batch_wait_s)
+
+    async def call(self, request: ModelRequest, _meta: CallMeta) -> RawOutput:
+        """Answer one request as part of whatever batch is being gathered."""
+        result: RawOutput | WordloopError = await self._batch(request)
+        if isinstance(result, WordloopError):
+            raise result
+        return result
+
+    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.02)  # type: ignore[untyped-decorator]
+    async def _batch(self, requests: list[ModelRequest]) -> list[Any]:
+        try:
+            return list(await self._on_thread(self._engine.run, requests))
+        except WordloopError as error:
+            return [error] * len(requests)
+        except Exception as error:
+            # A batch must not fail as one: Serve would hand every caller the same foreign exception.
+            log.exception("engine failed", extra={"batch_size": len(requests)})
+            return [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(requests)
+
+    async def process_id(self) -> int:
+        """The operating system's id of this replica's process, for measurements and fault tests."""
+        return os.getpid()
+
+    async def _on_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+class ConcurrentModelReplica:
+    """A replica around a `ConcurrentEngine`."""
+
+    async def __init__(self, build: Callable[[], ConcurrentEngine]) -> None:  # type: ignore[misc]  # Serve awaits it
+        self._engine = build()
+        await self._engine.warm_up()
+
+    async def call(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
+        """Answer one request; cancelling it aborts the generation inside the engine."""
+        return await self._engine.generate(request, meta)
+
+    async def check_health(self) -> None:
+        """Serve restarts the replica when this raises."""
+        await self._engine.check_health()
+
+    async def process_id(self) -> int:
+        """The operating system's id of this replica's process, for measurements and fault tests."""
+        return os.getpid()
+
+    async def __del__(self) -> None:
+        await asyncio.to_thread(self._engine.shutdown)

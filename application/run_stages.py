@@ -1,0 +1,230 @@
+"""What each kind of job does, top to bottom: the plan of a conversation and its single stages."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from application.payloads import AudioPayload, EmbeddingPayload, RecapPayload
+from application.recap.make_recap import RecapResult
+from application.work_on_jobs import JobSession
+from domain.audio import DecodedAudio
+from domain.call import CallContext
+from domain.job import Job
+from domain.transcript import Segment, Transcript
+from ports.audio_decoder import AudioDecoder
+from ports.blob_store import BlobStore
+from ports.embedder import Embedder, InputType
+from ports.results import EmbeddingStore, Ownership, RecapStore, SearchIndex, TranscriptStore
+from ports.transcriber import TranscriptionOptions
+
+DECODED, TRANSCRIBED, RECAPPED = 0.03, 0.65, 0.98
+"""Shares of a conversation's work that lie behind each stage, from the times of the demo on two cores."""
+TEXTS_PER_CALL = 64
+"""Texts of one embedding call: one batch of the replica, small enough that no call is long."""
+
+
+class Transcribe(Protocol):
+    """`TranscribeAudio`, as the stages see it."""
+
+    async def __call__(
+        self,
+        transcript_id: str,
+        audio: DecodedAudio,
+        options: TranscriptionOptions,
+        context: CallContext,
+        on_window: Callable[[int, int, Sequence[Segment]], Awaitable[None]],
+    ) -> Transcript: ...
+
+
+class Recapitulate(Protocol):
+    """`MakeRecap`, as the stages see it."""
+
+    async def __call__(
+        self,
+        recap_id: str,
+        transcript_id: str | None,
+        segments: Sequence[Segment],
+        language: str,
+        template: str,
+        context: CallContext,
+        progress: Callable[[float], Awaitable[None]],
+    ) -> RecapResult: ...
+
+
+def context_of(job: Job) -> CallContext:
+    """On whose behalf the calls of a job are made, and until when."""
+    request = job.request
+    return CallContext(
+        tenant=request.tenant,
+        job_id=job.id,
+        conversation_id=job.result_id("conversation"),
+        deadline=request.deadline,
+        store=request.store,
+        traceparent=request.traceparent,
+    )
+
+
+def owner_of(job: Job) -> Ownership:
+    """Whose the results of a job are."""
+    return Ownership(job.request.tenant, job.result_id("conversation"))
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribeUpload:
+    """Upload -> decoded sound -> windows -> transcript, stored as soon as it exists.
+
+    `work_dir` takes the decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds.
+    """
+
+    blobs: BlobStore
+    decoder: AudioDecoder
+    transcribe: Transcribe
+    transcripts: TranscriptStore
+    work_dir: Path
+    max_audio_s: float
+    options: TranscriptionOptions
+
+    async def __call__(self, session: JobSession) -> Mapping[str, str]:
+        """Work a transcription job to its end."""
+        transcript = await self.transcript(session, 0.0, 1.0)
+        return {"transcript_id": transcript.id, "conversation_id": session.job.result_id("conversation")}
+
+    async def transcript(self, session: JobSession, start: float, end: float) -> Transcript:
+        """Return the job's transcript, made now or by an earlier attempt; progress moves from `start` to `end`."""
+        job = session.job
+        stored = job.result.get("transcript_id")
+        if stored is not None:
+            return await self.transcripts.get_transcript(job.request.tenant, stored)
+        transcript = await self._make(session, start, end)
+        await self.transcripts.put_transcript(owner_of(job), transcript)
+        result = {"transcript_id": transcript.id, "conversation_id": job.result_id("conversation")}
+        await session.stage_done(result, "transcript.completed", {"transcript_id": transcript.id})
+        return transcript
+
+    async def _make(self, session: JobSession, start: float, end: float) -> Transcript:
+        job = session.job
+        payload = AudioPayload.of(job.request.payload)
+        pcm = self.work_dir / f"{job.id}-{session.lease.fence}.pcm"
+        await session.progress(start, "decoding")
+        try:
+            async with self.blobs.local_path(job.request.tenant, payload.blob_id) as source:
+                audio = await self.decoder.decode(source, pcm, self.max_audio_s)
+            first = start + (end - start) * DECODED
+            await session.progress(first, "transcribing")
+
+            async def on_window(done: int, total: int, _new: Sequence[Segment]) -> None:
+                await session.progress(first + (end - first) * done / max(1, total), "transcribing")
+
+            return await self.transcribe(
+                job.result_id("transcript"), audio, self._options(payload), context_of(job), on_window
+            )
+        finally:
+            pcm.unlink(missing_ok=True)
+
+    def _options(self, payload: AudioPayload) -> TranscriptionOptions:
+        base = self.options.parameters() | {"language": payload.language, "prompt": payload.vocabulary}
+        return TranscriptionOptions(**base)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class RecapTranscript:
+    """Segments -> recap, stored; its sentences and chapters become searchable."""
+
+    make_recap: Recapitulate
+    recaps: RecapStore
+    transcripts: TranscriptStore
+    index: SearchIndex
+
+    async def __call__(self, session: JobSession) -> Mapping[str, str]:
+        """Work a recap job to its end: over a stored transcript, or over segments of the caller's own."""
+        job = session.job
+        payload = RecapPayload.of(job.request.payload)
+        if payload.transcript_id is not None:
+            transcript = await self.transcripts.get_transcript(job.request.tenant, payload.transcript_id)
+            segments, language = transcript.segments, transcript.language
+        else:
+            segments = tuple(
+                Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(payload.segments)
+            )
+            language = "en"
+        return await self.recap(
+            session, payload.transcript_id, segments, payload.language or language, payload.template, 0.0
+        )
+
+    async def recap(
+        self,
+        session: JobSession,
+        transcript_id: str | None,
+        segments: Sequence[Segment],
+        language: str,
+        template: str,
+        start: float,
+    ) -> Mapping[str, str]:
+        """Make, store and index the recap of `segments`; progress moves from `start` to the end."""
+        job = session.job
+        await session.progress(start, "recapping")
+
+        async def progress(fraction: float) -> None:
+            await session.progress(start + (RECAPPED - start) * fraction, "recapping")
+
+        made = await self.make_recap(
+            job.result_id("recap"), transcript_id, segments, language, template, context_of(job), progress
+        )
+        await self.recaps.put_recap(owner_of(job), made.recap)
+        result = {"recap_id": made.recap.id, "conversation_id": job.result_id("conversation")}
+        await session.stage_done(result, "recap.completed", {"recap_id": made.recap.id})
+        if transcript_id is not None and made.passages:
+            await session.progress(RECAPPED, "indexing")
+            await self.index.index(owner_of(job), transcript_id, made.passages)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConversation:
+    """Audio -> transcript -> recap -> searchable vectors: the main job."""
+
+    upload: TranscribeUpload
+    recap: RecapTranscript
+
+    async def __call__(self, session: JobSession) -> Mapping[str, str]:
+        """Work a conversation job to its end. Whatever an earlier attempt stored or paid for is read, not made."""
+        payload = AudioPayload.of(session.job.request.payload)
+        transcript = await self.upload.transcript(session, 0.0, TRANSCRIBED)
+        recap = await self.recap.recap(
+            session, transcript.id, transcript.segments, transcript.language, payload.template, TRANSCRIBED
+        )
+        return {"transcript_id": transcript.id, **recap}
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedTexts:
+    """Many texts -> vectors, group by group."""
+
+    embedder: Embedder
+    embeddings: EmbeddingStore
+
+    async def __call__(self, session: JobSession) -> Mapping[str, str]:
+        """Work an embedding job to its end."""
+        job = session.job
+        payload = EmbeddingPayload.of(job.request.payload)
+        vectors: list[Sequence[float]] = []
+        tokens = 0
+        for start in range(0, len(payload.texts), TEXTS_PER_CALL):
+            group = payload.texts[start : start + TEXTS_PER_CALL]
+            answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(job))
+            vectors.extend(cut(vector, payload.dimensions) for vector in answer.value)
+            tokens += answer.provenance.usage.input_tokens
+            await session.progress(len(vectors) / len(payload.texts), "embedding")
+        embedding_id = job.result_id("embedding")
+        await self.embeddings.put_embedding(owner_of(job), embedding_id, self.embedder.identity, vectors, tokens)
+        return {"embedding_id": embedding_id}
+
+
+def cut(vector: Sequence[float], dimensions: int | None) -> Sequence[float]:
+    """Keep the first `dimensions` components and make the vector unit length again (Matryoshka use)."""
+    if dimensions is None or dimensions >= len(vector):
+        return vector
+    kept = vector[:dimensions]
+    length = sum(component * component for component in kept) ** 0.5
+    return kept if length == 0 else [component / length for component in kept]

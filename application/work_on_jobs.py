@@ -1,0 +1,187 @@
+"""Claim jobs and work on them: the loop of a worker, whatever runs it."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from domain.canonical import Json
+from domain.errors import DeadlineExceeded, JobCancelled, LeaseLost, WithRetryAfter, WordloopError
+from domain.job import JobKind, Lease, Problem, Progress
+from ports.call_cache import CallCache
+from ports.clock import Clock
+from ports.jobs import JobQueue
+
+log = logging.getLogger("wordloop.worker")
+
+HEARTBEATS_PER_LEASE = 3
+"""A lease is renewed at every third of it, so that two missed beats still keep it (reliability notes, rule 6)."""
+RETRY_BASE_S = 2.0
+RETRY_CAP_S = 60.0
+"""Seconds before a job that failed for a passing reason is tried again: doubling from the base, up to the cap."""
+
+
+class JobSession:
+    """A job being worked on: what a handler may tell about it. Every write carries the lease's fence."""
+
+    def __init__(self, queue: JobQueue, lease: Lease, clock: Clock) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._fraction = lease.job.progress.fraction
+        self._start_fraction = lease.job.progress.fraction
+        self.lease = lease
+        self.job = lease.job
+
+    async def progress(self, fraction: float, stage: str) -> None:
+        """Record how far the job is; never goes back. The remaining time is judged from the pace so far."""
+        self._fraction = max(self._fraction, min(1.0, fraction))
+        done = self._fraction - self._start_fraction
+        elapsed = self._clock.monotonic() - self._started
+        eta = elapsed * (1.0 - self._fraction) / done if done > 0 else None
+        await self._queue.progress(self.lease, Progress(self._fraction, stage, eta))
+
+    async def stage_done(self, result: Mapping[str, str], event: str, data: Mapping[str, Json]) -> None:
+        """Make a stage's result visible at once: it outlives the failure of what follows."""
+        await self._queue.stage_done(self.lease, result, event, data)
+
+    async def emit(self, event: str, data: Mapping[str, Json]) -> None:
+        """Append an event to the job."""
+        await self._queue.emit(self.lease, event, data)
+
+
+Handler = Callable[[JobSession], Awaitable[Mapping[str, str]]]
+"""Works a job to its end and returns its result ids; raises WordloopError kinds."""
+
+
+@dataclass
+class WorkOnJobs:
+    """Claims jobs and runs up to `concurrency` of them at once, until `stop`.
+
+    `lease_s` and `idle_s` in seconds: how long a claim holds without a heartbeat, and how long to wait before asking
+    an empty queue again.
+    """
+
+    queue: JobQueue
+    calls: CallCache
+    handlers: Mapping[JobKind, Handler]
+    clock: Clock
+    owner: str
+    concurrency: int = 4
+    lease_s: float = 30.0
+    idle_s: float = 0.2
+    _running: dict[asyncio.Task[None], Lease] = field(default_factory=dict)
+    _stopping: bool = False
+
+    async def __call__(self) -> None:
+        """Work until `stop`. Raises what the store raises when it is broken for good."""
+        while not self._stopping:
+            if len(self._running) >= self.concurrency:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+                continue
+            lease = await self.queue.claim(self.owner, self.lease_s)
+            if lease is None:
+                await self.clock.sleep(self.idle_s)
+                continue
+            task = asyncio.create_task(self.work(lease))
+            self._running[task] = lease
+            task.add_done_callback(self._running.pop)
+
+    async def stop(self) -> None:
+        """Claim nothing more and give back what is held, unharmed."""
+        self._stopping = True
+        held = dict(self._running)
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+        for lease in held.values():
+            try:
+                await self.queue.release(lease)
+            except (LeaseLost, JobCancelled):
+                log.info("job ended while stopping", extra={"job_id": lease.job.id})
+
+    async def work(self, lease: Lease) -> None:
+        """Work on one claimed job to an end state, or leave it to whoever took it over."""
+        session = JobSession(self.queue, lease, self.clock)
+        try:
+            async with asyncio.timeout(self._left(lease)):
+                result = await self._with_heartbeat(session)
+            await self._end(lease, self.queue.complete(lease, result))
+        except LeaseLost:
+            log.warning("lease lost", extra={"job_id": lease.job.id})
+        except JobCancelled:
+            await self._end(lease, self.queue.cancelled(lease))
+        except TimeoutError:
+            problem = Problem("deadline_exceeded", "the job's deadline passed before it was done")
+            await self._end(lease, self.queue.fail(lease, problem, None))
+        except WordloopError as error:
+            await self._fail(lease, problem_of(error), self._retry_after(error, lease))
+        except Exception as error:
+            log.exception("job failed", extra={"job_id": lease.job.id})
+            problem = Problem("internal_error", f"the service failed with {type(error).__name__}")
+            await self._fail(lease, problem, self._backoff(lease))
+
+    async def _fail(self, lease: Lease, problem: Problem, retry_after_s: float | None) -> None:
+        """Fail the job for good, or send it back to wait with the calls it has paid for kept."""
+        if retry_after_s is None:
+            await self._end(lease, self.queue.fail(lease, problem, None))
+        else:
+            await self._quietly(self.queue.fail(lease, problem, retry_after_s))
+
+    async def _end(self, lease: Lease, ending: Awaitable[None]) -> None:
+        """End the job; what a no-store job had cached ends with it."""
+        await self._quietly(ending)
+        if not lease.job.request.store:
+            await self.calls.forget_scope(f"job:{lease.job.id}")
+
+    async def _with_heartbeat(self, session: JobSession) -> Mapping[str, str]:
+        handler = asyncio.ensure_future(self.handlers[session.job.request.kind](session))
+        beat = asyncio.create_task(self._heartbeat(session))
+        try:
+            done, _ = await asyncio.wait({handler, beat}, return_when=asyncio.FIRST_COMPLETED)
+            if beat in done:
+                beat.result()
+            return await handler
+        finally:
+            for task in (handler, beat):
+                task.cancel()
+            await asyncio.gather(handler, beat, return_exceptions=True)
+
+    async def _heartbeat(self, session: JobSession) -> None:
+        """Renew until the lease is lost or a cancel was asked for; either raises."""
+        while True:
+            await self.clock.sleep(self.lease_s / HEARTBEATS_PER_LEASE)
+            session.lease = await self.queue.renew(session.lease, self.lease_s)
+
+    def _left(self, lease: Lease) -> float | None:
+        deadline = lease.job.request.deadline
+        return None if deadline is None else max(0.0, deadline - self.clock.now())
+
+    def _backoff(self, lease: Lease) -> float:
+        return float(min(RETRY_CAP_S, RETRY_BASE_S * 2 ** max(0, lease.job.attempts - 1)))
+
+    def _retry_after(self, error: WordloopError, lease: Lease) -> float | None:
+        if not error.transient:
+            return None
+        named = error.retry_after_s if isinstance(error, WithRetryAfter) else None
+        return max(named or 0.0, self._backoff(lease))
+
+    async def _quietly(self, ending: Awaitable[None]) -> None:
+        """End the job unless it has been taken over or ended meanwhile."""
+        try:
+            await ending
+        except (LeaseLost, JobCancelled):
+            log.info("job had ended or moved on")
+
+
+def problem_of(error: WordloopError) -> Problem:
+    """Name an error for the job's record: its kind in snake case, and its sentence."""
+    name = type(error).__name__
+    code = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
+    return Problem(code, error.detail)
+
+
+def check_deadline(clock: Clock, deadline: float | None) -> None:
+    """Raise DeadlineExceeded when the deadline (Unix seconds) has passed: nothing starts after it."""
+    if deadline is not None and clock.now() >= deadline:
+        raise DeadlineExceeded("the deadline has passed")
