@@ -5,9 +5,13 @@ import json
 import math
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+if TYPE_CHECKING:
+    Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+else:
+    # A recursive alias sends readers of run-time annotations (pydantic's TypeAdapter) into endless recursion.
+    Json: TypeAlias = Any
 
 
 def canonical_json(value: Json) -> str:
