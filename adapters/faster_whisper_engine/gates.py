@@ -1,0 +1,80 @@
+"""Signs that a decoded text is not what was said: what makes a second try worth its price."""
+
+import re
+import zlib
+from dataclasses import dataclass
+
+COMPRESSION_RATIO_LIMIT = 2.4
+"""Text that gzip shrinks more than this repeats itself (Whisper paper, section 4.5)."""
+AVG_LOGPROB_LIMIT = -1.0
+"""Mean log-probability per token below which a decode counts as failed (Whisper paper, section 4.5)."""
+NO_SPEECH_LIMIT = 0.6
+"""Probability of the no-speech token above which an improbable text is silence (Whisper paper, section 4.5)."""
+WORDS_PER_SECOND_LIMIT = 8.0
+"""Twice a fast talker: English conversation averages 2 to 3 words per second, auctioneers reach about 6."""
+LOOP_REPEATS = 5
+"""The same words this many times in a row; people stop at three or four ("no, no, no, no")."""
+LOOP_LONGEST_PHRASE = 8
+"""Words in the longest phrase that is looked for in a row."""
+
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+CJK_CHARACTERS_PER_WORD = 1.7
+"""Characters of Japanese, Chinese or Korean that carry about what one English word does (FLEURS parallel sentences)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decode:
+    """One decoded text with its scores. `tokens` include timestamps; `seconds` is the sound it was decoded from."""
+
+    tokens: tuple[int, ...]
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    temperature: float
+    seconds: float
+
+    @property
+    def compression_ratio(self) -> float:
+        encoded = self.text.encode()
+        return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0
+
+    @property
+    def repeats_itself(self) -> bool:
+        """The text loops, or is longer than anybody can say in the time."""
+        return self.compression_ratio > COMPRESSION_RATIO_LIMIT or has_loop(self.text) or self.is_too_fast
+
+    @property
+    def is_too_fast(self) -> bool:
+        return self.seconds > 0 and count_words(self.text) / self.seconds > WORDS_PER_SECOND_LIMIT
+
+    @property
+    def is_silence(self) -> bool:
+        """Nothing was said: the model says so itself, and does not believe the text it wrote."""
+        return self.no_speech_prob > NO_SPEECH_LIMIT and self.avg_logprob < AVG_LOGPROB_LIMIT
+
+    @property
+    def needs_second_try(self) -> bool:
+        return not self.is_silence and (self.repeats_itself or self.avg_logprob < AVG_LOGPROB_LIMIT)
+
+
+def better_of(first: Decode, second: Decode) -> Decode:
+    """Return the text to trust: one that does not repeat itself, then the more probable one; the first on a draw."""
+    return max((first, second), key=lambda decode: (not decode.repeats_itself, decode.avg_logprob))
+
+
+def count_words(text: str) -> float:
+    """Return the number of words, or of their equivalent in scripts that are written without spaces."""
+    cjk = len(_CJK.findall(text))
+    return cjk / CJK_CHARACTERS_PER_WORD + len(_CJK.sub(" ", text).split())
+
+
+def has_loop(text: str) -> bool:
+    """Whether some phrase of up to `LOOP_LONGEST_PHRASE` words comes `LOOP_REPEATS` times in a row."""
+    words = [word.strip(".,!?;:…").lower() for word in text.split()]
+    for size in range(1, LOOP_LONGEST_PHRASE + 1):
+        run = 0
+        for here in range(size, len(words)):
+            run = run + 1 if words[here] == words[here - size] else 0
+            if run >= size * (LOOP_REPEATS - 1):
+                return True
+    return False
