@@ -21,7 +21,7 @@ OnWindow = Callable[[int, int, Sequence[Segment]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class TranscribeSettings:
+class TranscriptionSettings:
     """How recordings are transcribed. Only `rules` and the language numbers change the text."""
 
     rules: SpeechRules = field(default_factory=SpeechRules)
@@ -55,7 +55,7 @@ class TranscribeAudio:
 
     transcriber: Transcriber
     detector: SpeechDetector
-    settings: TranscribeSettings = field(default_factory=TranscribeSettings)
+    settings: TranscriptionSettings = field(default_factory=TranscriptionSettings)
 
     async def __call__(
         self,
