@@ -1,0 +1,11 @@
+"""The words sent to models, as versioned files, and the code that renders and digests them.
+
+A prompt is a file `prompts/NAME/VERSION.md`: TOML front matter between `+++` lines, then messages under `# system`,
+`# user` and `# assistant` headings with holes written `{{name}}`. `prompts/lock` holds the digest of every version:
+changed words need a new version (`python -m prompts lock` records it).
+"""
+
+from prompts.library import Prompt, load, names
+from prompts.lock import lock_problems
+
+__all__ = ["Prompt", "load", "lock_problems", "names"]
