@@ -1,0 +1,306 @@
+"""A recording becomes a transcript: windows, languages, gates, sentences, coverage."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
+from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
+from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance
+from domain.errors import ModelUnavailable
+from domain.transcript import RecognisedWindow, Segment, SegmentScores, Word
+from ports.speech_detector import SpeechDetector
+from ports.transcriber import Transcriber, TranscriptionOptions
+
+FRAME = 0.032
+GOOD = SegmentScores(avg_logprob=-0.2, no_speech_prob=0.01, compression_ratio=1.2)
+LOOPING = SegmentScores(avg_logprob=-0.1, no_speech_prob=0.01, compression_ratio=9.0)
+SILENT = SegmentScores(avg_logprob=-1.4, no_speech_prob=0.9, compression_ratio=0.8)
+
+Script = Callable[[SpeechWindow, TranscriptionOptions], RecognisedWindow]
+
+
+@dataclass
+class ScriptedTranscriber(Transcriber):
+    """Answers by the script and keeps what it was asked."""
+
+    script: Script
+    asked: list[tuple[SpeechWindow, TranscriptionOptions]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    hold: Callable[[SpeechWindow], int] = lambda _window: 0
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return ModelIdentity("scripted", "1", "none", "none")
+
+    async def transcribe(
+        self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
+    ) -> Answer[RecognisedWindow]:
+        self.asked.append((window, options))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            for _ in range(self.hold(window)):
+                await asyncio.sleep(0)
+            spec = CallSpec(CallKind.TRANSCRIBE, window.sha256, self.identity, options.parameters())
+            return Answer(self.script(window, options), Provenance.of(spec))
+        finally:
+            self.in_flight -= 1
+
+
+@dataclass(frozen=True)
+class ScriptedDetector(SpeechDetector):
+    speech: Sequence[float]
+
+    @property
+    def frame_seconds(self) -> float:
+        return FRAME
+
+    async def probabilities(self, pcm: Path) -> Sequence[float]:
+        return self.speech
+
+
+@dataclass
+class Listener:
+    told: list[tuple[int, int, list[int]]] = field(default_factory=list)
+
+    async def __call__(self, done: int, total: int, fresh: Sequence[Segment]) -> None:
+        self.told.append((done, total, [segment.id for segment in fresh]))
+
+
+def recording(folder: Path, *parts: tuple[float, float]) -> tuple[DecodedAudio, ScriptedDetector]:
+    """Write sound whose every sample is its own second, with speech where the (probability, seconds) parts say so."""
+    probabilities = [probability for probability, seconds in parts for _ in range(round(seconds / FRAME))]
+    seconds = len(probabilities) * FRAME
+    path = folder / "sound.pcm"
+    samples = round(seconds * SAMPLE_RATE)
+    path.write_bytes(b"".join((i // SAMPLE_RATE).to_bytes(BYTES_PER_SAMPLE, "little") for i in range(samples)))
+    return DecodedAudio(str(path), seconds, "wav", "pcm_s16le", 1, SAMPLE_RATE), ScriptedDetector(probabilities)
+
+
+def says(text: str, language: str = "en", probability: float = 1.0, scores: SegmentScores = GOOD) -> Script:
+    def script(window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        start = window.speech[0].start - window.start
+        end = window.speech[-1].end - window.start
+        return RecognisedWindow(options.language or language, probability, (spoken(text, start, end, scores),))
+
+    return script
+
+
+def spoken(text: str, start: float, end: float, scores: SegmentScores = GOOD) -> Segment:
+    """Return a segment whose words share its time evenly."""
+    words = text.split()
+    each = (end - start) / len(words)
+    timed = tuple(Word(start + i * each, start + (i + 1) * each, word, 0.9) for i, word in enumerate(words))
+    return Segment(0, start, end, text, scores, timed)
+
+
+async def nobody(_done: int, _total: int, _fresh: Sequence[Segment]) -> None:
+    return None
+
+
+ENGLISH = TranscriptionOptions(language="en")
+CONTEXT = CallContext()
+THREE_WINDOWS = ((0.9, 5), (0.0, 20), (0.9, 5), (0.0, 20), (0.9, 5))
+
+
+async def test_windows_carry_the_sound_of_their_own_time(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+    transcriber = ScriptedTranscriber(says("hello"))
+
+    await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    for window, _ in transcriber.asked:
+        first = int.from_bytes(window.pcm[:2], "little")
+        assert first == int(window.start)
+        assert window.seconds == pytest.approx(window.end - window.start, abs=0.001)
+
+
+async def test_segments_are_placed_in_time_and_numbered_through_the_recording(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+    transcriber = ScriptedTranscriber(says("hello there"))
+
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert [segment.id for segment in transcript.segments] == [0, 1, 2]
+    assert [round(segment.start) for segment in transcript.segments] == [0, 25, 50]
+    assert [round(segment.words[0].start) for segment in transcript.segments] == [0, 25, 50]
+    assert transcript.coverage.ratio == pytest.approx(1.0)
+    assert len(transcript.provenance) == 3
+
+
+async def test_progress_is_told_per_window_and_segments_in_order_of_time(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+    transcriber = ScriptedTranscriber(says("hello"), hold=lambda window: 50 if window.index == 0 else 0)
+    listener = Listener()
+
+    await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, listener)
+
+    assert listener.told == [(1, 3, []), (2, 3, []), (3, 3, [0, 1, 2])]
+
+
+async def test_no_more_windows_are_in_flight_than_allowed(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *((0.9, 2), (0.0, 8)) * 12)
+    transcriber = ScriptedTranscriber(says("hello"), hold=lambda _window: 3)
+
+    await TranscribeAudio(transcriber, detector, TranscriptionSettings(concurrent_windows=2))(
+        "t", audio, ENGLISH, CONTEXT, nobody
+    )
+
+    assert len(transcriber.asked) == 12
+    assert transcriber.most_in_flight == 2
+
+
+async def test_a_window_that_fails_for_good_fails_the_transcript_with_its_own_error(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+
+    def script(window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        if window.index == 1:
+            raise ModelUnavailable("the replica died", 5.0)
+        return says("hello")(window, options)
+
+    transcriber = ScriptedTranscriber(script, hold=lambda window: 0 if window.index == 1 else 10_000)
+
+    with pytest.raises(ModelUnavailable, match="the replica died"):
+        await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+    assert transcriber.in_flight == 0
+
+
+async def test_cancelling_the_transcript_cancels_the_windows_in_flight(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+    started = asyncio.Event()
+
+    def hold(_window: SpeechWindow) -> int:
+        started.set()
+        return 10_000_000
+
+    transcriber = ScriptedTranscriber(says("hello"), hold=hold)
+    task = asyncio.create_task(TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody))
+    await started.wait()
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert transcriber.in_flight == 0
+
+
+async def test_a_recording_without_speech_has_an_empty_transcript_and_no_call(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.1, 90))
+    transcriber = ScriptedTranscriber(says("You"))
+
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, TranscriptionOptions(), CONTEXT, nobody)
+
+    assert (transcript.segments, transcriber.asked, transcript.language) == ((), [], "und")
+    assert transcript.coverage.ratio == 1.0
+
+
+@pytest.mark.parametrize(("scores", "reason"), [(LOOPING, "repetition"), (SILENT, "no_speech")])
+async def test_text_that_can_not_have_been_said_is_withheld_and_listed(
+    tmp_path: Path, scores: SegmentScores, reason: str
+) -> None:
+    audio, detector = recording(tmp_path, (0.9, 5))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(says("so so so", scores=scores)), detector)(
+        "t", audio, ENGLISH, CONTEXT, nobody
+    )
+
+    assert transcript.segments == ()
+    assert [suspect.reason for suspect in transcript.coverage.suspects] == [reason]
+    assert transcript.coverage.ratio == 0.0
+
+
+async def test_text_far_from_any_speech_is_withheld(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.0, 10), (0.9, 2), (0.0, 10))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, (spoken("Music", 2, 4), spoken("hello there", 10, 12)))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.text == "hello there"
+    assert [(suspect.start, suspect.reason) for suspect in transcript.coverage.suspects] == [(2, "outside_speech")]
+
+
+async def test_more_text_than_anybody_can_say_is_withheld(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 3))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(says("many different words " * 30)), detector)(
+        "t", audio, ENGLISH, CONTEXT, nobody
+    )
+
+    assert [suspect.reason for suspect in transcript.coverage.suspects] == ["impossible_rate"]
+
+
+async def test_speech_without_text_lowers_the_coverage_and_is_listed(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 6), (0.0, 1), (0.9, 4))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, (spoken("only the first part", 0, 6),))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    (suspect,) = transcript.coverage.suspects
+    assert (suspect.reason, round(suspect.start), round(suspect.end)) == ("no_text", 7, 11)
+    assert transcript.coverage.ratio == pytest.approx(0.6, abs=0.01)
+
+
+async def test_a_segment_of_several_sentences_becomes_one_segment_per_sentence(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 12))
+    text = "We ship on Friday. Does Dr. Lee agree with that? Yes. She does agree with all of it."
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(says(text)), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert [segment.text for segment in transcript.segments] == [
+        "We ship on Friday.",
+        "Does Dr. Lee agree with that?",
+        "Yes.",
+        "She does agree with all of it.",
+    ]
+    assert transcript.text == text
+    ends = [segment.end for segment in transcript.segments]
+    starts = [segment.start for segment in transcript.segments]
+    assert all(end <= start + 1e-9 for end, start in zip(ends, starts[1:], strict=False))
+
+
+async def test_the_first_windows_vote_on_the_language_and_a_doubtful_window_follows(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *((0.9, 5), (0.0, 20)) * 5)
+
+    def script(window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        doubtful = window.index in (1, 4)
+        return says("hallo", language="cy" if doubtful else "de", probability=0.55 if doubtful else 0.9)(window, options)
+
+    transcriber = ScriptedTranscriber(script)
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, TranscriptionOptions(), CONTEXT, nobody)
+
+    assert transcript.language == "de"
+    again = [window.index for window, options in transcriber.asked if options.language == "de"]
+    assert sorted(again) == [1, 4]
+
+
+async def test_a_window_clearly_in_another_language_keeps_it(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *((0.9, 5), (0.0, 20)) * 4)
+
+    def script(window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        return says("bonjour", language="fr" if window.index == 3 else "en", probability=0.95)(window, options)
+
+    transcriber = ScriptedTranscriber(script)
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, TranscriptionOptions(), CONTEXT, nobody)
+
+    assert transcript.language == "en"
+    assert {options.language for _, options in transcriber.asked} == {None}
+    assert len(transcriber.asked) == 4
+
+
+async def test_a_language_that_was_given_is_not_questioned(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+    transcriber = ScriptedTranscriber(says("hola", language="es"))
+
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.language == "en"
+    assert [options.language for _, options in transcriber.asked] == ["en"] * 3
