@@ -1,0 +1,18 @@
+"""The call guard: one composition around every model port."""
+
+from adapters.guard.guard import CallGuard, build_guard
+from adapters.guard.models import GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber
+from adapters.guard.prices import DEFAULT_PRICES, Price, Prices
+from adapters.guard.settings import GuardSettings
+
+__all__ = [
+    "DEFAULT_PRICES",
+    "CallGuard",
+    "GuardSettings",
+    "GuardedEmbedder",
+    "GuardedLanguageModel",
+    "GuardedTranscriber",
+    "Price",
+    "Prices",
+    "build_guard",
+]

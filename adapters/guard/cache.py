@@ -1,0 +1,128 @@
+"""Answers that are known are read; calls in flight anywhere in the cluster are waited for."""
+
+import asyncio
+import json
+from random import Random
+from typing import Any
+
+from adapters.guard.answers import pack, unpack
+from adapters.guard.call import GuardedCall, Proceed
+from adapters.guard.settings import CacheSettings
+from adapters.guard.waiting import in_background, to_the_end
+from domain.call import Answer
+from domain.errors import InvalidModelOutput, StorageFailed
+from ports.call_cache import CallCache, Claimed, Hit, Lookup
+from ports.clock import Clock
+from ports.telemetry import CallEvent
+
+RENEWALS_PER_CLAIM = 3
+"""A claim survives two lost heartbeats."""
+
+
+class Cached:
+    """Cache and single flight over all processes that share the store.
+
+    A store that can not be read fails the call (StorageFailed, transient): going on without it would pay twice. A store that
+    can not be written does not: the answer is made and paid, so it is handed out.
+    """
+
+    def __init__(self, cache: CallCache, settings: CacheSettings, clock: Clock, owner: str, random: Random) -> None:
+        self._cache = cache
+        self._settings = settings
+        self._clock = clock
+        self._owner = owner
+        self._random = random
+
+    async def __call__(self, call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
+        place = call.place
+        if place is None:
+            return await proceed(call)
+        found = await self._read_or_claim(place, call)
+        if isinstance(found, Answer):
+            return found
+        heartbeat = asyncio.create_task(self._hold(place, found.fence))
+        try:
+            answer = await proceed(call)
+            await to_the_end(self._keep(place, found.fence, call, answer))
+            return answer
+        except BaseException:
+            # Releasing after a put that was cut short by cancellation does no harm: the flight has ended or the fence is old.
+            await to_the_end(self._release(place, found.fence))
+            raise
+        finally:
+            heartbeat.cancel()
+
+    async def _read_or_claim(self, place: tuple[str, str], call: GuardedCall[Any]) -> Answer[Any] | Claimed:
+        pause = self._settings.poll_first_s
+        unreadable = 0
+        while True:
+            found = await self._begin(place, call.context.conversation_id)
+            if isinstance(found, Claimed):
+                return found
+            if isinstance(found, Hit):
+                try:
+                    return self._read(found, call)
+                except InvalidModelOutput:
+                    _mark(call, CallEvent.CACHE_UNREADABLE)
+                    if (unreadable := unreadable + 1) > 1:
+                        raise StorageFailed("an unreadable answer could not be removed from the call cache") from None
+                    await self._cache.discard(*place)
+                    continue
+            _mark(call, CallEvent.WAITED_FOR_FLIGHT)
+            until_free = max(found.until - self._clock.now(), self._settings.poll_first_s)
+            await self._clock.sleep(min(pause * self._random.uniform(0.5, 1.0), until_free))
+            pause = min(pause * 2, self._settings.poll_most_s)
+
+    async def _begin(self, place: tuple[str, str], conversation_id: str | None) -> Lookup:
+        """Begin; a caller that is cancelled meanwhile gives back what it may have claimed."""
+        asked = in_background(self._cache.begin(*place, self._owner, self._settings.claim_s, conversation_id))
+        try:
+            return await asyncio.shield(asked)
+        except asyncio.CancelledError:
+            in_background(self._give_back(place, asked))
+            raise
+
+    async def _give_back(self, place: tuple[str, str], asked: "asyncio.Task[Lookup]") -> None:
+        await asyncio.wait({asked})
+        if not asked.cancelled() and asked.exception() is None and isinstance(found := asked.result(), Claimed):
+            await self._release(place, found.fence)
+
+    def _read(self, hit: Hit, call: GuardedCall[Any]) -> Answer[Any]:
+        answer = unpack(hit.answer, call, oldest=self._clock.now() - self._settings.max_age_s)
+        latency = self._clock.monotonic() - call.record.started
+        return Answer(answer.value, answer.provenance.served_from_cache(latency))
+
+    async def _hold(self, place: tuple[str, str], fence: int) -> None:
+        """Renew the claim until cancelled or lost. A lost claim is no reason to stop: the answer still serves its caller."""
+        held = True
+        while held:
+            await self._clock.sleep(self._settings.claim_s / RENEWALS_PER_CLAIM)
+            try:
+                held = await self._cache.renew(*place, self._owner, fence, self._settings.claim_s)
+            except StorageFailed:
+                continue
+
+    async def _keep(self, place: tuple[str, str], fence: int, call: GuardedCall[Any], answer: Answer[Any]) -> None:
+        packed = pack(answer, call, stored_at=self._clock.now())
+        if len(json.dumps(packed)) > self._settings.max_answer_bytes:
+            await self._release(place, fence)
+            return
+        try:
+            kept = await self._cache.put(*place, self._owner, fence, packed, call.context.conversation_id)
+        except StorageFailed:
+            _mark(call, CallEvent.CACHE_WRITE_FAILED)
+            await self._release(place, fence)
+            return
+        if not kept:
+            _mark(call, CallEvent.CACHE_WRITE_LOST)
+
+    async def _release(self, place: tuple[str, str], fence: int) -> None:
+        try:
+            await self._cache.release(*place, self._owner, fence)
+        except StorageFailed:
+            return  # The claim runs out by itself.
+
+
+def _mark(call: GuardedCall[Any], event: CallEvent) -> None:
+    if call.record.span is not None:
+        call.record.span.happened(event)

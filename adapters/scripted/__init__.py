@@ -1,0 +1,6 @@
+"""Doubles that ship with the product: a backend that answers from a script, and a clock that only moves when told."""
+
+from adapters.scripted.backend import Asked, Delayed, ScriptedBackend
+from adapters.scripted.clock import MovableClock
+
+__all__ = ["Asked", "Delayed", "MovableClock", "ScriptedBackend"]
