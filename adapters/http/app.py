@@ -1,0 +1,51 @@
+"""The application: routes, errors and middleware put together."""
+
+import secrets
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from adapters.http.audio_routes import audio_routes
+from adapters.http.edge import Edge
+from adapters.http.embedding_routes import embedding_routes
+from adapters.http.error_handlers import install
+from adapters.http.job_routes import job_routes
+from adapters.http.middleware import BodyLimit, Envelope
+from adapters.http.openai_audio_routes import openai_audio_routes
+from adapters.http.operations_routes import operations_routes
+from adapters.http.recap_routes import recap_routes
+from adapters.http.result_routes import result_routes
+from adapters.http.search_routes import search_routes
+from adapters.http.services import HttpLimits, HttpServices
+
+DESCRIPTION = """Conversations in; transcripts, grounded recaps and searchable vectors out.
+
+Work is a job: it is accepted with 202, kept until it ends, and followed at `/v1/jobs/{id}`. Times are seconds.
+Errors are RFC 9457 problems, and OpenAI's error object on the routes that its SDKs call."""
+ROUTES = (
+    audio_routes,
+    openai_audio_routes,
+    recap_routes,
+    embedding_routes,
+    job_routes,
+    result_routes,
+    search_routes,
+    operations_routes,
+)
+
+
+def random_request_id() -> str:
+    """128 random bits in hex."""
+    return secrets.token_hex(16)
+
+
+def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callable[[], str] = random_request_id) -> FastAPI:
+    """Build the HTTP surface over `services` within `limits`."""
+    app = FastAPI(title="Wordloop ML", version="0.1.0", description=DESCRIPTION, redoc_url=None)
+    edge = Edge.of(services, limits)
+    for routes in ROUTES:
+        app.include_router(routes(edge))
+    install(app)
+    app.add_middleware(BodyLimit, max_bytes=limits.json_bytes)
+    app.add_middleware(Envelope, new_id=new_request_id)
+    return app

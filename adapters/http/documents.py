@@ -1,0 +1,61 @@
+"""What the OpenAPI document says beyond what FastAPI reads from the handlers."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from adapters.http.bodies import AudioUrlBody
+from adapters.http.problems import KINDS, PROBLEM_JSON
+from adapters.http.uploads import AudioForm
+from adapters.http.views import JobView, OpenAIErrorView
+
+Responses = dict[int | str, dict[str, Any]]
+
+PROBLEM_REFERENCE = {"schema": {"$ref": "#/components/schemas/ProblemView"}}
+LOCATION = {"Location": {"description": "The job", "schema": {"type": "string"}}}
+RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+_WITH_RETRY = (409, 429, 503)
+
+
+def problems(*statuses: int) -> Responses:
+    """Refusals of a route as problem+json."""
+    return {status: _refusal(status, {PROBLEM_JSON: PROBLEM_REFERENCE}) for status in (*statuses, 500)}
+
+
+def envelopes(*statuses: int) -> Responses:
+    """Refusals of an OpenAI-compatible route."""
+    return {status: {"model": OpenAIErrorView, "description": _title(status)} for status in (*statuses, 500)}
+
+
+def job_responses() -> Responses:
+    """A job, ended or not."""
+    return {
+        200: {"model": JobView, "description": "The job has ended", "headers": LOCATION},
+        202: {"model": JobView, "description": "The job is accepted and kept", "headers": LOCATION | RETRY_AFTER},
+    }
+
+
+def text_formats(model: type[BaseModel], description: str, *media_types: str) -> Responses:
+    """A result as JSON or as one of the text formats."""
+    content: dict[str, Any] = {media_type: {"schema": {"type": "string"}} for media_type in media_types}
+    return {200: {"model": model, "description": description, "content": content}}
+
+
+def form_body(form: type[AudioForm], url: bool) -> dict[str, Any]:
+    """The body of an upload route: a form with a file, or the address of one."""
+    schema = form.model_json_schema()
+    schema["properties"] = {"file": {"type": "string", "format": "binary"}, **schema["properties"]}
+    schema["required"] = ["file", *schema.get("required", [])]
+    content: dict[str, Any] = {"multipart/form-data": {"schema": schema}}
+    if url:
+        content["application/json"] = {"schema": AudioUrlBody.model_json_schema()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _refusal(status: int, content: dict[str, Any]) -> dict[str, Any]:
+    said: dict[str, Any] = {"description": _title(status), "content": content}
+    return said | ({"headers": RETRY_AFTER} if status in _WITH_RETRY else {})
+
+
+def _title(status: int) -> str:
+    return "; ".join(dict.fromkeys(kind.title for kind in KINDS.values() if kind.status == status))

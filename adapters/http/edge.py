@@ -1,0 +1,105 @@
+"""What all routes share: the use cases of the edge, the terms of a request, and how a job is handed out."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from adapters.http.problems import HttpProblem, of_job
+from adapters.http.services import HttpLimits, HttpServices
+from adapters.http.terms import Preferences, idempotency_key_of, traceparent_of, wants_storage
+from adapters.http.views import JobView
+from application.accept_upload import AcceptUpload
+from application.submit_job import JobTerms, SubmitJob
+from application.wait_for_job import WaitForJob
+from domain.call import CallContext, CallKind
+from domain.job import Job, JobStatus
+
+SHORTEST_RETRY_S = 1
+LONGEST_RETRY_S = 30
+"""Seconds a client is told to wait before it asks again: its job's remaining time, within these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Services and limits with the use cases built from them."""
+
+    services: HttpServices
+    limits: HttpLimits
+    submit: SubmitJob
+    accept: AcceptUpload
+    wait: WaitForJob
+
+    @classmethod
+    def of(cls, services: HttpServices, limits: HttpLimits) -> "Edge":
+        submit = SubmitJob(services.jobs, limits.queued_jobs, limits.retry_after_s)
+        accept = AcceptUpload(services.blobs, services.references, submit, limits.upload_bytes)
+        return cls(services, limits, submit, accept, WaitForJob(services.jobs, services.clock))
+
+    def terms(self, request: Request, tenant: str) -> JobTerms:
+        """The terms of the job that a request asks for."""
+        allowed = self.limits.job_deadline_s
+        return JobTerms(
+            tenant=tenant,
+            idempotency_key=idempotency_key_of(request),
+            deadline=self.services.clock.now() + allowed if allowed is not None else None,
+            store=wants_storage(request),
+            traceparent=traceparent_of(request),
+        )
+
+    def context(self, request: Request, tenant: str, seconds: float | None = None) -> CallContext:
+        """The context of a model call that a request makes itself, within `seconds`."""
+        deadline = self.services.clock.now() + seconds if seconds is not None else None
+        return CallContext(tenant=tenant, deadline=deadline, store=wants_storage(request), traceparent=traceparent_of(request))
+
+    async def check_template(self, template: str) -> None:
+        """Raise HttpProblem (422) for a recap template that does not exist."""
+        if template not in self.services.templates:
+            known = ", ".join(sorted(self.services.templates))
+            raise HttpProblem("validation_failed", f"There is no such template; there are: {known}.", "template")
+
+    async def check_model(self, asked: str | None, kind: CallKind) -> str | None:
+        """Return the served model that `asked` names, None when nothing was asked. Raises HttpProblem (404)."""
+        if asked is None:
+            return None
+        name = self.services.model_aliases.get(asked, asked)
+        if name not in {card.id for card in await self.services.models() if card.kind is kind}:
+            raise HttpProblem("model_not_found", "No served model of this kind has that name; see GET /v1/models.", "model")
+        return name
+
+    def refuse_unless_completed(self, job: Job) -> None:
+        """Raise HttpProblem with the reason when a job did not complete, or not in the time that was waited for it."""
+        if job.status is JobStatus.COMPLETED:
+            return
+        where = {"Location": f"/v1/jobs/{job.id}"}
+        if not job.status.ended:
+            text = f"Still running as {job.id}; its result will be linked at /v1/jobs/{job.id}."
+            members = {"job": JobView.of(job).model_dump(mode="json")}
+            raise HttpProblem("not_done_yet", text, members=members, extra_headers=where)
+        if job.error is not None:
+            raise of_job(job.error, where)
+        code = "deadline_exceeded" if job.status is JobStatus.EXPIRED else "job_cancelled"
+        raise HttpProblem(code, f"The job {job.id} ended as {job.status.value}.", extra_headers=where)
+
+    async def hand_out(self, tenant: str, job: Job, new: bool, prefer: Preferences) -> JSONResponse:
+        """Answer with the job, after waiting for it as long as the request prefers: 200 when it has ended, else 202."""
+        if prefer.wait_s:
+            job = await self.wait(tenant, job.id, min(prefer.wait_s, self.limits.wait_s))
+        headers = prefer.applied(self.limits.wait_s) | ({} if new else {"Idempotent-Replayed": "true"})
+        return job_answer(job, headers, 200 if job.status.ended else 202)
+
+
+def job_answer(job: Job, headers: Mapping[str, str], status: int) -> JSONResponse:
+    """A job with where it is and, until it has ended, when to look again."""
+    shown = {"Location": f"/v1/jobs/{job.id}", **headers}
+    if not job.status.ended:
+        shown["Retry-After"] = str(retry_after_s(job))
+    return JSONResponse(JobView.of(job).model_dump(mode="json"), status, shown)
+
+
+def retry_after_s(job: Job) -> int:
+    """Whole seconds after which asking again makes sense."""
+    eta = job.progress.eta_s
+    return SHORTEST_RETRY_S if eta is None else max(SHORTEST_RETRY_S, min(LONGEST_RETRY_S, math.ceil(eta)))

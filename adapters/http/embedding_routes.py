@@ -1,0 +1,112 @@
+"""Vectors, as OpenAI's API gives them: small requests at once, large ones through a job."""
+
+import base64
+import struct
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from adapters.http.bodies import MOST_TEXTS, EmbeddingsBody, JsonOnly
+from adapters.http.documents import Responses, envelopes, job_responses
+from adapters.http.edge import Edge
+from adapters.http.problems import HttpProblem
+from adapters.http.terms import Preferences, Preferred, Tenant
+from adapters.http.views import EmbeddingsView, EmbeddingUsage, EmbeddingView
+from application.payloads import EmbeddingPayload
+from application.recap.vectors import unit
+from domain.call import CallKind
+from domain.job import Job, JobKind
+
+Encoding = Literal["float", "base64"]
+EmbeddingId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+def embedding_routes(edge: Edge) -> APIRouter:
+    """The route that makes vectors, and the one that reads a job's."""
+    router = APIRouter(tags=["embeddings"])
+    made: Responses = {200: {"model": EmbeddingsView, "description": "The vectors"}, 202: job_responses()[202]}
+
+    @router.post(
+        "/v1/embeddings",
+        responses=made | envelopes(400, 402, 404, 413, 415, 429, 502, 503, 504),
+        response_class=Response,
+        dependencies=[JsonOnly],
+    )
+    async def create_embeddings(body: EmbeddingsBody, request: Request, tenant: Tenant, prefer: Preferred) -> Response:
+        """Unit-length vectors of texts. Many texts, or `Prefer: respond-async`, go through a job."""
+        texts = _texts(body, edge.limits.text_characters)
+        await edge.check_model(body.model, CallKind.EMBED)
+        if body.dimensions is not None and body.dimensions > edge.services.embedder.dimensions:
+            raise HttpProblem(
+                "unsupported_parameter", f"The model has {edge.services.embedder.dimensions} dimensions.", "dimensions"
+            )
+        small = len(texts) <= edge.limits.inline_texts and sum(map(len, texts)) <= edge.limits.inline_characters
+        if small and not prefer.respond_async:
+            return await _at_once(edge, request, tenant, body, texts)
+        payload = EmbeddingPayload(texts, body.input_type.value, body.dimensions)
+        job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.terms(request, tenant))
+        return await _through_job(edge, tenant, job, new, prefer, body.encoding_format)
+
+    @router.get("/v1/embeddings/{embedding_id}", responses=envelopes(404, 503))
+    async def get_embeddings(
+        embedding_id: EmbeddingId, tenant: Tenant, encoding_format: Annotated[Encoding, Query()] = "float"
+    ) -> EmbeddingsView:
+        """The vectors that an embedding job made."""
+        return await _stored(edge, tenant, embedding_id, encoding_format)
+
+    return router
+
+
+async def _at_once(edge: Edge, request: Request, tenant: str, body: EmbeddingsBody, texts: Sequence[str]) -> JSONResponse:
+    context = edge.context(request, tenant, edge.limits.inline_embed_s)
+    answer = await edge.services.embedder.embed(texts, body.input_type, context)
+    kept = body.dimensions
+    vectors = answer.value if kept is None else [unit(vector[:kept]) for vector in answer.value]
+    tokens = answer.provenance.usage.input_tokens
+    view = embeddings_view(vectors, answer.provenance.model.id, tokens, body.encoding_format)
+    return JSONResponse(view.model_dump(mode="json"))
+
+
+async def _through_job(edge: Edge, tenant: str, job: Job, new: bool, prefer: Preferences, encoding: Encoding) -> Response:
+    """Clients that prefer nothing know no jobs, so they get the vectors if these come in time."""
+    if prefer.given:
+        return await edge.hand_out(tenant, job, new, prefer)
+    job = await edge.wait(tenant, job.id, edge.limits.compatible_wait_s)
+    edge.refuse_unless_completed(job)
+    view = await _stored(edge, tenant, job.result["embedding_id"], encoding)
+    return JSONResponse(view.model_dump(mode="json"))
+
+
+async def _stored(edge: Edge, tenant: str, embedding_id: str, encoding: Encoding) -> EmbeddingsView:
+    model, vectors, tokens = await edge.services.embeddings.get_embedding(tenant, embedding_id)
+    return embeddings_view(vectors, model.id, tokens, encoding)
+
+
+def embeddings_view(vectors: Sequence[Sequence[float]], model: str, tokens: int, encoding: Encoding) -> EmbeddingsView:
+    """OpenAI's shape; base64 holds little-endian 32-bit floats."""
+    data = [
+        EmbeddingView(index=index, embedding=list(vector) if encoding == "float" else packed(vector))
+        for index, vector in enumerate(vectors)
+    ]
+    return EmbeddingsView(data=data, model=model, usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens))
+
+
+def packed(vector: Sequence[float]) -> str:
+    """Base64 of little-endian 32-bit floats."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
+
+
+def _texts(body: EmbeddingsBody, most_characters: int) -> tuple[str, ...]:
+    texts = [body.input] if isinstance(body.input, str) else body.input
+    if not texts or len(texts) > MOST_TEXTS:
+        raise HttpProblem("validation_failed", f"Send 1 to {MOST_TEXTS} texts.", "input")
+    kept = tuple(text for text in texts if isinstance(text, str))
+    if len(kept) < len(texts):
+        raise HttpProblem("unsupported_parameter", "Send text: token ids belong to a tokenizer that is not served.", "input")
+    if any(not text.strip() for text in kept):
+        raise HttpProblem("validation_failed", "A text is empty.", "input")
+    if sum(map(len, kept)) > most_characters:
+        raise HttpProblem("too_large", f"The texts have more than {most_characters} characters.", "input")
+    return kept

@@ -1,0 +1,66 @@
+"""Jobs: list, look, follow, cancel."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Path, Query, Response
+from sse_starlette import EventSourceResponse
+
+from adapters.http.documents import Responses, job_responses, problems
+from adapters.http.edge import Edge, job_answer
+from adapters.http.events import follow, resume_point
+from adapters.http.terms import Preferred, Tenant
+from adapters.http.views import JobPage, JobView
+from domain.job import JobStatus
+
+JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+LARGEST_PAGE = 100
+
+
+def job_routes(edge: Edge) -> APIRouter:
+    """The routes of jobs."""
+    router = APIRouter(tags=["jobs"])
+    jobs = edge.services.jobs
+
+    @router.get("/v1/jobs", responses=problems(404, 422, 503))
+    async def list_jobs(
+        tenant: Tenant,
+        limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE)] = 20,
+        after: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = None,
+        status: JobStatus | None = None,
+    ) -> JobPage:
+        """Jobs, newest first; `after` is the `last_id` of the page before."""
+        return JobPage.of(await jobs.list(tenant, limit + 1, after, status), limit)
+
+    @router.get("/v1/jobs/{job_id}", response_model=JobView, responses=problems(404, 422, 503))
+    async def get_job(job_id: JobId, tenant: Tenant, prefer: Preferred) -> Response:
+        """A job as it is now, or once it has ended when `Prefer: wait=N` says so."""
+        job = await edge.wait(tenant, job_id, min(prefer.wait_s or 0.0, edge.limits.wait_s))
+        return job_answer(job, prefer.applied(edge.limits.wait_s), 200)
+
+    @router.post("/v1/jobs/{job_id}/cancel", status_code=202, responses=job_responses() | problems(404, 422, 503))
+    async def cancel_job(job_id: JobId, tenant: Tenant) -> Response:
+        """End a waiting job, ask a running one to stop, leave an ended one alone."""
+        job = await jobs.cancel(tenant, job_id)
+        return job_answer(job, {}, 200 if job.status.ended else 202)
+
+    events: Responses = {
+        200: {"description": "Server-Sent Events; `id` counts from 1 per job", "content": {"text/event-stream": {}}},
+        204: {"description": "The job has ended and every event was seen: do not reconnect"},
+    }
+
+    @router.get("/v1/jobs/{job_id}/events", response_class=Response, responses=events | problems(400, 404, 422, 503))
+    async def follow_job(
+        job_id: JobId,
+        tenant: Tenant,
+        last_event_id: Annotated[str | None, Header()] = None,
+        after: Annotated[int, Query(ge=0)] = 0,
+    ) -> Response:
+        """The job's events from the first, or from after `Last-Event-ID`; ends with the job."""
+        start = resume_point(last_event_id, after)
+        job = await jobs.get(tenant, job_id)
+        if job.status.ended and not await jobs.events(tenant, job_id, start, 1):
+            return Response(status_code=204)
+        stream = follow(jobs, edge.services.clock, tenant, job_id, start, edge.limits.event_poll_s)
+        return EventSourceResponse(stream, ping=edge.limits.heartbeat_s, headers={"Cache-Control": "no-cache"})
+
+    return router

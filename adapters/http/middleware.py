@@ -1,0 +1,107 @@
+"""What happens to every request: an id, a bound on its body, security headers, and an answer whatever breaks. Pure ASGI."""
+
+import logging
+import re
+from collections.abc import Callable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from adapters.http.error_handlers import internal_error
+from adapters.http.problems import HttpProblem, render
+
+log = logging.getLogger("wordloop.http")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""OWASP secure headers for an API. Routes that serve pages set their own policy."""
+
+
+class Envelope:
+    """Gives every request an id and every answer its headers; answers 500 when nothing else did."""
+
+    def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
+        self.app = app
+        self.new_id = new_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = self._request_id(scope)
+        started = False
+
+        async def send_dressed(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_dressed)
+        except Exception:
+            log.exception("request failed", extra={"request_id": request_id, "path": scope["path"]})
+            if started:
+                raise
+            await internal_error(Request(scope))(scope, receive, send_dressed)
+
+    def _request_id(self, scope: Scope) -> str:
+        offered = Headers(scope=scope).get("x-request-id", "")
+        request_id = offered if REQUEST_ID.fullmatch(offered) else self.new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        return request_id
+
+
+class BodyLimit:
+    """Refuses a body above `max_bytes`: by its announced length before a byte is read, else by count.
+
+    Multipart bodies pass: they go piece by piece to the store and are bounded there.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self.app = app
+        self.max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_multipart(scope):
+            await self.app(scope, receive, send)
+            return
+        if announced_length(scope) > self.max_bytes:
+            await render(Request(scope), self._refusal())(scope, receive, send)
+            return
+        count = 0
+
+        async def receive_counted() -> Message:
+            nonlocal count
+            message = await receive()
+            count += len(message.get("body", b""))
+            if count > self.max_bytes:
+                raise self._refusal()
+            return message
+
+        await self.app(scope, receive_counted, send)
+
+    def _refusal(self) -> HttpProblem:
+        return HttpProblem("too_large", f"The body is larger than {self.max_bytes} bytes.")
+
+
+def announced_length(scope: Scope) -> int:
+    """The Content-Length, 0 when there is none (or none that is a number: the server has refused those)."""
+    value = Headers(scope=scope).get("content-length", "")
+    return int(value) if value.isdecimal() else 0
+
+
+def _is_multipart(scope: Scope) -> bool:
+    return Headers(scope=scope).get("content-type", "").lower().startswith("multipart/")

@@ -1,0 +1,99 @@
+"""What the routes call and how much they let in."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from application.delete_conversation import DeleteConversation
+from application.search_transcripts import SearchTranscripts
+from domain.call import CallKind
+from ports.blob_store import BlobReferences, BlobStore
+from ports.clock import Clock
+from ports.embedder import Embedder
+from ports.jobs import JobStore
+from ports.results import EmbeddingStore, RecapStore, TranscriptStore
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A served model as `/v1/models` shows it. `created` in Unix seconds; `breaker` is closed, half_open or open."""
+
+    id: str
+    kind: CallKind
+    owned_by: str
+    created: int
+    revision: str
+    engine: str
+    precision: str
+    breaker: str = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReadiness:
+    """Whether a model can answer now, and in words why not."""
+
+    id: str
+    kind: CallKind
+    ready: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether this service can take work: every model warm, and nothing in `problems` (store unreachable, draining)."""
+
+    models: Sequence[ModelReadiness]
+    problems: Sequence[str] = ()
+
+    @property
+    def ready(self) -> bool:
+        return not self.problems and all(model.ready for model in self.models)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpServices:
+    """Ports and use cases behind the routes.
+
+    `models` and `readiness` are asked on every request of their route and should answer within a second. `model_aliases`
+    maps names that clients bring along (`whisper-1`) to ids of served models. `templates` are the recap templates.
+    """
+
+    jobs: JobStore
+    transcripts: TranscriptStore
+    recaps: RecapStore
+    embeddings: EmbeddingStore
+    blobs: BlobStore
+    references: BlobReferences
+    search: SearchTranscripts
+    delete_conversation: DeleteConversation
+    embedder: Embedder
+    readiness: Callable[[], Awaitable[Readiness]]
+    models: Callable[[], Awaitable[Sequence[ModelCard]]]
+    clock: Clock
+    model_aliases: Mapping[str, str] = field(default_factory=dict)
+    templates: frozenset[str] = frozenset({"general"})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds on what one request may bring or ask for. Sizes in bytes, times in seconds.
+
+    Up to `inline_texts` texts of `inline_characters` in all are embedded at once, within `inline_embed_s`; more become a
+    job of at most `text_characters`. `wait_s` bounds `Prefer: wait`, `compatible_wait_s` how long OpenAI-compatible routes
+    wait for their job, `upload_idle_s` the pause between two pieces of an upload. `job_deadline_s` is how long a job may
+    take from its submission; None sets no deadline.
+    """
+
+    upload_bytes: int = 512 * 1024 * 1024
+    json_bytes: int = 8 * 1024 * 1024
+    upload_idle_s: float = 60.0
+    queued_jobs: int = 1000
+    retry_after_s: float = 5.0
+    wait_s: float = 60.0
+    compatible_wait_s: float = 300.0
+    inline_texts: int = 64
+    inline_characters: int = 32_768
+    inline_embed_s: float = 5.0
+    text_characters: int = 1_000_000
+    heartbeat_s: float = 15.0
+    event_poll_s: float = 0.5
+    job_deadline_s: float | None = 86_400.0

@@ -1,0 +1,132 @@
+"""An upload on its way from the socket to the store, and the forms that come with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import AliasChoices, Field, StringConstraints, ValidationError
+from starlette.requests import ClientDisconnect
+
+from adapters.http.bodies import Body, Language, Template
+from adapters.http.middleware import announced_length
+from adapters.http.multipart import FilePiece, FormField, MultipartEvents, Part, boundary_of
+from adapters.http.problems import HttpProblem
+from adapters.http.services import HttpLimits
+from application.accept_upload import Upload
+from application.payloads import AudioPayload
+from ports.blob_store import Blob
+
+FORM_BYTES = 1024 * 1024
+"""Bytes that the fields and boundaries of a form may add to the recording before its announced length is refused."""
+NEVER_AUDIO = (
+    *(f"{kind}/" for kind in ("image", "text", "font", "message", "multipart")),
+    *(f"application/{name}" for name in ("json", "pdf", "zip", "gzip", "xml", "javascript", "x-sh", "x-www-form-urlencoded")),
+)
+"""What a file part may not say it is. Anything else is tried: what a client says of a file is a guess."""
+LONGEST_NAME = 255
+"""Characters kept of a file name."""
+
+
+class AudioForm(Body):
+    """The fields beside `file`. `vocabulary` (or `prompt`): words to expect, such as names and jargon."""
+
+    language: Language | None = None
+    vocabulary: Annotated[
+        Annotated[str, StringConstraints(max_length=1024)] | None,
+        Field(validation_alias=AliasChoices("vocabulary", "prompt")),
+    ] = None
+    template: Template = "general"
+
+
+Form = TypeVar("Form", bound=AudioForm)
+
+
+class FormUpload(Upload, Generic[Form]):
+    """The one `file` part of a multipart request; its `form` is there once the pieces have ended."""
+
+    def __init__(self, request: Request, limits: HttpLimits, form: type[Form], check: Callable[[Form], Awaitable[None]]) -> None:
+        """Read the headers only. Raises HttpProblem: 415 (wrong type), 400 (no boundary), 413 (announced length)."""
+        self._events = MultipartEvents(boundary_of(request.headers.get("content-type", "")))
+        if announced_length(request.scope) > limits.upload_bytes + FORM_BYTES:
+            raise HttpProblem("too_large", f"The recording is larger than {limits.upload_bytes} bytes.")
+        self._request = request
+        self._idle_s = limits.upload_idle_s
+        self._form_type = form
+        self._check = check
+        self._fields: dict[str, Any] = {}
+        self._file: Part | None = None
+        self.form: Form | None = None
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        async for event in self._events.of(self._chunks()):
+            if isinstance(event, FilePiece):
+                yield event.data
+            elif isinstance(event, FormField):
+                self._keep(event)
+            else:
+                self._begin_file(event)
+        if self._file is None:
+            raise HttpProblem("validation_failed", "The form has no part named `file` with a file name.", "file")
+        self.form = _validated(self._form_type, self._fields)
+        await self._check(self.form)
+
+    def payload(self, blob: Blob) -> AudioPayload:
+        assert self.form is not None
+        assert self._file is not None
+        return AudioPayload(
+            blob_id=blob.id,
+            size=blob.size,
+            filename=clean_name(self._file.filename),
+            media_type=clean_name(self._file.content_type),
+            language=self.form.language,
+            vocabulary=self.form.vocabulary,
+            template=self.form.template,
+        )
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        stream = self._request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(self._idle_s):
+                    chunk = await anext(stream, None)
+            except TimeoutError as error:
+                raise HttpProblem("upload_stalled", f"No bytes came for {self._idle_s:g} seconds.") from error
+            except ClientDisconnect as error:
+                raise HttpProblem("malformed_request", "The client went away in the middle of the upload.") from error
+            if chunk is None:
+                return
+            yield chunk
+
+    def _begin_file(self, part: Part) -> None:
+        if part.name != "file" or self._file is not None:
+            raise HttpProblem("validation_failed", "Send exactly one file, in the part named `file`.", "file")
+        if (part.content_type or "").strip().lower().startswith(NEVER_AUDIO):
+            raise HttpProblem("unsupported_media_type", "The file says that it is neither audio nor video.", "file")
+        self._file = part
+
+    def _keep(self, field: FormField) -> None:
+        if field.name.endswith("[]"):
+            self._fields.setdefault(field.name, []).append(field.value)
+        elif field.name in self._fields:
+            raise HttpProblem("validation_failed", "The field was sent twice.", clean_name(field.name))
+        else:
+            self._fields[field.name] = field.value
+
+
+def _validated(form: type[Form], fields: dict[str, Any]) -> Form:
+    """Empty fields count as not sent: HTML forms and SDKs send them so."""
+    try:
+        return form.model_validate({name: value for name, value in fields.items() if value != ""})
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+
+
+def clean_name(name: str | None) -> str | None:
+    """A name for people: no path, no control or direction characters, bounded. Never used to open anything."""
+    if name is None:
+        return None
+    printable = "".join(character for character in name.replace("\\", "/").rsplit("/", 1)[-1] if character.isprintable())
+    return printable.strip()[:LONGEST_NAME] or None

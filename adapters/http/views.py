@@ -1,0 +1,247 @@
+"""What leaves: jobs, models, search hits, problems. Written out field by field, so that nothing internal slips through."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from adapters.http.problems import problem_members
+from adapters.http.services import ModelCard
+from domain.call import CallKind
+from domain.job import Job, JobKind, JobStatus
+from domain.search import SearchHit, SearchMode
+
+RESULT_ROUTES = {"transcript": "/v1/transcripts/", "recap": "/v1/recaps/", "embedding": "/v1/embeddings/"}
+
+
+class ProblemView(BaseModel):
+    """RFC 9457 problem details. `code` is the kind of error; `errors` lists what is wrong with a request."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | None = None
+    request_id: str | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+class ProblemKindView(BaseModel):
+    """What a problem type stands for."""
+
+    type: str
+    title: str
+    status: int
+
+
+class OpenAIErrorBody(BaseModel):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIErrorView(BaseModel):
+    """The error object of OpenAI's API."""
+
+    error: OpenAIErrorBody
+
+
+class ProgressView(BaseModel):
+    """`fraction` from 0 to 1, never going back; `eta_s` in seconds; `queue_position` from 1 while waiting."""
+
+    fraction: float
+    stage: str
+    eta_s: float | None
+    queue_position: int | None
+
+
+class JobProblemView(BaseModel):
+    """Why the job failed."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class JobView(BaseModel):
+    """A job. Times are Unix seconds; `result` holds each id as soon as its stage is stored."""
+
+    id: str
+    object: Literal["job"] = "job"
+    kind: JobKind
+    status: JobStatus
+    progress: ProgressView
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    cancel_requested: bool
+    result: dict[str, str]
+    error: JobProblemView | None
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job) -> "JobView":
+        progress = job.progress
+        return cls(
+            id=job.id,
+            kind=job.request.kind,
+            status=job.status,
+            progress=ProgressView(
+                fraction=progress.fraction,
+                stage=progress.stage,
+                eta_s=progress.eta_s,
+                queue_position=progress.queue_position,
+            ),
+            created_at=job.created_at,
+            started_at=job.started_at,
+            finished_at=job.finished_at,
+            cancel_requested=job.cancel_requested,
+            result=dict(job.result),
+            error=JobProblemView(**problem_members(job.error)) if job.error else None,
+            links=links_of(job),
+        )
+
+
+def links_of(job: Job) -> dict[str, str]:
+    """Where to go from a job: itself, its events, and what there already is of its result."""
+    links = {"self": f"/v1/jobs/{job.id}", "events": f"/v1/jobs/{job.id}/events"}
+    if not job.status.ended:
+        links["cancel"] = f"/v1/jobs/{job.id}/cancel"
+    for name, route in RESULT_ROUTES.items():
+        if result_id := job.result.get(f"{name}_id"):
+            links[name] = route + result_id
+    return links
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first. Pass `last_id` as `after` for the next page while `has_more`."""
+
+    object: Literal["list"] = "list"
+    data: list[JobView]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+    @classmethod
+    def of(cls, jobs: Sequence[Job], limit: int) -> "JobPage":
+        """From up to `limit` + 1 jobs: the one too many says that there are more."""
+        data = [JobView.of(job) for job in jobs[:limit]]
+        return cls(
+            data=data,
+            first_id=data[0].id if data else None,
+            last_id=data[-1].id if data else None,
+            has_more=len(jobs) > limit,
+        )
+
+
+class ModelView(BaseModel):
+    """A served model; the members after `owned_by` are ours. `created` in Unix seconds."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    kind: CallKind
+    revision: str
+    engine: str
+    precision: str
+    breaker: str
+
+    @classmethod
+    def of(cls, card: ModelCard) -> "ModelView":
+        return cls(
+            id=card.id,
+            created=card.created,
+            owned_by=card.owned_by,
+            kind=card.kind,
+            revision=card.revision,
+            engine=card.engine,
+            precision=card.precision,
+            breaker=card.breaker,
+        )
+
+
+class ModelPage(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[ModelView]
+
+
+class HitView(BaseModel):
+    """A passage that answers; times in seconds, `score` orders the hits of this answer only."""
+
+    transcript_id: str
+    segment_ids: list[int]
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+    score: float
+
+    @classmethod
+    def of(cls, hit: SearchHit) -> "HitView":
+        return cls(
+            transcript_id=hit.transcript_id,
+            segment_ids=list(hit.segment_ids),
+            start=hit.start,
+            end=hit.end,
+            speaker=hit.speaker,
+            text=hit.text,
+            score=hit.score,
+        )
+
+
+class SearchView(BaseModel):
+    """Hits, best first; `mode` is the one used, `degraded` says why it is not the one asked for."""
+
+    object: Literal["list"] = "list"
+    hits: list[HitView]
+    mode: SearchMode
+    degraded: str | None = None
+
+
+class DeletedView(BaseModel):
+    id: str
+    object: Literal["conversation.deleted"] = "conversation.deleted"
+    deleted: Literal[True] = True
+
+
+class AliveView(BaseModel):
+    status: Literal["alive"] = "alive"
+
+
+class WarmModelView(BaseModel):
+    id: str
+    kind: CallKind
+    ready: bool
+    detail: str
+
+
+class ReadyView(BaseModel):
+    status: Literal["ready"] = "ready"
+    models: list[WarmModelView]
+
+
+class EmbeddingView(BaseModel):
+    """One vector: numbers, or base64 of little-endian 32-bit floats."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(BaseModel):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsView(BaseModel):
+    """OpenAI's embedding answer."""
+
+    object: Literal["list"] = "list"
+    data: list[EmbeddingView]
+    model: str
+    usage: EmbeddingUsage = Field(description="Tokens of the served model; 0 for what came from the cache")

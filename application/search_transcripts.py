@@ -1,0 +1,55 @@
+"""Find what was said, by words and by meaning."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from domain.call import CallContext, ModelIdentity
+from domain.errors import BudgetExceeded, DeadlineExceeded, ModelError, ModelRejected, RateLimited, WordloopError
+from domain.search import SearchHit, SearchMode
+from ports.clock import Clock
+from ports.embedder import Embedder, InputType
+from ports.results import SearchIndex
+
+_MODEL_AWAY: tuple[type[WordloopError], ...] = (ModelError, RateLimited, BudgetExceeded, DeadlineExceeded)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchAnswer:
+    """Hits, best first, and the mode that was really used; `degraded` says why it is not the one asked for."""
+
+    hits: Sequence[SearchHit]
+    mode: SearchMode
+    degraded: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTranscripts:
+    """Search one tenant's transcripts. The query is embedded within `embed_s` seconds or, in hybrid mode, goes without."""
+
+    index: SearchIndex
+    embedder: Embedder
+    clock: Clock
+    embed_s: float
+
+    async def __call__(self, context: CallContext, query: str, mode: SearchMode, limit: int) -> SearchAnswer:
+        """Return at most `limit` hits.
+
+        When the embedder does not answer, hybrid falls back to words and says so; semantic raises the error.
+        """
+        vector: Sequence[float] | None = None
+        model: ModelIdentity | None = None
+        degraded: str | None = None
+        if mode is not SearchMode.LEXICAL:
+            try:
+                vector, model = await self._embed(query, context)
+            except _MODEL_AWAY as error:
+                if mode is SearchMode.SEMANTIC or isinstance(error, ModelRejected):
+                    raise
+                mode, degraded = SearchMode.LEXICAL, f"Searched by words only: {error.detail}"
+        hits = await self.index.search(context.tenant, query, vector, model, mode, limit)
+        return SearchAnswer(hits, mode, degraded)
+
+    async def _embed(self, query: str, context: CallContext) -> tuple[Sequence[float], ModelIdentity]:
+        bounded = replace(context, deadline=self.clock.now() + self.embed_s)
+        answer = await self.embedder.embed([query], InputType.QUERY, bounded)
+        return answer.value[0], answer.provenance.model

@@ -1,0 +1,57 @@
+"""Take a job into the queue, or refuse it before anything is stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.canonical import Json, sha256_of
+from domain.errors import QueueFull
+from domain.job import Job, JobKind, JobRequest
+from ports.jobs import JobStore
+
+
+@dataclass(frozen=True, slots=True)
+class JobTerms:
+    """On whose behalf and how a job is to run: what a request says beside its body.
+
+    `deadline` is absolute, in Unix seconds. `store` false keeps results for the life of the job only.
+    """
+
+    tenant: str
+    idempotency_key: str | None = None
+    deadline: float | None = None
+    store: bool = True
+    traceparent: str | None = None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitJob:
+    """Queue a job. `max_queued` waiting jobs (over all tenants) close the door; `retry_after_s` is what callers are told then."""
+
+    jobs: JobStore
+    max_queued: int
+    retry_after_s: float
+
+    async def admit(self) -> None:
+        """Raise QueueFull when the queue is at its bound, so that an upload can be refused before it is read."""
+        if (await self.jobs.depth()).get("queued", 0) >= self.max_queued:
+            raise QueueFull("The job queue is full; nothing was stored.", self.retry_after_s)
+
+    async def __call__(self, kind: JobKind, payload: Mapping[str, Json], terms: JobTerms) -> tuple[Job, bool]:
+        """Return the stored job and whether it is new (False: the same request was here before under its key).
+
+        Raises QueueFull or IdempotencyMismatch, having stored nothing.
+        """
+        return await self.jobs.submit(
+            JobRequest(
+                kind=kind,
+                payload=payload,
+                tenant=terms.tenant,
+                idempotency_key=terms.idempotency_key,
+                body_sha256=sha256_of({"kind": kind.value, "payload": payload}),
+                priority=terms.priority,
+                deadline=terms.deadline,
+                store=terms.store,
+                traceparent=terms.traceparent,
+            )
+        )

@@ -1,0 +1,167 @@
+"""Transcripts as text files: plain, SubRip, WebVTT and Markdown. Pure functions over segments."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from domain.transcript import Segment, Transcript, Word
+
+LINE_CHARACTERS = 42
+"""Characters per subtitle line (BBC and Netflix guidelines: 37 to 42)."""
+CUE_LINES = 2
+"""Lines per cue (both guidelines)."""
+SHORTEST_CUE_S = 0.001
+"""A cue must end after it starts; players drop the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """Lines shown from `start` to `end`, in seconds."""
+
+    start: float
+    end: float
+    lines: tuple[str, ...]
+    speaker: str | None = None
+
+
+def plain_text(transcript: Transcript) -> str:
+    """One segment a line, with the speaker where it is known."""
+    return "".join(f"{_named(segment)}\n" for segment in transcript.segments if segment.text.strip())
+
+
+def subrip(transcript: Transcript) -> str:
+    """SRT: numbered cues, `HH:MM:SS,mmm`, a blank line after each."""
+    return "".join(
+        f"{number}\n{clock_time(cue.start, ',')} --> {clock_time(cue.end, ',')}\n{_srt_text(cue)}\n\n"
+        for number, cue in enumerate(cues(transcript.segments), 1)
+    )
+
+
+def web_vtt(transcript: Transcript) -> str:
+    """WebVTT: `HH:MM:SS.mmm`, text escaped as the format asks, speakers as voice spans."""
+    return "WEBVTT\n\n" + "".join(
+        f"{clock_time(cue.start, '.')} --> {clock_time(cue.end, '.')}\n{_vtt_text(cue)}\n\n" for cue in cues(transcript.segments)
+    )
+
+
+def markdown(transcript: Transcript) -> str:
+    """Paragraphs with their times; what is missing or doubtful stands at the end."""
+    head = [
+        "# Transcript",
+        "",
+        f"{short_time(transcript.duration)} long, language `{transcript.language}`, "
+        f"{transcript.coverage.ratio:.0%} of the speech has text.",
+        "",
+    ]
+    body = [
+        f"**[{short_time(segment.start)}]** {escape_markdown(_named(segment))}\n"
+        for segment in transcript.segments
+        if segment.text.strip()
+    ]
+    return "\n".join([*head, *body, *_doubts(transcript)]).rstrip() + "\n"
+
+
+def clock_time(seconds: float, mark: str) -> str:
+    """`HH:MM:SS` + `mark` + milliseconds, rounded once so that 59.9996 becomes the next minute."""
+    milliseconds = max(0, round(seconds * 1000))
+    rest, millis = divmod(milliseconds, 1000)
+    minutes, second = divmod(rest, 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours:02d}:{minute:02d}:{second:02d}{mark}{millis:03d}"
+
+
+def short_time(seconds: float) -> str:
+    """`M:SS`, or `H:MM:SS` from one hour on: for people."""
+    minutes, second = divmod(max(0, int(seconds)), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def escape_markdown(text: str) -> str:
+    """Spoken words never become markup."""
+    return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", one_line(text))
+
+
+def one_line(text: str) -> str:
+    """White space of any kind becomes one space; control characters go."""
+    return " ".join("".join(c if c.isprintable() or c.isspace() else " " for c in text).split())
+
+
+def cues(segments: Sequence[Segment]) -> Iterator[Cue]:
+    """Yield cues of at most `CUE_LINES` lines; a longer segment is cut between words, at their own times when known."""
+    for segment in segments:
+        lines = _wrapped(one_line(segment.text))
+        groups = [tuple(lines[at : at + CUE_LINES]) for at in range(0, len(lines), CUE_LINES)]
+        bounds = _bounds(segment, [sum(len(line.split()) for line in group) for group in groups])
+        for group, (start, end) in zip(groups, bounds, strict=True):
+            yield Cue(start, max(end, start + SHORTEST_CUE_S), group, segment.speaker)
+
+
+def _wrapped(text: str) -> list[str]:
+    """Break between words; a longer word, or writing without spaces, is cut at the line's length."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) <= LINE_CHARACTERS:
+            line = f"{line} {word}"
+            continue
+        if line:
+            lines.append(line)
+        *full, line = [word[at : at + LINE_CHARACTERS] for at in range(0, len(word), LINE_CHARACTERS)]
+        lines.extend(full)
+    return [*lines, line] if line else lines
+
+
+def _bounds(segment: Segment, counts: Sequence[int]) -> list[tuple[float, float]]:
+    """Times of each group of words: the words' own when every word has them, else shares of the segment."""
+    total = sum(counts)
+    if total == 0:
+        return []
+    timed = segment.words if len(segment.words) == total else ()
+    bounds: list[tuple[float, float]] = []
+    seen = 0
+    for count in counts:
+        bounds.append((_begin(segment, timed, seen, total), _end(segment, timed, seen + count, total)))
+        seen += count
+    return bounds
+
+
+def _begin(segment: Segment, timed: Sequence[Word], at: int, total: int) -> float:
+    if at == 0:
+        return segment.start
+    return timed[at].start if timed else segment.start + (segment.end - segment.start) * at / total
+
+
+def _end(segment: Segment, timed: Sequence[Word], at: int, total: int) -> float:
+    if at >= total:
+        return segment.end
+    return timed[at - 1].end if timed else segment.start + (segment.end - segment.start) * at / total
+
+
+def _named(segment: Segment) -> str:
+    text = one_line(segment.text)
+    return f"{one_line(segment.speaker)}: {text}" if segment.speaker else text
+
+
+def _srt_text(cue: Cue) -> str:
+    """SRT has no escapes: an arrow in the words would start a cue, so it is spelt apart."""
+    lines = [line.replace("-->", "-- >") for line in cue.lines]
+    if cue.speaker:
+        lines[0] = f"{one_line(cue.speaker).replace('-->', '-- >')}: {lines[0]}"
+    return "\n".join(lines)
+
+
+def _vtt_text(cue: Cue) -> str:
+    text = "\n".join(_escape_vtt(line) for line in cue.lines)
+    return f"<v {_escape_vtt(one_line(cue.speaker))}>{text}" if cue.speaker else text
+
+
+def _escape_vtt(text: str) -> str:
+    """W3C WebVTT, cue text: `&`, `<` are escaped; `>` too, so that `-->` can not appear."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _doubts(transcript: Transcript) -> list[str]:
+    suspects = [f"- {short_time(s.start)} to {short_time(s.end)}: {s.reason}" for s in transcript.coverage.suspects]
+    damaged = ["- The recording was damaged; this is what could be decoded."] if transcript.damaged else []
+    return ["## Without text or in doubt", "", *damaged, *suspects] if suspects or damaged else []
