@@ -1,0 +1,204 @@
+"""The adapter: starts one confined child per file, watches it, and believes only what it can check."""
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import re
+import signal
+import stat
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.pyav_decoder.limits import BYTES_PER_SECOND, DecodeLimits
+from adapters.pyav_decoder.refusals import REASONS, Kind, Refused, sentence_of
+from domain.audio import DecodedAudio
+from domain.errors import InvalidAudio, StorageFailed, TooLarge, UnsupportedAudio, WordloopError
+from ports.audio_decoder import AudioDecoder
+
+logger = logging.getLogger(__name__)
+
+CHILD = Path(__file__).with_name("child.py")
+REPORT_BYTES = 4096
+"""Ten times the longest honest report."""
+FORMAT_NAME = re.compile(r"[a-z0-9_,.]{1,64}")
+ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+"""All that the child inherits: one thread per library, and no secrets."""
+ERRORS: dict[Kind, type[WordloopError]] = {
+    Kind.INVALID: InvalidAudio,
+    Kind.UNSUPPORTED: UnsupportedAudio,
+    Kind.TOO_LARGE: TooLarge,
+    Kind.STORAGE: StorageFailed,
+}
+SIGNALS = {signal.SIGXCPU: "cpu"}
+"""Refusals that the kernel speaks for us; every other signal is a crash."""
+
+
+class DecoderBroken(RuntimeError):
+    """The child can not start at all: an installation without PyAV, or limits too small to import it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    source: int
+    target: int
+    partial: Path
+
+
+class PyAvDecoder(AudioDecoder):
+    """Decodes with PyAV in a short-lived child process per file, at most `limits.processes` at once.
+
+    Cancelling `decode` kills the child. Times, sizes and their sources: `DecodeLimits` and docs/adr/0004.
+    """
+
+    def __init__(self, limits: DecodeLimits) -> None:
+        self._limits = limits
+        self._slots = asyncio.Semaphore(limits.processes)
+        self._import_paths = [str(CHILD.parents[2]), *_folders_of("av", "numpy")]
+
+    async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
+        """Decode the first audio stream of `source` to s16le mono 16 kHz at `target`, which appears only when complete.
+
+        Raises InvalidAudio, UnsupportedAudio, TooLarge, and StorageFailed when the files can not be read or written.
+        """
+        async with self._slots:
+            try:
+                with _opened(source, target) as files:
+                    report = await self._report(files, max_seconds)
+                    size = os.fstat(files.target).st_size
+                    decoded = _checked(report, str(target), size, self._limits.output_bytes(max_seconds))
+                    os.replace(files.partial, target)
+                    return decoded
+            except Refused as refusal:
+                kind = REASONS[refusal.code].kind
+                raise ERRORS[kind](sentence_of(refusal.code, refusal.number)) from None
+            except OSError as error:
+                raise StorageFailed("The recording could not be read, or its sound not be written.") from error
+
+    async def _report(self, files: _Files, max_seconds: float) -> dict[str, Any]:
+        async with self._child(files, max_seconds) as process:
+            assert process.stdout is not None
+            try:
+                async with asyncio.timeout(self._limits.wall_seconds(max_seconds)):
+                    line = await _first_bytes(process.stdout)
+                    status = await process.wait() if len(line) < REPORT_BYTES else 0
+            except TimeoutError:
+                raise Refused("wall") from None
+        if status < 0:
+            logger.warning("audio decoder child ended by signal %d", -status)
+            raise Refused(SIGNALS.get(signal.Signals(-status), "crash"))
+        try:
+            report = json.loads(line)
+        except ValueError:
+            report = None
+        if not isinstance(report, dict):
+            logger.warning("audio decoder child ended with status %d and no report", status)
+            raise Refused("crash")
+        return report
+
+    @contextlib.asynccontextmanager
+    async def _child(self, files: _Files, max_seconds: float) -> AsyncIterator[Process]:
+        request = {
+            "import_paths": self._import_paths,
+            "parent": os.getpid(),
+            "limits": asdict(self._limits),
+            "max_seconds": max_seconds,
+            "source": files.source,
+            "target": files.target,
+        }
+        with tempfile.TemporaryDirectory(prefix="wordloop-decode-") as empty:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-I", "-S", "-B", str(CHILD), json.dumps(request)),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                cwd=empty,
+                env=ENVIRONMENT,
+                pass_fds=(files.source, files.target),
+                start_new_session=True,
+            )
+            try:
+                yield process
+            finally:
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+
+def _folders_of(*packages: str) -> list[str]:
+    """Where the child finds `packages`; they are located here, not imported."""
+    folders = []
+    for package in packages:
+        spec = importlib.util.find_spec(package)
+        if spec is None or spec.origin is None:
+            raise DecoderBroken(f"the package {package} is not installed")
+        folders.append(str(Path(spec.origin).parents[1]))
+    return list(dict.fromkeys(folders))
+
+
+@contextlib.contextmanager
+def _opened(source: Path, target: Path) -> Iterator[_Files]:
+    """Both ends as open files, so that the child never sees a name; the partial result is removed unless it was renamed."""
+    with contextlib.ExitStack() as stack:
+        reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        stack.callback(os.close, reading)
+        if not stat.S_ISREG(os.fstat(reading).st_mode):
+            raise Refused("not_audio")
+        writing, name = tempfile.mkstemp(prefix=".decoding-", dir=target.parent)
+        stack.callback(os.close, writing)
+        partial = Path(name)
+        stack.callback(partial.unlink, missing_ok=True)
+        yield _Files(reading, writing, partial)
+
+
+async def _first_bytes(stream: asyncio.StreamReader) -> bytes:
+    """At most `REPORT_BYTES`; a child that writes more is not honest, and is not listened to."""
+    read = b""
+    while len(read) < REPORT_BYTES:
+        part = await stream.read(REPORT_BYTES - len(read))
+        if not part:
+            break
+        read += part
+    return read
+
+
+def _checked(report: dict[str, Any], path: str, size: int, most: int) -> DecodedAudio:
+    """Turn the report of a process that has read hostile bytes into a domain value, or refuse."""
+    if "broken" in report:
+        raise DecoderBroken(f"the audio decoder can not start: {str(report['broken'])[:200]}")
+    if "refused" in report:
+        code, number = report["refused"], report.get("number")
+        if code == "crash":
+            logger.warning("audio decoder child failed with %.64r", report.get("cause"))
+        if code in REASONS and (number is None or type(number) in (int, float)):
+            raise Refused(code, number)
+        raise Refused("crash")
+    container, codec = report.get("container"), report.get("codec")
+    channels, sample_rate, damaged = report.get("channels"), report.get("sample_rate"), report.get("damaged")
+    sound = (
+        isinstance(container, str)
+        and isinstance(codec, str)
+        and FORMAT_NAME.fullmatch(container)
+        and FORMAT_NAME.fullmatch(codec)
+        and type(channels) is int
+        and type(sample_rate) is int
+        and type(damaged) is bool
+        and report.get("bytes") == size
+        and 0 < size <= most
+        and size % 2 == 0
+    )
+    if not sound:
+        logger.warning("audio decoder child gave a report that does not hold")
+        raise Refused("crash")
+    return DecodedAudio(
+        path, size / BYTES_PER_SECOND, str(container), str(codec), channels or 0, sample_rate or 0, damaged is True
+    )
