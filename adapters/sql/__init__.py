@@ -1,0 +1,69 @@
+"""Everything durable in one SQL database: jobs, answers of calls, results, the search index and budgets."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from adapters.sql.calls import SqlCalls
+from adapters.sql.engine import WRITE, Database, connect, in_memory, transact
+from adapters.sql.job_table import Admission
+from adapters.sql.jobs import SqlJobs
+from adapters.sql.ledger import SqlLedger
+from adapters.sql.results import SqlResults
+from adapters.sql.schema import SchemaMismatch, apply_migrations, check_version, migrate
+from adapters.sql.search import SqlSearchIndex
+from ports.clock import Clock
+
+__all__ = ["SchemaMismatch", "SqlStore", "StoreSettings", "migrate"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Knobs of the store.
+
+    `max_queued`: waiting jobs over all tenants before the door closes. `max_attempts`: claims of one job before it fails.
+    `max_running_per_tenant`: None for no cap. `reservation_s`: seconds a budget reservation outlives a dead holder; longer than
+    any model call with its retries.
+    """
+
+    max_queued: int = 1000
+    max_attempts: int = 5
+    max_running_per_tenant: int | None = None
+    reservation_s: float = 900.0
+
+
+class SqlStore:
+    """One process's door to the database. Every process opens its own; several may share one file on one machine.
+
+    `jobs` is JobStore and JobQueue; `calls` CallCache; `results` TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter
+    and BlobReferences; `search` SearchIndex; `ledger` BudgetLedger.
+    """
+
+    def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
+        admission = Admission(settings.max_queued, settings.max_attempts)
+        self._database = database
+        self.jobs = SqlJobs(database, clock, admission, settings.max_running_per_tenant)
+        self.calls = SqlCalls(database, clock)
+        self.results = SqlResults(database, clock)
+        self.search = SqlSearchIndex(database)
+        self.ledger = SqlLedger(database, clock, settings.reservation_s)
+
+    @classmethod
+    def open(cls, url: str, clock: Clock, settings: StoreSettings | None = None) -> Self:
+        """Open a migrated database: `sqlite:///PATH`, or `sqlite://` for an empty private one in memory.
+
+        Raises SchemaMismatch for a database of another version (a file is never migrated here), StorageFailed when it can not
+        be opened.
+        """
+        engine = connect(url)
+        try:
+            if in_memory(engine):
+                transact(engine.execution_options(**{WRITE: True}), apply_migrations)
+            transact(engine, check_version)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(Database(engine), clock, settings or StoreSettings())
+
+    def close(self) -> None:
+        """Finish what runs and close every connection; the store can not be used afterwards."""
+        self._database.close()

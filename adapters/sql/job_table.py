@@ -1,0 +1,172 @@
+"""What callers do with jobs, as transactions on the job table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, insert, or_, select
+
+from adapters.sql.job_rows import QUEUED, RUNNING, append_event, change, end, find, job_of
+from adapters.sql.plain import from_text, to_text, upsert
+from adapters.sql.schema import blob_uses, job_events, jobs
+from domain.errors import IdempotencyMismatch, InvalidRequest, NotFound, QueueFull
+from domain.job import Job, JobEvent, JobKind, JobRequest, JobStatus
+
+UPLOAD_KINDS = (JobKind.CONVERSATION, JobKind.TRANSCRIPTION)
+"""Jobs whose payload names stored bytes under `blob_id`."""
+PACE_SAMPLE = 50
+"""How many of the last completed jobs tell the pace of the queue."""
+UNKNOWN_PACE_S = 10.0
+"""Seconds a job is taken to last while none has completed."""
+LONGEST_RETRY_AFTER_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a new job meets: `max_queued` waiting jobs over all tenants, and how often it may be claimed."""
+
+    max_queued: int
+    max_attempts: int
+
+
+def submit(connection: Connection, request: JobRequest, job_id: str, now: float, admission: Admission) -> tuple[Job, bool]:
+    """Insert the job unless its idempotency key is known. Raises IdempotencyMismatch or QueueFull."""
+    known = _by_key(connection, request)
+    if known is not None:
+        return known, False
+    _admit(connection, admission)
+    values = _columns(request, job_id, now) | {"max_attempts": admission.max_attempts}
+    statement = upsert(connection.dialect.name, jobs).values(**values)
+    statement = statement.on_conflict_do_nothing(index_elements=["tenant", "idempotency_key"]).returning(*jobs.c)
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:  # the same key came in at the same moment, and was first
+        other = _by_key(connection, request)
+        assert other is not None
+        return other, False
+    append_event(connection, row, "job.queued", {}, now)
+    job = job_of(row, _position(connection, row["priority"], row["seq"]))
+    blob_id = request.payload.get("blob_id")
+    if request.kind in UPLOAD_KINDS and isinstance(blob_id, str):
+        use = {"tenant": request.tenant, "blob_id": blob_id, "conversation_id": job.result_id("conversation")}
+        connection.execute(insert(blob_uses).values(**use))
+    return job, True
+
+
+def _columns(request: JobRequest, job_id: str, now: float) -> dict[str, object]:
+    return {
+        "id": job_id,
+        "tenant": request.tenant,
+        "idempotency_key": request.idempotency_key,
+        "body_sha256": request.body_sha256,
+        "kind": request.kind.value,
+        "payload": to_text(dict(request.payload)),
+        "priority": request.priority,
+        "deadline": request.deadline,
+        "store": request.store,
+        "traceparent": request.traceparent,
+        "status": QUEUED,
+        "run_after": now,
+        "created_at": now,
+        "attempts": 0,
+        "fence": 0,
+        "cancel_requested": False,
+        "fraction": 0.0,
+        "stage": QUEUED,
+        "result": "{}",
+        "last_sequence": 1,
+    }
+
+
+def _by_key(connection: Connection, request: JobRequest) -> Job | None:
+    if request.idempotency_key is None:
+        return None
+    same = (jobs.c.tenant == request.tenant, jobs.c.idempotency_key == request.idempotency_key)
+    row = connection.execute(select(jobs).where(*same)).mappings().one_or_none()
+    if row is None:
+        return None
+    if (row["body_sha256"], row["kind"]) != (request.body_sha256, request.kind.value):
+        raise IdempotencyMismatch("This idempotency key came with another body before.")
+    waits = row["status"] == QUEUED
+    return job_of(row, _position(connection, row["priority"], row["seq"]) if waits else None)
+
+
+def _admit(connection: Connection, admission: Admission) -> None:
+    counts = depth(connection)
+    if counts[QUEUED] < admission.max_queued:
+        return
+    lasted = (
+        select((jobs.c.finished_at - jobs.c.started_at).label("seconds"))
+        .where(jobs.c.status == JobStatus.COMPLETED.value)
+        .order_by(jobs.c.seq.desc())
+        .limit(PACE_SAMPLE)
+        .subquery()
+    )
+    pace = connection.execute(select(func.avg(lasted.c.seconds))).scalar() or UNKNOWN_PACE_S
+    # The bound is met again as soon as one job leaves: a worker's mean time over the workers that are busy now.
+    wait = min(LONGEST_RETRY_AFTER_S, max(1.0, float(pace) / max(1, counts[RUNNING])))
+    raise QueueFull(f"{counts[QUEUED]} jobs wait already; nothing was stored.", wait)
+
+
+def depth(connection: Connection) -> dict[str, int]:
+    """Return how many jobs wait and run."""
+    counted = select(jobs.c.status, func.count()).where(jobs.c.status.in_([QUEUED, RUNNING])).group_by(jobs.c.status)
+    return {QUEUED: 0, RUNNING: 0} | {row[0]: row[1] for row in connection.execute(counted)}
+
+
+def _position(connection: Connection, priority: int, seq: int) -> int:
+    """Return the place in the queue, from 1, in the order of claims."""
+    before = or_(jobs.c.priority > priority, (jobs.c.priority == priority) & (jobs.c.seq < seq))
+    return 1 + int(connection.execute(select(func.count()).where(jobs.c.status == QUEUED, before)).scalar_one())
+
+
+def get(connection: Connection, tenant: str, job_id: str) -> Job:
+    """Return the job, with its place in the queue while it waits. Raises NotFound."""
+    row = find(connection, tenant, job_id)
+    if row is None:
+        raise NotFound("No such job.")
+    return job_of(row, _position(connection, row["priority"], row["seq"]) if row["status"] == QUEUED else None)
+
+
+def list_jobs(connection: Connection, tenant: str, limit: int, after: str | None, status: JobStatus | None) -> Sequence[Job]:
+    """Return the tenant's jobs, newest first, from the one after the cursor. Raises NotFound."""
+    chosen = select(jobs).where(jobs.c.tenant == tenant)
+    if after is not None:
+        cursor = find(connection, tenant, after)
+        if cursor is None:
+            raise NotFound("No such job to continue after.")
+        chosen = chosen.where(jobs.c.seq < cursor["seq"])
+    if status is not None:
+        chosen = chosen.where(jobs.c.status == status.value)
+    rows = connection.execute(chosen.order_by(jobs.c.seq.desc()).limit(max(0, limit))).mappings()
+    return [job_of(row) for row in rows]
+
+
+def cancel(connection: Connection, tenant: str, job_id: str, now: float) -> Job:
+    """End a waiting job; flag a running one, once; leave an ended one. Raises NotFound."""
+    row = find(connection, tenant, job_id, lock=True)
+    if row is None:
+        raise NotFound("No such job.")
+    if row["status"] == QUEUED:
+        row = end(connection, row, now, JobStatus.CANCELLED, cancel_requested=True)
+    elif row["status"] == RUNNING and not row["cancel_requested"]:
+        row = change(connection, row, now, "job.cancel_requested", {}, cancel_requested=True)
+    return job_of(row)
+
+
+def events(connection: Connection, tenant: str, job_id: str, after: int, limit: int) -> Sequence[JobEvent]:
+    """Return the job's events above `after`, in order. Raises NotFound."""
+    row = find(connection, tenant, job_id)
+    if row is None:
+        raise NotFound("No such job.")
+    told = select(job_events).where(job_events.c.job_seq == row["seq"], job_events.c.sequence > after)
+    rows = connection.execute(told.order_by(job_events.c.sequence).limit(max(0, limit))).mappings()
+    return [JobEvent(job_id, e["sequence"], e["type"], from_text(e["data"]), e["created_at"]) for e in rows]
+
+
+def remove(connection: Connection, tenant: str, job_id: str) -> None:
+    """Delete an ended job; its events go with it. Raises NotFound or InvalidRequest."""
+    row = find(connection, tenant, job_id, lock=True)
+    if row is None:
+        raise NotFound("No such job.")
+    if not JobStatus(row["status"]).ended:
+        raise InvalidRequest("The job has not ended; cancel it first.")
+    connection.execute(delete(jobs).where(jobs.c.seq == row["seq"]))

@@ -1,0 +1,127 @@
+"""Transcripts, recaps and vectors as rows, and their deletion."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Table, delete, select
+
+from adapters.sql.engine import Database
+from adapters.sql.job_rows import find
+from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
+from adapters.sql.schema import blob_uses, deleted_conversations, embeddings, passages, recaps, transcripts
+from adapters.sql.search_rows import count_up
+from domain.call import ModelIdentity
+from domain.errors import Gone, InvalidRequest, NotFound
+from domain.recap import Recap
+from domain.transcript import Transcript
+from ports.blob_store import BlobReferences
+from ports.clock import Clock
+from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, TranscriptStore
+
+Value = TypeVar("Value")
+
+
+class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter, BlobReferences):
+    """Results as packed JSON under (tenant, id), vectors as float32.
+
+    A worker that writes late, after its conversation was deleted, gets Gone: nothing comes back to life.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._transcript: TypeAdapter[Transcript] = TypeAdapter(Transcript)
+        self._recap: TypeAdapter[Recap] = TypeAdapter(Recap)
+        self._identity: TypeAdapter[ModelIdentity] = TypeAdapter(ModelIdentity)
+
+    async def put_transcript(self, owner: Ownership, transcript: Transcript) -> None:
+        body = pack(self._transcript.dump_json(transcript))
+        await self._database.write(lambda c: _put(c, transcripts, owner, id=transcript.id, body=body))
+
+    async def get_transcript(self, tenant: str, transcript_id: str) -> Transcript:
+        row = await self._database.read(lambda c: _get(c, transcripts, tenant, transcript_id, "transcript"))
+        return self._transcript.validate_json(unpack(row.body))
+
+    async def put_recap(self, owner: Ownership, recap: Recap) -> None:
+        body = pack(self._recap.dump_json(recap))
+        await self._database.write(lambda c: _put(c, recaps, owner, id=recap.id, body=body))
+
+    async def get_recap(self, tenant: str, recap_id: str) -> Recap:
+        row = await self._database.read(lambda c: _get(c, recaps, tenant, recap_id, "recap"))
+        return self._recap.validate_json(unpack(row.body))
+
+    async def put_embedding(
+        self, owner: Ownership, embedding_id: str, model: ModelIdentity, vectors: Sequence[Sequence[float]], tokens: int
+    ) -> None:
+        dimensions = len(vectors[0]) if vectors else 0
+        if any(len(vector) != dimensions for vector in vectors):
+            raise InvalidRequest("Vectors of one embedding have one length.")
+        data, body = floats_to_bytes(vectors), pack(self._identity.dump_json(model))
+        columns = {"id": embedding_id, "body": body, "vectors": data, "dimensions": dimensions, "tokens": tokens}
+        await self._database.write(lambda c: _put(c, embeddings, owner, **columns))
+
+    async def get_embedding(self, tenant: str, embedding_id: str) -> tuple[ModelIdentity, list[list[float]], int]:
+        row = await self._database.read(lambda c: _get(c, embeddings, tenant, embedding_id, "embedding"))
+        vectors: list[list[float]] = floats_from_bytes(row.vectors, row.dimensions).tolist() if row.dimensions else []
+        return self._identity.validate_json(unpack(row.body)), vectors, row.tokens
+
+    async def delete_conversation(self, tenant: str, conversation_id: str) -> Sequence[str]:
+        return await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._clock.now()))
+
+    async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
+        used = select(blob_uses.c.blob_id).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
+        return await self._database.read(lambda c: c.execute(used.limit(1)).first() is not None)
+
+
+def refuse_deleted(connection: Connection, owner: Ownership) -> None:
+    """Raises Gone when the conversation was deleted."""
+    gone = deleted_conversations.c
+    chosen = select(gone.owner).where(gone.owner == owner.tenant, gone.conversation_id == owner.conversation_id)
+    if connection.execute(chosen).first() is not None:
+        raise Gone("The conversation was deleted.")
+
+
+def _put(connection: Connection, table: Table, owner: Ownership, **columns: Any) -> None:
+    refuse_deleted(connection, owner)
+    columns["conversation_id"] = owner.conversation_id
+    statement = upsert(connection.dialect.name, table).values(tenant=owner.tenant, **columns)
+    kept = {name: value for name, value in columns.items() if name != "id"}
+    connection.execute(statement.on_conflict_do_update(index_elements=["tenant", "id"], set_=kept))
+
+
+def _get(connection: Connection, table: Table, tenant: str, result_id: str, what: str) -> Any:
+    row = connection.execute(select(table).where(table.c.tenant == tenant, table.c.id == result_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"No such {what}.")
+    return row
+
+
+def _delete(connection: Connection, tenant: str, conversation_id: str, now: float) -> Sequence[str]:
+    blobs = _blobs_of(connection, tenant, conversation_id)
+    removed = 0
+    for table in (transcripts, recaps, embeddings, passages, blob_uses):
+        mine = (table.c.tenant == tenant, table.c.conversation_id == conversation_id)
+        removed += connection.execute(delete(table).where(*mine)).rowcount
+    if not removed and blobs is None:
+        raise NotFound("No such conversation.")
+    count_up(connection, tenant)
+    gone = {"owner": tenant, "conversation_id": conversation_id, "deleted_at": now}
+    connection.execute(upsert(connection.dialect.name, deleted_conversations).values(**gone).on_conflict_do_nothing())
+    return [blob_id for blob_id in sorted(blobs or ()) if not _used(connection, tenant, blob_id)]
+
+
+def _blobs_of(connection: Connection, tenant: str, conversation_id: str) -> set[str] | None:
+    """Return the blobs of a conversation, also those that a deletion cut short has left; None when nothing is known of it."""
+    mine = (blob_uses.c.tenant == tenant, blob_uses.c.conversation_id == conversation_id)
+    blobs = set(connection.execute(select(blob_uses.c.blob_id).where(*mine)).scalars())
+    job = find(connection, tenant, "job_" + conversation_id.rpartition("_")[2])
+    if job is None:
+        return blobs or None
+    blob_id = from_text(job["payload"]).get("blob_id")
+    return blobs | {blob_id} if isinstance(blob_id, str) else blobs
+
+
+def _used(connection: Connection, tenant: str, blob_id: str) -> bool:
+    used = select(blob_uses.c.blob_id).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
+    return connection.execute(used.limit(1)).first() is not None

@@ -1,0 +1,277 @@
+"""The tables, and the one command that brings a database to them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.engine import make_url
+
+from adapters.sql.engine import WRITE, connect, transact
+from domain.errors import StorageFailed
+
+tables = MetaData()
+serial = BigInteger().with_variant(Integer, "sqlite")
+
+schema_version = Table("schema_version", tables, Column("version", Integer, nullable=False))
+
+jobs = Table(
+    "jobs",
+    tables,
+    Column("seq", serial, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("tenant", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("body_sha256", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("deadline", Double),
+    Column("store", Boolean, nullable=False),
+    Column("traceparent", Text),
+    Column("status", Text, nullable=False),
+    Column("run_after", Double, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    Column("owner", Text),
+    Column("lease_until", Double),
+    Column("fence", Integer, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("fraction", Double, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("eta_s", Double),
+    Column("result", Text, nullable=False),
+    Column("error_code", Text),
+    Column("error_detail", Text),
+    Column("last_sequence", Integer, nullable=False),
+    UniqueConstraint("tenant", "idempotency_key"),
+    sqlite_autoincrement=True,
+)
+Index("jobs_in_claim_order", jobs.c.status, jobs.c.priority.desc(), jobs.c.seq)
+Index("jobs_by_deadline", jobs.c.status, jobs.c.deadline)
+Index("jobs_by_tenant", jobs.c.tenant, jobs.c.seq)
+
+job_events = Table(
+    "job_events",
+    tables,
+    Column("job_seq", serial, ForeignKey(jobs.c.seq, ondelete="CASCADE"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("fence", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+call_answers = Table(
+    "call_answers",
+    tables,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("answer", LargeBinary, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used", Double, nullable=False),
+)
+Index("call_answers_by_age", call_answers.c.created_at)
+Index("call_answers_by_use", call_answers.c.last_used)
+
+call_uses = Table(
+    "call_uses",
+    tables,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("conversation_id", Text, primary_key=True),
+    ForeignKeyConstraint(["scope", "key"], [call_answers.c.scope, call_answers.c.key], ondelete="CASCADE"),
+)
+Index("call_uses_by_conversation", call_uses.c.scope, call_uses.c.conversation_id)
+
+call_flights = Table(
+    "call_flights",
+    tables,
+    Column("fence", serial, primary_key=True),  # never used twice, so an old holder can not pass for a new one
+    Column("scope", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("until", Double, nullable=False),
+    UniqueConstraint("scope", "key"),
+    sqlite_autoincrement=True,
+)
+
+deleted_conversations = Table(
+    "deleted_conversations",
+    tables,
+    Column("owner", Text, primary_key=True),  # a tenant, or a scope of calls
+    Column("conversation_id", Text, primary_key=True),
+    Column("deleted_at", Double, nullable=False),
+)
+
+
+def _results(name: str, *columns: Column[bytes] | Column[int]) -> Table:
+    table = Table(
+        name,
+        tables,
+        Column("tenant", Text, primary_key=True),
+        Column("id", Text, primary_key=True),
+        Column("conversation_id", Text, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        *columns,
+    )
+    Index(f"{name}_by_conversation", table.c.tenant, table.c.conversation_id)
+    return table
+
+
+transcripts = _results("transcripts")
+recaps = _results("recaps")
+embeddings = _results(
+    "embeddings",
+    Column("vectors", LargeBinary, nullable=False),
+    Column("dimensions", Integer, nullable=False),
+    Column("tokens", Integer, nullable=False),
+)
+
+blob_uses = Table(
+    "blob_uses",
+    tables,
+    Column("tenant", Text, primary_key=True),
+    Column("blob_id", Text, primary_key=True),
+    Column("conversation_id", Text, primary_key=True),
+)
+Index("blob_uses_by_conversation", blob_uses.c.tenant, blob_uses.c.conversation_id)
+
+passages = Table(
+    "passages",
+    tables,
+    Column("id", serial, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("conversation_id", Text, nullable=False),
+    Column("transcript_id", Text, nullable=False),
+    Column("segment_ids", Text, nullable=False),
+    Column("start", Double, nullable=False),
+    Column("end", Double, nullable=False),
+    Column("speaker", Text),
+    Column("text", Text, nullable=False),
+    Column("model", Text, nullable=False),  # digest of the whole identity: vectors of different models never meet
+    Column("dimensions", Integer, nullable=False),
+    Column("vector", LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("passages_by_transcript", passages.c.tenant, passages.c.transcript_id)
+Index("passages_by_conversation", passages.c.tenant, passages.c.conversation_id)
+Index("passages_by_model", passages.c.tenant, passages.c.model, passages.c.id)
+
+index_versions = Table(
+    "index_versions", tables, Column("tenant", Text, primary_key=True), Column("version", Integer, nullable=False)
+)
+
+budget_accounts = Table(
+    "budget_accounts",
+    tables,
+    Column("account", Text, primary_key=True),
+    Column("audio_seconds", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("money_usd", BigInteger, nullable=False),
+)
+
+budget_reservations = Table(
+    "budget_reservations",
+    tables,
+    Column("id", Text, primary_key=True),
+    Column("account", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("until", Double, nullable=False),
+    Column("audio_seconds", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("money_usd", BigInteger, nullable=False),
+)
+Index("budget_reservations_by_account", budget_reservations.c.account, budget_reservations.c.state)
+
+FULL_TEXT = (
+    """CREATE VIRTUAL TABLE passages_text USING fts5(
+        text, content='passages', content_rowid='id', tokenize="unicode61 remove_diacritics 2")""",
+    """CREATE TRIGGER passages_text_insert AFTER INSERT ON passages BEGIN
+        INSERT INTO passages_text(rowid, text) VALUES (new.id, new.text); END""",
+    """CREATE TRIGGER passages_text_delete AFTER DELETE ON passages BEGIN
+        INSERT INTO passages_text(passages_text, rowid, text) VALUES ('delete', old.id, old.text); END""",
+)
+"""Words of the passages, kept in step by the database itself (https://sqlite.org/fts5.html, external content tables)."""
+
+
+def _first_tables(connection: Connection) -> None:
+    tables.create_all(connection, checkfirst=True)
+    for statement in FULL_TEXT:
+        connection.execute(text(statement))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
+"""Steps forward, in order; version N is a database that has run the first N. There is no way back."""
+
+
+class SchemaMismatch(StorageFailed):
+    """The database is of another version than this code: migrate it, or run the code that fits."""
+
+    transient = False
+
+
+def migrate(url: str) -> int:
+    """Bring the database to this code's version and return that. Run once, by a command, before any worker starts.
+
+    Raises SchemaMismatch for a database that newer code has migrated.
+    """
+    database = make_url(url).database
+    if database and database != ":memory:":
+        Path(database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = connect(url)
+    try:
+        return transact(engine.execution_options(**{WRITE: True}), apply_migrations)
+    finally:
+        engine.dispose()
+
+
+def apply_migrations(connection: Connection) -> int:
+    """Run the steps that the database has not had, inside the caller's transaction."""
+    have = version_of(connection)
+    if have > len(MIGRATIONS):
+        raise SchemaMismatch(f"The database has version {have}; this code knows {len(MIGRATIONS)}.")
+    for step in MIGRATIONS[have:]:
+        step(connection)
+    if have == 0:
+        connection.execute(insert(schema_version).values(version=len(MIGRATIONS)))
+    elif have < len(MIGRATIONS):
+        connection.execute(update(schema_version).values(version=len(MIGRATIONS)))
+    return len(MIGRATIONS)
+
+
+def version_of(connection: Connection) -> int:
+    """Return the schema version of the database; 0 for an empty one."""
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    return connection.execute(select(schema_version.c.version)).scalar_one_or_none() or 0
+
+
+def check_version(connection: Connection) -> None:
+    """Raises SchemaMismatch unless the database has exactly this code's version."""
+    have = version_of(connection)
+    if have != len(MIGRATIONS):
+        raise SchemaMismatch(f"The database has version {have}; this code needs {len(MIGRATIONS)}: run the migration.")
