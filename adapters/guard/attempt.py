@@ -33,13 +33,14 @@ class BackendAttempt:
         call.record.attempts += 1
         started = self._clock.monotonic()
         try:
-            return await self._ask(call, min(timeout, left))
+            raw = await self._ask(call, min(timeout, left))
         except ModelTimeout as error:
             if left < timeout:  # The job ran out of time, not the model: no mark against the backend.
                 raise DeadlineExceeded("the deadline passed before the model answered") from error
             raise
-        finally:
-            call.record.model_seconds += self._clock.monotonic() - started
+        call.record.answers += 1
+        call.record.model_seconds += self._clock.monotonic() - started
+        return raw
 
     async def _ask(self, call: GuardedCall[Any], timeout: float) -> RawOutput:
         span = call.record.span

@@ -8,7 +8,7 @@ from typing import Any
 from adapters.guard.answers import pack, unpack
 from adapters.guard.call import GuardedCall, Proceed
 from adapters.guard.settings import CacheSettings
-from adapters.guard.waiting import in_background, to_the_end
+from adapters.guard.waiting import taken_or_undone, to_the_end
 from domain.call import Answer
 from domain.errors import InvalidModelOutput, StorageFailed
 from ports.call_cache import CallCache, Claimed, Hit, Lookup
@@ -74,18 +74,12 @@ class Cached:
             pause = min(pause * 2, self._settings.poll_most_s)
 
     async def _begin(self, place: tuple[str, str], conversation_id: str | None) -> Lookup:
-        """Begin; a caller that is cancelled meanwhile gives back what it may have claimed."""
-        asked = in_background(self._cache.begin(*place, self._owner, self._settings.claim_s, conversation_id))
-        try:
-            return await asyncio.shield(asked)
-        except asyncio.CancelledError:
-            in_background(self._give_back(place, asked))
-            raise
+        async def give_back(found: Lookup) -> None:
+            if isinstance(found, Claimed):
+                await self._release(place, found.fence)
 
-    async def _give_back(self, place: tuple[str, str], asked: "asyncio.Task[Lookup]") -> None:
-        await asyncio.wait({asked})
-        if not asked.cancelled() and asked.exception() is None and isinstance(found := asked.result(), Claimed):
-            await self._release(place, found.fence)
+        begin = self._cache.begin(*place, self._owner, self._settings.claim_s, conversation_id)
+        return await taken_or_undone(begin, undo=give_back)
 
     def _read(self, hit: Hit, call: GuardedCall[Any]) -> Answer[Any]:
         answer = unpack(hit.answer, call, oldest=self._clock.now() - self._settings.max_age_s)

@@ -30,11 +30,13 @@ class OutputRules(Protocol[Value]):
 class CallRecord:
     """What happened to a call so far; the only part of it that changes.
 
-    `started` is monotonic seconds; `usage` and `model_seconds` add up all attempts, those included whose output was refused.
+    `started` is monotonic seconds; `answers`, `usage` and `model_seconds` add up all attempts that the model answered, those
+    included whose output was then refused.
     """
 
     started: float
     attempts: int = 0
+    answers: int = 0
     usage: Usage = field(default_factory=Usage)
     model_seconds: float = 0.0
     finish_reason: str | None = None

@@ -1,16 +1,21 @@
 """The layers around a model call, in order, and the one place where they are put together."""
 
+from collections.abc import Mapping
 from functools import partial
 from random import Random
 from typing import Any
 
 from adapters.guard.attempt import BackendAttempt, Validate
+from adapters.guard.breaker import CircuitBreaker
+from adapters.guard.budget import Budget
+from adapters.guard.bulkhead import Bulkhead
 from adapters.guard.cache import Cached
 from adapters.guard.call import GuardedCall, Layer, Proceed
 from adapters.guard.deadline import Deadline
 from adapters.guard.flights import SharedFlights
+from adapters.guard.rate_limit import RateLimit
 from adapters.guard.retry import Retry
-from adapters.guard.settings import GuardSettings
+from adapters.guard.settings import BudgetSettings, CacheSettings, GuardSettings
 from adapters.guard.tracing import Trace
 from domain.call import Answer
 from ports.call_cache import CallCache
@@ -20,14 +25,25 @@ from ports.telemetry import BreakerState, Telemetry
 
 
 class CallGuard:
-    """Runs model calls through all layers."""
+    """Runs model calls through all layers, and tells what it knows of the backends."""
 
-    def __init__(self, run: Proceed, clock: Clock) -> None:
+    def __init__(self, run: Proceed, breaker: CircuitBreaker, cache: CallCache, settings: CacheSettings, clock: Clock) -> None:
         self._run = run
+        self._breaker = breaker
+        self._cache = cache
+        self._settings = settings
         self.clock = clock
 
     async def __call__(self, call: GuardedCall[Any]) -> Answer[Any]:
         return await self._run(call)
+
+    def breaker_states(self) -> Mapping[tuple[str, str, str], BreakerState]:
+        """State per (backend name, model id, model revision), of those that were called from this process."""
+        return self._breaker.states()
+
+    async def trim_cache(self) -> int:
+        """Hold the call cache to its limits of size and age; return how many answers went. For a periodic sweep."""
+        return await self._cache.trim(self._settings.max_bytes, self._settings.max_age_s)
 
 
 def build_guard(
@@ -41,16 +57,32 @@ def build_guard(
     owner: str,
     random: Random,
 ) -> CallGuard:
-    """Build the guard of this process. `owner` names the process in the call cache and must be unique in the cluster."""
+    """Build the guard of this process. `owner` names the process in the call cache and must be unique in the cluster.
+
+    Raises ValueError when budgets are set and there is no ledger to hold them: budgets fail closed.
+    """
+    breaker = CircuitBreaker(settings.breaker, clock, telemetry)
     run = around(
         partial(Validate(prices, clock), proceed=BackendAttempt(settings.timeouts, clock)),
         Trace(telemetry, prices, clock),
         Deadline(clock),
         SharedFlights(clock),
         Cached(cache, settings.cache, clock, owner, random),
+        *_budget(settings, ledger, prices, clock),
+        RateLimit(settings.rate, clock),
+        Bulkhead(settings.bulkhead, clock),
+        breaker,
         Retry(settings.retry, clock, random),
     )
-    return CallGuard(run, clock)
+    return CallGuard(run, breaker, cache, settings.cache, clock)
+
+
+def _budget(settings: GuardSettings, ledger: BudgetLedger | None, prices: PriceTable, clock: Clock) -> list[Layer]:
+    if ledger is not None:
+        return [Budget(ledger, settings.budget, settings.timeouts, prices, clock)]
+    if settings.budget != BudgetSettings(period=settings.budget.period):
+        raise ValueError("budgets are set, but there is no ledger to hold them")
+    return []
 
 
 def around(innermost: Proceed, *layers: Layer) -> Proceed:
@@ -59,6 +91,3 @@ def around(innermost: Proceed, *layers: Layer) -> Proceed:
     for layer in reversed(layers):
         proceed = partial(layer, proceed=proceed)
     return proceed
-
-
-__all__ = ["BreakerState", "CallGuard", "build_guard"]

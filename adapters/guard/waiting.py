@@ -1,7 +1,7 @@
 """Waiting that follows the injected clock and cleans up after itself."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from ports.clock import Clock
@@ -47,3 +47,19 @@ def in_background(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Await `work`; when the caller is cancelled meanwhile, the work still ends."""
     return await asyncio.shield(in_background(work))
+
+
+async def taken_or_undone(take: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
+    """Await `take`; when the caller is cancelled meanwhile, what is taken after all is given back by `undo`."""
+    task = in_background(take)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        in_background(_undone(task, undo))
+        raise
+
+
+async def _undone(task: "asyncio.Task[T]", undo: Callable[[T], Awaitable[None]]) -> None:
+    await asyncio.wait({task})
+    if not task.cancelled() and task.exception() is None:
+        await undo(task.result())
