@@ -47,6 +47,11 @@ class SqlStore:
         self.search = SqlSearchIndex(database)
         self.ledger = SqlLedger(database, clock, settings.reservation_s)
 
+    @staticmethod
+    def migrate(url: str) -> int:
+        """Bring a database to this code's version; a command does that once, before any process opens the store."""
+        return migrate(url)
+
     @classmethod
     def open(cls, url: str, clock: Clock, settings: StoreSettings | None = None) -> Self:
         """Open a migrated database: `sqlite:///PATH`, or `sqlite://` for an empty private one in memory.

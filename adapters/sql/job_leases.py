@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, literal, select, update
 
-from adapters.sql.job_rows import QUEUED, RUNNING, Row, change, end, job_of
+from adapters.sql.job_rows import QUEUED, RUNNING, Row, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text
 from adapters.sql.schema import job_events, jobs
 from domain.canonical import Json
@@ -15,7 +15,7 @@ from domain.job import JobStatus, Lease, Problem, Progress
 
 def held(connection: Connection, lease: Lease, *, even_if_cancelled: bool = False) -> Row:
     """Return the locked row of a job that the lease still holds. Raises LeaseLost or JobCancelled."""
-    row = connection.execute(select(jobs).where(jobs.c.id == lease.job.id).with_for_update()).mappings().one_or_none()
+    row = find(connection, lease.job.request.tenant, lease.job.id, lock=True)
     if row is None or row["status"] != RUNNING:
         raise LeaseLost("The job has ended.")
     if row["fence"] != lease.fence or row["owner"] != lease.owner:

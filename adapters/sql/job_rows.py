@@ -1,9 +1,11 @@
 """Rows of the job table as jobs, and the one way to change them."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, RowMapping, and_, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.plain import from_text, to_text
 from adapters.sql.schema import job_events, jobs
@@ -12,6 +14,10 @@ from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
 
 QUEUED, RUNNING = JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value
 Row: TypeAlias = RowMapping
+
+_INSERT_EVENT = insert(job_events)
+_FIND = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("tenant"))
+_FIND_AND_LOCK = _FIND.with_for_update()
 
 
 def job_of(row: Row, queue_position: int | None = None) -> Job:
@@ -45,29 +51,29 @@ def job_of(row: Row, queue_position: int | None = None) -> Job:
 
 def append_event(connection: Connection, row: Row, event: str, data: Mapping[str, Json], now: float) -> None:
     """Write the event that carries the sequence the row has just been moved to."""
-    connection.execute(
-        insert(job_events).values(
-            job_seq=row["seq"],
-            sequence=row["last_sequence"],
-            fence=row["fence"],
-            type=event,
-            data=to_text(dict(data)),
-            created_at=now,
-        )
-    )
+    columns = {"job_seq": row["seq"], "sequence": row["last_sequence"], "fence": row["fence"], "created_at": now}
+    connection.execute(_INSERT_EVENT, columns | {"type": event, "data": to_text(dict(data))})
 
 
 def change(connection: Connection, row: Row, now: float, event: str, data: Mapping[str, Json], **values: Any) -> Row:
     """Set columns and tell it as an event, in one step. The caller holds the row: it was read in this transaction."""
-    statement = (
-        update(jobs)
-        .where(jobs.c.seq == row["seq"], jobs.c.fence == row["fence"], jobs.c.status == row["status"])
-        .values(last_sequence=jobs.c.last_sequence + 1, **values)
-        .returning(*jobs.c)
-    )
-    changed = connection.execute(statement).mappings().one()
+    held = {"held_seq": row["seq"], "held_fence": row["fence"], "held_status": row["status"]}
+    new = {f"new_{name}": value for name, value in values.items()}
+    changed = connection.execute(_change_of(tuple(sorted(values))), held | new).mappings().one()
     append_event(connection, changed, event, data, now)
     return changed
+
+
+@lru_cache(maxsize=64)
+def _change_of(names: tuple[str, ...]) -> ReturningUpdate[Any]:
+    """Return the statement of a change of these columns, built once: building costs more than running it."""
+    held = (
+        jobs.c.seq == bindparam("held_seq"),
+        jobs.c.fence == bindparam("held_fence"),
+        jobs.c.status == bindparam("held_status"),
+    )
+    new: dict[str, Any] = {name: bindparam(f"new_{name}", type_=jobs.c[name].type) for name in names}
+    return update(jobs).where(*held).values(last_sequence=jobs.c.last_sequence + 1, **new).returning(*jobs.c)
 
 
 def end(connection: Connection, row: Row, now: float, status: JobStatus, problem: Problem | None = None, **values: Any) -> Row:
@@ -81,13 +87,5 @@ def end(connection: Connection, row: Row, now: float, status: JobStatus, problem
 
 def find(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Row | None:
     """Return the tenant's row, or None. `lock` holds it against other writers until the transaction ends."""
-    statement = select(jobs).where(jobs.c.id == job_id, jobs.c.tenant == tenant)
-    return connection.execute(statement.with_for_update() if lock else statement).mappings().one_or_none()
-
-
-def due(now: float) -> Any:
-    """The condition of a row that may be given out as far as time goes: it waits, or its lease ran out."""
-    return or_(
-        and_(jobs.c.status == QUEUED, jobs.c.run_after <= now),
-        and_(jobs.c.status == RUNNING, jobs.c.lease_until <= now),
-    )
+    statement = _FIND_AND_LOCK if lock else _FIND
+    return connection.execute(statement, {"tenant": tenant, "job_id": job_id}).mappings().one_or_none()
