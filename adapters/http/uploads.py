@@ -79,7 +79,7 @@ class FormUpload(Upload, Generic[Form]):
             blob_id=blob.id,
             size=blob.size,
             filename=clean_name(self._file.filename),
-            media_type=clean_name(self._file.content_type),
+            media_type=printable(self._file.content_type),
             language=self.form.language,
             vocabulary=self.form.vocabulary,
             template=self.form.template,
@@ -110,7 +110,7 @@ class FormUpload(Upload, Generic[Form]):
         if field.name.endswith("[]"):
             self._fields.setdefault(field.name, []).append(field.value)
         elif field.name in self._fields:
-            raise HttpProblem("validation_failed", "The field was sent twice.", clean_name(field.name))
+            raise HttpProblem("validation_failed", "The field was sent twice.", printable(field.name))
         else:
             self._fields[field.name] = field.value
 
@@ -125,8 +125,12 @@ def _validated(form: type[Form], fields: dict[str, Any]) -> Form:
 
 
 def clean_name(name: str | None) -> str | None:
-    """A name for people: no path, no control or direction characters, bounded. Never used to open anything."""
-    if name is None:
+    """A file name for people: no path, no control or direction characters, bounded. Never used to open anything."""
+    return printable(name.replace("\\", "/").rsplit("/", 1)[-1]) if name is not None else None
+
+
+def printable(words: str | None) -> str | None:
+    """What a client said, without control characters and bounded; None when nothing is left."""
+    if words is None:
         return None
-    printable = "".join(character for character in name.replace("\\", "/").rsplit("/", 1)[-1] if character.isprintable())
-    return printable.strip()[:LONGEST_NAME] or None
+    return "".join(character for character in words if character.isprintable()).strip()[:LONGEST_NAME] or None
