@@ -20,7 +20,6 @@ from domain.errors import (
     RateLimited,
     WordloopError,
 )
-from ports.clock import Clock
 from ports.model_backend import CallMeta
 
 CONNECT_TIMEOUT_S = 5.0
@@ -44,9 +43,8 @@ class Server:
 class Connection:
     """One pool of connections to a server. Redirects are not followed, and proxies and netrc of the environment not used."""
 
-    def __init__(self, server: Server, clock: Clock) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._clock = clock
         headers = {"authorization": f"Bearer {server.api_key}"} if server.api_key else {}
         self._client = httpx.AsyncClient(
             base_url=server.base_url.rstrip("/") + "/",
@@ -100,7 +98,7 @@ class Connection:
     def _error(self, response: httpx.Response, content: bytes) -> WordloopError:
         status = response.status_code
         detail = f"the server answered {status}{_code(content)}"
-        retry_after = retry_after_s(response.headers, self._clock.now())
+        retry_after = retry_after_s(response.headers)
         if status == httpx.codes.TOO_MANY_REQUESTS:
             return RateLimited(detail, retry_after)
         if status == httpx.codes.REQUEST_TIMEOUT:
@@ -129,8 +127,8 @@ def _code(content: bytes) -> str:
     return f" ({found})" if _CODE.fullmatch(found) else ""
 
 
-def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds of `retry-after-ms` or `Retry-After` (seconds or HTTP date; `now` in Unix seconds), None without."""
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of `retry-after-ms` or `Retry-After` (seconds, or a date read against the answer's own `Date`)."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:
@@ -138,10 +136,14 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
         try:
             seconds = float(value) * scale
         except ValueError:
-            try:
-                seconds = parsedate_to_datetime(value).timestamp() - now
-            except (ValueError, TypeError, OverflowError):
-                continue
+            seconds = _seconds_between(headers.get("date", ""), value)
         if math.isfinite(seconds):
             return max(seconds, 0.0)
     return None
+
+
+def _seconds_between(earlier: str, later: str) -> float:
+    try:
+        return (parsedate_to_datetime(later) - parsedate_to_datetime(earlier)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return math.nan
