@@ -11,7 +11,7 @@ from typing import Any
 from adapters.model_store.errors import UnknownModel
 from domain.canonical import sha256_of
 
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 """Counts changes to the conversion that alter its output: a higher number makes every converted model anew."""
 
 
