@@ -100,6 +100,7 @@ def parse(name: str, version: str, text: str) -> Prompt:
 
 
 def names() -> tuple[str, ...]:
+    """Return the names of all prompts."""
     return tuple(sorted(path.name for path in FOLDER.iterdir() if any(path.glob("v*.md"))))
 
 

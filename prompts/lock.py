@@ -19,13 +19,18 @@ def recorded(path: Path = LOCK) -> dict[tuple[str, str], str]:
 
 
 def current() -> dict[tuple[str, str], str]:
+    """Return the digests that the files have now, by name and version."""
     return {(name, version): load(name, version).digest for name in names() for version in versions(name)}
 
 
 def lock_problems(path: Path = LOCK) -> tuple[str, ...]:
     """Return one sentence for each prompt version that is not as recorded; empty means all is well."""
     held, now = recorded(path), current()
-    changed = [f"{n} {v}: words, schema or sampling changed without a new version" for n, v in held if now.get((n, v), held[n, v]) != held[n, v]]
+    changed = [
+        f"{name} {version}: words, schema or sampling changed without a new version"
+        for (name, version), digest in held.items()
+        if now.get((name, version), digest) != digest
+    ]
     gone = [f"{n} {v}: recorded, but its file is gone" for n, v in held if (n, v) not in now]
     new = [f"{n} {v}: not recorded yet" for n, v in now if (n, v) not in held]
     return tuple(changed + gone + new)
@@ -35,6 +40,8 @@ def write_lock(path: Path = LOCK) -> tuple[str, ...]:
     """Record new versions and return what stands against it; nothing is written while a recorded one differs."""
     wrong = tuple(problem for problem in lock_problems(path) if not problem.endswith("not recorded yet"))
     if not wrong:
-        entries = (f'\n[[prompt]]\nname = "{n}"\nversion = "{v}"\ndigest = "{digest}"\n' for (n, v), digest in sorted(current().items()))
+        entries = (
+            f'\n[[prompt]]\nname = "{n}"\nversion = "{v}"\ndigest = "{digest}"\n' for (n, v), digest in sorted(current().items())
+        )
         path.write_text(HEAD + "".join(entries), encoding="utf-8")
     return wrong

@@ -1,0 +1,133 @@
+"""Bounded phrasing: one small model call per chapter, and one for the title."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from application.recap.embed import DEGRADABLE, estimated_tokens, in_step, reason
+from application.recap.injection import addresses_the_model, has_link
+from application.recap.lexicon import LANGUAGE_NAMES
+from application.recap.sentences import Sentence
+from application.recap.settings import RecapSettings
+from domain.call import CallContext, Provenance
+from domain.errors import InvalidRequest
+from ports.language_model import LanguageModel, RenderedPrompt, Sampling
+
+CONTEXT_MARGIN: Final = 64
+"""Tokens kept free for the chat template and for the error of our token estimate."""
+LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
+
+
+class PromptLike(Protocol):
+    """A prompt file, as the recap sees it (`prompts.Prompt`)."""
+
+    @property
+    def messages(self) -> tuple[tuple[str, str], ...]: ...
+    @property
+    def sampling(self) -> Sampling: ...
+    def render(self, **values: str) -> RenderedPrompt: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Phrased:
+    """What the model made of one chapter; `failure` is the code of why it made nothing."""
+
+    title: str = ""
+    sentences: tuple[str, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    failure: str | None = None
+
+
+def language_name(tag: str) -> str:
+    """Return the English name of a language tag, the tag itself when unknown. Raises InvalidRequest for anything else."""
+    if not LANGUAGE_TAG.fullmatch(tag):
+        raise InvalidRequest("language is not a language tag such as en or pt-BR")
+    return LANGUAGE_NAMES.get(re.split("[-_]", tag.lower())[0], tag)
+
+
+def note_line(sentence: Sentence) -> str:
+    """One note as the model sees it: who spoke and the cleaned words, on one line, without markup of its own."""
+    speaker = re.sub(r"[^\w .'’-]+", " ", sentence.speaker or "").strip()[:40]
+    return f"- {speaker}: {sentence.clean}" if speaker else f"- {sentence.clean}"
+
+
+def fitting(lines: Sequence[str], prompt: PromptLike, context_tokens: int) -> list[str]:
+    """Keep the first lines that fit the model's context together with the fixed words and the answer."""
+    fixed = sum(estimated_tokens(words) for _, words in prompt.messages)
+    room = context_tokens - prompt.sampling.max_tokens - CONTEXT_MARGIN - fixed
+    kept: list[str] = []
+    for line in lines:
+        room -= estimated_tokens(line)
+        if room < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Phrasing:
+    """The language model with the prompt, language and focus of one recap."""
+
+    language_model: LanguageModel
+    chapter_prompt: PromptLike
+    title_prompt: PromptLike
+    language: str
+    template: str
+    settings: RecapSettings
+    context: CallContext
+
+    async def chapters(self, chapters: Sequence[Sequence[Sentence]], done: Callable[[], Awaitable[None]]) -> list[Phrased]:
+        """Phrase all chapters at once, so that the engine batches them. Notes come best first."""
+
+        def call(notes: Sequence[Sentence]) -> Callable[[], Awaitable[Phrased]]:
+            async def phrase() -> Phrased:
+                phrased = await self._chapter(notes)
+                await done()
+                return phrased
+
+            return phrase
+
+        return await in_step([call(notes) for notes in chapters], self.settings.concurrent_calls)
+
+    async def _chapter(self, notes: Sequence[Sentence]) -> Phrased:
+        kept = fitting([note_line(note) for note in notes], self.chapter_prompt, self.language_model.context_tokens)
+        if not kept:
+            return Phrased(failure="context_too_small" if notes else None)
+        places = {line: note.index for line, note in zip(kept, notes, strict=False)}
+        ordered = "\n".join(sorted(kept, key=lambda line: places[line]))
+        prompt = self.chapter_prompt.render(notes=ordered, language=self.language, focus=self.template)
+        phrased = await self._generate(prompt)
+        return phrased
+
+    async def title(self, lines: Sequence[str]) -> Phrased:
+        """Name the whole conversation from statements that are already grounded."""
+        kept = fitting([f"- {line}" for line in lines], self.title_prompt, self.language_model.context_tokens)
+        if not kept:
+            return Phrased()
+        return await self._generate(self.title_prompt.render(notes="\n".join(kept), language=self.language))
+
+    async def _generate(self, prompt: RenderedPrompt) -> Phrased:
+        try:
+            answer = await self.language_model.generate(prompt, self.context)
+        except asyncio.CancelledError:
+            raise
+        except DEGRADABLE as error:
+            return Phrased(failure=reason(error, "language_model"))
+        title, sentences = answer.value.get("title"), answer.value.get("sentences")
+        texts = [text for text in sentences if isinstance(text, str)] if isinstance(sentences, list | tuple) else []
+        return Phrased(
+            plain(title) if isinstance(title, str) else "", tuple(filter(None, map(plain, texts))), (answer.provenance,)
+        )
+
+
+def plain(text: str) -> str:
+    """Return model output as one line of plain words: no markup, no control characters, no invisible marks."""
+    text = re.sub(r"<[^>]*>|[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff`*_#|]+", " ", text)
+    return re.sub(r"\s+", " ", text).strip(" -\"'")
+
+
+def is_sound(text: str) -> bool:
+    """False for what is cut off, empty, or talks to a model or links somewhere."""
+    return text[-1:] in ".!?。！？…" and not addresses_the_model(text) and not has_link(text)

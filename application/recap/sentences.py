@@ -1,0 +1,125 @@
+"""From segments to sentences: the units that are embedded, selected and cited."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from application.recap.injection import addresses_the_model
+from application.recap.text import UNSPACED, cleaned, content_stems, is_backchannel, numbers, tokens
+from domain.transcript import Segment
+
+SENTENCE_END: Final = re.compile(
+    r"(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\bProf\.)(?<=[.!?…])[\"')\]]*\s+(?=[^\sa-z])|(?<=[。！？])\s*"
+)
+"""A stop, then something that is no small letter: keeps `3.5`, `e.g. this` and `Dr. Lane` whole."""
+MAX_WORDS: Final = 60
+"""Longest sentence in words: speech without punctuation is cut here, well inside the 256 tokens that MiniLM reads."""
+MAX_CHARACTERS: Final = 400
+MAX_UNSPACED: Final = 120
+"""Characters of a sentence in scripts without spaces, where one character is about one token."""
+JOIN_PAUSE_S: Final = 1.5
+"""A pause that ends a sentence even when the recogniser wrote no full stop. Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A citable sentence. `turn` counts changes of speaker (constant when nobody is named); times in seconds.
+
+    `clean` is the text without fillers; `suspicious` marks words that talk to a model rather than to people.
+    """
+
+    index: int
+    text: str
+    clean: str
+    segment_ids: tuple[int, ...]
+    start: float
+    end: float
+    turn: int
+    speaker: str | None
+    words: tuple[str, ...]
+    stems: frozenset[str]
+    numbers: frozenset[int]
+    suspicious: bool = False
+
+    @property
+    def is_backchannel(self) -> bool:
+        return not self.words or is_backchannel(self.words)
+
+    @property
+    def is_question(self) -> bool:
+        return self.text.rstrip("\"' )").endswith(("?", "？"))
+
+
+def sentences_of(segments: Sequence[Segment]) -> list[Sentence]:
+    """Return the sentences of a transcript in its order; every word of every segment is in exactly one of them."""
+    found: list[Sentence] = []
+    poisoned: frozenset[int] = frozenset()
+    for turn, run in _runs(segments):
+        for text, parts in _split(run):
+            ids = tuple(segment.id for segment in parts)
+            suspicious = addresses_the_model(text)
+            if suspicious:
+                poisoned |= set(ids)
+            words = tokens(text)
+            tainted = suspicious or bool(poisoned & set(ids))
+            stems = frozenset(content_stems(words))
+            place = (ids, parts[0].start, parts[-1].end, turn, parts[0].speaker)
+            found.append(Sentence(len(found), text, cleaned(text), *place, words, stems, numbers(words), tainted))
+    return found
+
+
+def _runs(segments: Sequence[Segment]) -> Iterator[tuple[int, list[Segment]]]:
+    """Group neighbours that may share a sentence: same speaker, no long pause, no full stop between them."""
+    turn, run = 0, list[Segment]()
+    for segment in segments:
+        if not segment.text.strip():
+            continue
+        if run:
+            last = run[-1]
+            same_speaker = last.speaker == segment.speaker
+            goes_on = not last.text.rstrip("\"' )").endswith((".", "!", "?", "…", "。", "！", "？"))
+            words = sum(len(part.text.split()) for part in run)
+            if not (same_speaker and goes_on and segment.start - last.end < JOIN_PAUSE_S and words < MAX_WORDS):
+                yield turn, run
+                run = []
+            turn += not same_speaker
+        run.append(segment)
+    if run:
+        yield turn, run
+
+
+def _split(run: Sequence[Segment]) -> Iterator[tuple[str, list[Segment]]]:
+    """Cut a run into sentences and say which segments each one touches."""
+    text, edges = "", list[tuple[int, Segment]]()
+    for segment in run:
+        text = f"{text} {segment.text.strip()}" if text else segment.text.strip()
+        edges.append((len(text), segment))
+    position = 0
+    for sentence in (piece for part in SENTENCE_END.split(text) for piece in _bounded(part)):
+        start = text.index(sentence, position)
+        position = start + len(sentence)
+        begins = 0
+        touched: list[Segment] = []
+        for ends, segment in edges:
+            if begins < position and start < ends:
+                touched.append(segment)
+            begins = ends
+        yield sentence, touched
+
+
+def _bounded(text: str) -> Iterator[str]:
+    """Cut what is too long for one vector, at a comma when there is one in reach."""
+    text = text.strip()
+    while text:
+        limit = MAX_UNSPACED if UNSPACED.search(text) else MAX_CHARACTERS
+        words = list(re.finditer(r"\S+", text))
+        if len(words) <= MAX_WORDS and len(text) <= limit:
+            yield text
+            return
+        limit = min(limit, words[MAX_WORDS - 1].end() if len(words) > MAX_WORDS else limit)
+        cut = max(text.rfind(mark, limit // 2, limit) + 1 for mark in (",", ";", "、", "，"))
+        cut = cut or text.rfind(" ", limit // 2, limit + 1)
+        cut = cut if cut > 0 else limit
+        yield text[:cut].strip()
+        text = text[cut:].strip()

@@ -1,0 +1,29 @@
+"""The numbers that shape a recap, each with its unit and where it comes from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RecapSettings:
+    """Bounds of the recap. The defaults keep a ten-minute meeting to about five short calls (verified-facts, section 8).
+
+    `chapters_per_root_minute` times the square root of the spoken minutes is the number of chapters: four for ten
+    minutes, seven for half an hour, sixteen for three hours. `note_words` is what the model reads of one chapter.
+    `summary_words` bounds the summary (the references of QMSum have 100 to 180 words).
+    `minimum_support` is the support below which a phrased sentence is replaced by what was said.
+    """
+
+    words_per_minute: float = 150.0
+    chapters_per_root_minute: float = 1.2
+    minimum_chapter_words: int = 60
+    note_words: int = 130
+    notes_per_chapter: int = 6
+    summary_words: int = 180
+    key_points: int = 8
+    decisions: int = 24
+    action_items: int = 24
+    open_questions: int = 12
+    minimum_support: float = 0.55
+    concurrent_calls: int = 8
+    embed_group_tokens: int = 2048
+    embed_group_texts: int = 64
