@@ -1,0 +1,1 @@
+"""The composition root: settings, the Ray Serve graph, the command line."""

@@ -99,3 +99,52 @@ class ConcurrentModelReplica:
 
     async def __del__(self) -> None:
         await asyncio.to_thread(self._engine.shutdown)
+
+
+class Worker(Protocol):
+    """Something that works until it is told to stop."""
+
+    async def __call__(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class WorkerReplica:
+    """A replica that claims jobs; it holds no model and receives no requests.
+
+    `build` gets the handles of the model deployments by name and returns the worker.
+    """
+
+    async def __init__(self, build: Callable[[dict[str, Any]], Worker], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
+        self._worker = build(handles)
+        self._loop = asyncio.create_task(self._worker())
+
+    async def check_health(self) -> None:
+        """Serve restarts the replica when its loop has died."""
+        if self._loop.done():
+            raise RuntimeError("the worker's loop has ended") from self._loop.exception()
+
+    async def process_id(self) -> int:
+        """The operating system's id of this replica's process, for measurements and fault tests."""
+        return os.getpid()
+
+    async def __del__(self) -> None:
+        await self._worker.stop()
+        self._loop.cancel()
+        await asyncio.gather(self._loop, return_exceptions=True)
+
+
+@serve.ingress()
+class IngressReplica:
+    """A replica that answers HTTP. `build` gets the handles by name and returns the ASGI application."""
+
+    async def __init__(self, build: Callable[[dict[str, Any]], Any], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
+        self._asgi = build(handles)
+
+    def __serve_build_asgi_app__(self) -> Any:
+        """Serve asks for the application here, inside the replica, so that nothing of it is pickled."""
+        return self._asgi
+
+    async def process_id(self) -> int:
+        """The operating system's id of this replica's process, for measurements and fault tests."""
+        return os.getpid()

@@ -1,0 +1,228 @@
+"""A private Ray cluster with Serve on it: started here, ended here, never joined and never somebody else's.
+
+Import this module before `ray`: Ray Serve reads its switches from the environment when it is imported.
+"""
+
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from domain.errors import WordloopError
+
+SERVICE_MARK = "WORDLOOP_SERVICE_ID"
+"""Environment variable that every process of one service inherits: how its leftovers are told from strangers."""
+STOP_GRACE_S = 5.0
+"""Seconds that processes get to end by themselves before they are killed."""
+INGRESS_PORTS = 200
+"""Ports set aside for ingress replicas: more than any one machine runs."""
+
+
+class PortTaken(WordloopError):
+    """The port asked for belongs to another process."""
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Return `count` TCP ports that nobody listens on just now."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind((host, 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise PortTaken, with what to do, when somebody listens on the port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(f"port {port} on {host} is taken; choose another with --port, or 0 for a free one") from error
+
+
+def _free_block(size: int) -> int:
+    """Return the first of `size` neighbouring ports that look free, below the kernel's own range."""
+    for _ in range(50):
+        first = 20_000 + secrets.randbelow(10_000 // size) * size
+        with suppress(PortTaken):
+            check_port("127.0.0.1", first)
+            return first
+    return 30_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFiles:
+    """Where a private cluster keeps its own small files. `socket_dir` is short: Unix socket names are bounded."""
+
+    token: Path
+    socket_dir: Path
+
+
+def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFiles:
+    """Set the switches that Ray and its processes inherit: HAProxy with throughput-optimised replicas, free ports,
+    a login token for the dashboard, no usage reports. `extra` wins over what is chosen here.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    token = data_dir / "ray-token"
+    if not token.exists():
+        descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    socket_dir = Path(tempfile.mkdtemp(prefix="wordloop-"))
+    metrics_port, stats_port = free_ports(2)
+    first_port = _free_block(INGRESS_PORTS)
+    chosen = {
+        SERVICE_MARK: secrets.token_hex(8),
+        "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
+        "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(socket_dir / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(socket_dir / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(socket_dir),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(socket_dir / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(socket_dir / "metrics.sock"),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_port),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_port + INGRESS_PORTS - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DEDUP_LOGS": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    os.environ.update(chosen | dict(extra))
+    return ClusterFiles(token, socket_dir)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """How far a deployment is: `status` is Ray Serve's own word, `message` what it says about trouble."""
+
+    status: str
+    message: str
+    running: int
+    wanted: int
+
+
+class PrivateCluster:
+    """Ray and Serve in processes of their own, children of this one."""
+
+    def __init__(self, files: ClusterFiles) -> None:
+        self._files = files
+        self.dashboard_url: str | None = None
+
+    def start(
+        self,
+        *,
+        proxy_location: str,
+        http_options: Mapping[str, Any],
+        logging_config: Mapping[str, Any],
+        dashboard: bool = True,
+        import_root: Path | None = None,
+    ) -> None:
+        """Start Ray on this machine alone, with its dashboard on loopback, and Serve with its proxy."""
+        import ray
+        from ray import serve
+
+        runtime_env = {"env_vars": {"PYTHONPATH": str(import_root)}} if import_root else None
+        context = ray.init(
+            address="local",
+            include_dashboard=dashboard,
+            dashboard_host="127.0.0.1",
+            dashboard_port=free_ports(1)[0],
+            _node_ip_address="127.0.0.1",
+            log_to_driver=False,
+            configure_logging=True,
+            logging_level="ERROR",
+            runtime_env=runtime_env,
+        )
+        self.dashboard_url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
+        serve.start(proxy_location=proxy_location, http_options=dict(http_options), logging_config=dict(logging_config) or None)
+
+    @staticmethod
+    def deploy(application: Any, name: str, route_prefix: str = "/") -> None:
+        """Hand the application to Serve and return at once; `states` tells how far it is."""
+        from ray import serve
+
+        serve.run_many(
+            [serve.RunTarget(target=application, name=name, route_prefix=route_prefix)],
+            wait_for_ingress_deployment_creation=False,
+            wait_for_applications_running=False,
+        )
+
+    @staticmethod
+    def states(name: str) -> tuple[str, dict[str, ReplicaState]]:
+        """Return the application's status and its deployments' states."""
+        from ray import serve
+
+        application = serve.status().applications.get(name)
+        if application is None:
+            return "DEPLOYING", {}
+        states = {}
+        for deployment, overview in application.deployments.items():
+            counts = {str(getattr(state, "value", state)): count for state, count in overview.replica_states.items()}
+            states[deployment] = ReplicaState(
+                str(getattr(overview.status, "value", overview.status)),
+                overview.message,
+                counts.get("RUNNING", 0),
+                max(1, sum(counts.values())),
+            )
+        return str(getattr(application.status, "value", application.status)), states
+
+    def stop(self) -> None:
+        """Drain and end Serve and Ray, then whatever of their processes is still there."""
+        import ray
+        from ray import serve
+
+        own = _descendants()
+        with suppress(Exception):
+            serve.shutdown()
+        with suppress(Exception):
+            ray.shutdown()
+        end_processes(own)
+        for path in sorted(self._files.socket_dir.glob("*"), reverse=True):
+            with suppress(OSError):
+                path.unlink()
+        with suppress(OSError):
+            self._files.socket_dir.rmdir()
+
+
+def _descendants() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def end_processes(processes: list[psutil.Process]) -> None:
+    """End processes, by pid: ask first, then kill. Those that have ended already are skipped."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=STOP_GRACE_S)
+    for process in alive:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(alive, timeout=STOP_GRACE_S)
+
+
+def leftovers(mark: str) -> list[psutil.Process]:
+    """Return the processes of a service whose main process has died, told by the mark in their environment."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid != os.getpid() and process.environ().get(SERVICE_MARK) == mark:
+                found.append(process)
+    return found

@@ -1,0 +1,39 @@
+"""Which deployments are warm, asked of the Serve controller at most once a second."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+FRESH_S = 1.0
+"""Seconds for which an answer of the controller is good enough."""
+
+
+class DeploymentReadiness:
+    """Readiness of the deployments of one application, by name."""
+
+    def __init__(self, application: str) -> None:
+        self._application = application
+        self._asked_at = -FRESH_S
+        self._states: Mapping[str, tuple[bool, str]] = {}
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> Mapping[str, tuple[bool, str]]:
+        """Return, per deployment, whether a replica of it is running, and in words its status."""
+        async with self._lock:
+            if time.monotonic() - self._asked_at >= FRESH_S:
+                self._states = await asyncio.to_thread(self._ask)
+                self._asked_at = time.monotonic()
+            return self._states
+
+    def _ask(self) -> Mapping[str, tuple[bool, str]]:
+        from ray import serve
+
+        application = serve.status().applications.get(self._application)
+        if application is None:
+            return {}
+        states = {}
+        for name, deployment in application.deployments.items():
+            running = sum(n for state, n in deployment.replica_states.items() if str(state).endswith("RUNNING"))
+            status = str(getattr(deployment.status, "value", deployment.status))
+            states[name] = (running > 0, status.lower())
+        return states

@@ -1,0 +1,59 @@
+# Every habit of this project. `./just RECIPE` on a bare machine; `just RECIPE` where uv and just are installed.
+# Recipes run what uv.lock pins; nothing downloads a model at run time.
+
+export HF_HUB_OFFLINE := "1"
+export RAGAS_DO_NOT_TRACK := "true"
+run := "uv run --locked"
+
+# List the recipes.
+default:
+    @just --list
+
+# The main job on the bundled recording: prints transcript and recap.
+demo *ARGS:
+    {{run}} wordloop demo {{ARGS}}
+
+# Run the service (ctrl-c stops it).
+serve *ARGS:
+    {{run}} wordloop up {{ARGS}}
+
+# Everything that has to be green before a commit lands: this is what .ci/run calls.
+test: lock lint types layers unit serve-tests
+
+# The lock file belongs to pyproject.toml.
+lock:
+    uv lock --check
+
+# Rewrite files into the one format.
+format:
+    {{run}} ruff format .
+    {{run}} ruff check --fix .
+
+# Style and common mistakes.
+lint:
+    {{run}} ruff format --check .
+    {{run}} ruff check .
+
+# Strict types.
+types:
+    {{run}} mypy
+
+# Import rules between layers.
+layers:
+    {{run}} lint-imports
+
+# Everything that needs no Ray cluster: unit, contracts, HTTP, faults, architecture.
+unit *ARGS:
+    {{run}} pytest -m "not serve" {{ARGS}}
+
+# A real cluster with real models, killed in the middle of jobs.
+serve-tests *ARGS:
+    {{run}} pytest -m serve {{ARGS}}
+
+# Score the models against committed thresholds.
+eval *ARGS:
+    {{run}} wordloop eval {{ARGS}}
+
+# Measure; `just bench` lists what there is.
+bench *ARGS:
+    {{run}} wordloop bench {{ARGS}}

@@ -1,0 +1,128 @@
+"""The command line: `wordloop demo | up | process | eval | bench | models | doctor`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import WordloopError
+
+app = typer.Typer(
+    name="wordloop",
+    help="Conversations in; transcripts, grounded recaps and searchable vectors out.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where jobs, results and audio live (default: the user's data folder).")
+]
+Config = Annotated[Path | None, typer.Option("--config", help="A serve_config.yaml (default: the embedded one).")]
+Light = Annotated[bool, typer.Option("--light", help="Use the smaller language model (0.5B instead of 1.5B).")]
+
+
+@app.command()
+def demo(
+    light: Light = False,
+    keep: Annotated[Path | None, typer.Option("--keep", help="Also write the results into this folder.")] = None,
+    config: Config = None,
+) -> None:
+    """Start the service, turn a bundled recording of a meeting into transcript and recap, print both, stop.
+
+    Example: wordloop demo
+    """
+    from serve_app.demo_command import run_demo
+
+    run_demo(light=light, keep=keep, config=config)
+
+
+@app.command()
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one (default: 8000).")] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    light: Light = False,
+) -> None:
+    """Run the service until ctrl-c. Its address is printed and written to DIR/service.json.
+
+    Example: wordloop up --port 0 --data-dir ./wordloop-data
+    """
+    from serve_app.up_command import run_up
+
+    run_up(host=host, port=port, data_dir=data_dir, config=config, light=light)
+
+
+@app.command()
+def process(
+    files: Annotated[list[Path], typer.Argument(help="Recordings: any common audio or video file.")],
+    output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where results go.")] = Path(),
+    language: Annotated[str | None, typer.Option(help="ISO 639-1 code; detected when not given.")] = None,
+    recap: Annotated[bool, typer.Option("--recap/--no-recap", help="Make a recap beside the transcript.")] = True,
+    server: Annotated[str | None, typer.Option(help="Use a running service at this address.")] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+    light: Light = False,
+) -> None:
+    """Turn recordings into NAME.json, NAME.md, NAME.srt and NAME.vtt.
+
+    Uses the service that runs on the data folder, or starts one for the time it takes.
+
+    Example: wordloop process meeting.m4a interview.mp4 --output-dir results
+    """
+    from serve_app.process_command import run_process
+
+    run_process(
+        files, output_dir=output_dir, language=language, recap=recap, server=server,
+        data_dir=data_dir, config=config, light=light,
+    )  # fmt: skip
+
+
+@app.command()
+def bench(
+    name: Annotated[str | None, typer.Argument(help="A benchmark (default: list them).")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+) -> None:
+    """Measure: time to recap, readiness, health under load, repeat requests, memory.
+
+    Example: wordloop bench health-under-load --json figures.json
+    """
+    from serve_app.bench_command import run_bench
+
+    run_bench(name, json_file)
+
+
+@app.command(name="eval")
+def evaluate(
+    suite: Annotated[str | None, typer.Argument(help="A suite (default: all).")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")] = None,
+) -> None:
+    """Score the models on real recordings; a score below its committed threshold exits non-zero.
+
+    Example: wordloop eval transcription
+    """
+    from serve_app.eval_command import run_eval
+
+    run_eval(suite, json_file)
+
+
+def _add_groups() -> None:
+    from serve_app.doctor_command import doctor
+    from serve_app.models_command import app as models_app
+
+    app.add_typer(models_app, name="models")
+    app.command()(doctor)
+
+
+_add_groups()
+
+
+def main() -> None:
+    """Entry point: errors of ours end as one sentence on standard error and a non-zero exit."""
+    try:
+        app()
+    except WordloopError as error:
+        sys.stderr.write(f"wordloop: {error.detail}\n")
+        sys.exit(1)

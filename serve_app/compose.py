@@ -1,0 +1,163 @@
+"""Everything real is chosen here: which adapter stands behind which port, for the worker and for the ingress."""
+
+import os
+import random
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import prompts
+from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
+from adapters.local_blobs import LocalBlobStore
+from adapters.sql import SqlStore, StoreSettings
+from adapters.telemetry import Exported, build_telemetry
+from application.recap.make_recap import MakeRecap
+from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
+from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
+from application.work_on_jobs import WorkOnJobs
+from domain.job import JobKind
+from ports.model_backend import ModelBackend
+from ports.transcriber import TranscriptionOptions
+from serve_app.clock import SystemClock
+from serve_app.engines import ServedModels
+from serve_app.settings import RemoteSettings, Settings
+
+TEXTS_PER_EMBEDDING_CALL = 64
+"""Texts of one embedding call: one batch of the replica."""
+
+
+@dataclass
+class Composition:
+    """One process's ports, built when first asked for. `handles` are the model deployments by name."""
+
+    settings: Settings
+    models: ServedModels
+    handles: Mapping[str, Any]
+    role: str
+
+    @cached_property
+    def clock(self) -> SystemClock:
+        return SystemClock()
+
+    @cached_property
+    def store(self) -> SqlStore:
+        limits = StoreSettings(self.settings.limits.max_queued_jobs, self.settings.worker.max_attempts)
+        return SqlStore.open(database_url(self.settings), self.clock, limits)
+
+    @cached_property
+    def blobs(self) -> LocalBlobStore:
+        return LocalBlobStore(self.settings.data_folder / "blobs")
+
+    @cached_property
+    def guard(self) -> CallGuard:
+        return build_guard(
+            self.settings.guard,
+            cache=self.store.calls,
+            ledger=self.store.ledger,
+            prices=DEFAULT_PRICES,
+            clock=self.clock,
+            telemetry=self.exported.telemetry,
+            owner=self.owner,
+            random=random.Random(),  # noqa: S311 - jitter, not secrets
+        )
+
+    @cached_property
+    def exported(self) -> Exported:
+        """Spans and metrics: sent to an OTLP collector where one is configured."""
+        return build_telemetry(self.settings.telemetry.otlp_endpoint, service_name=f"wordloop-{self.role}")
+
+    @cached_property
+    def owner(self) -> str:
+        """Names this process in leases: no two alive at once share it."""
+        return f"{self.role}-{socket.gethostname()}-{os.getpid()}-{random.SystemRandom().getrandbits(32):08x}"
+
+    @cached_property
+    def transcriber(self) -> GuardedTranscriber:
+        return GuardedTranscriber(self._backend("transcriber"), self.guard)
+
+    @cached_property
+    def language_model(self) -> GuardedLanguageModel:
+        return GuardedLanguageModel(self._backend("language_model"), self.guard, self.settings.language_model.context_tokens)
+
+    @cached_property
+    def embedder(self) -> GuardedEmbedder:
+        return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_EMBEDDING_CALL)
+
+    def worker(self) -> WorkOnJobs:
+        """The job worker of this process, with the plan of every kind of job."""
+        worker = self.settings.worker
+        upload = self._transcribe_upload()
+        recap = RecapTranscript(
+            MakeRecap(self.language_model, self.embedder, prompts),
+            self.store.results,
+            self.store.results,
+            self.store.search,
+        )
+        return WorkOnJobs(
+            queue=self.store.jobs,
+            calls=self.store.calls,
+            handlers={
+                JobKind.CONVERSATION: ProcessConversation(upload, recap),
+                JobKind.TRANSCRIPTION: upload,
+                JobKind.RECAP: recap,
+                JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results),
+            },
+            clock=self.clock,
+            owner=self.owner,
+            concurrency=worker.concurrency,
+            lease_s=worker.lease_s,
+        )
+
+    def _transcribe_upload(self) -> TranscribeUpload:
+        from adapters.pyav_decoder.decoder import PyAvDecoder
+        from adapters.pyav_decoder.limits import DecodeLimits
+        from adapters.silero_vad import SileroVad
+
+        transcription = TranscriptionSettings(concurrent_windows=self.settings.worker.windows_in_flight)
+        return TranscribeUpload(
+            blobs=self.blobs,
+            decoder=PyAvDecoder(DecodeLimits()),
+            transcribe=TranscribeAudio(self.transcriber, SileroVad(), transcription),
+            transcripts=self.store.results,
+            work_dir=work_dir(self.settings.data_folder),
+            max_audio_s=self.settings.limits.max_audio_s,
+            options=TranscriptionOptions(),
+        )
+
+    def _backend(self, port: str) -> ModelBackend:
+        identity = getattr(self.models, port)
+        remote: RemoteSettings | None = getattr(self.settings, port).remote
+        if remote is not None:
+            from adapters.openai_compatible import OpenAiBackend
+
+            return OpenAiBackend(remote.base_url, identity, api_key=_secret(remote.api_key_env))
+        from adapters.ray_serve.backend import RayServeBackend
+
+        return RayServeBackend(self.handles[port], identity)
+
+
+def database_url(settings: Settings) -> str:
+    """Where rows live: SQLite in the data folder."""
+    return f"sqlite:///{settings.data_folder / 'wordloop.db'}"
+
+
+def work_dir(data_folder: Path) -> Path:
+    """Return this process's own folder for decoded sound, and remove those of processes that have died."""
+    root = data_folder / "work"
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for stale in root.iterdir():
+        if stale.name.isdigit() and not psutil.pid_exists(int(stale.name)):
+            shutil.rmtree(stale, ignore_errors=True)
+    own = root / str(os.getpid())
+    own.mkdir(exist_ok=True, mode=0o700)
+    return own
+
+
+def _secret(name: str | None) -> str | None:
+    return os.environ.get(name) if name else None

@@ -1,0 +1,63 @@
+"""The Ray Serve graph: ingress and job worker in front of three warm models."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica, IngressReplica, WorkerReplica
+from serve_app.compose import Composition, database_url
+from serve_app.engines import ServedModels, build_embedder, build_language_model, build_transcriber, resolve_models
+from serve_app.ingress import build_ingress
+from serve_app.settings import Settings
+
+APPLICATION = "wordloop"
+
+
+def build(arguments: Settings) -> Application:
+    """Build the application from the `args` of serve_config.yaml; `serve run serve_config.yaml` comes in here."""
+    return bind(arguments, resolve_models(arguments), {})
+
+
+def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping[str, Any]]) -> Application:
+    """Bind the graph. `options` are Ray Serve's knobs per deployment, as in the file's `deployments`.
+
+    The schema of the database is brought up to date here, once, before any worker starts.
+    """
+    from adapters.sql import SqlStore
+
+    settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    SqlStore.migrate(database_url(settings))
+    handles: dict[str, Any] = {}
+    if settings.transcriber.remote is None:
+        transcriber = settings.transcriber
+        build_one = partial(build_transcriber, transcriber, models.transcriber)
+        handles["transcriber"] = _deployment(BatchedModelReplica, "Transcriber", options).bind(
+            build_one, transcriber.max_batch_size, transcriber.batch_wait_s
+        )
+    if settings.language_model.remote is None:
+        build_llm = partial(build_language_model, settings.language_model, models.language_model)
+        handles["language_model"] = _deployment(ConcurrentModelReplica, "LanguageModel", options).bind(build_llm)
+    if settings.embedder.remote is None:
+        embedder = settings.embedder
+        handles["embedder"] = _deployment(BatchedModelReplica, "Embedder", options).bind(
+            partial(build_embedder, embedder, models.embedder), embedder.max_batch_size, embedder.batch_wait_s
+        )
+    worker = _deployment(WorkerReplica, "JobWorker", options).bind(partial(_worker, settings, models), handles)
+    return _deployment(IngressReplica, "Ingress", options).bind(
+        partial(_ingress, settings, models), {**handles, "worker": worker}
+    )
+
+
+def _deployment(replica: type, name: str, options: Mapping[str, Mapping[str, Any]]) -> Any:
+    return serve.deployment(replica, name=name).options(**options.get(name, {}))
+
+
+def _worker(settings: Settings, models: ServedModels, handles: dict[str, Any]) -> Any:
+    return Composition(settings, models, handles, "worker").worker()
+
+
+def _ingress(settings: Settings, models: ServedModels, handles: dict[str, Any]) -> Any:
+    return build_ingress(Composition(settings, models, handles, "ingress"))

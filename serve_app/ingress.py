@@ -1,0 +1,83 @@
+"""The HTTP application of one ingress replica, wired to its ports."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from adapters.http.app import build_app
+from adapters.http.services import HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
+from adapters.ray_serve.readiness import DeploymentReadiness
+from application.delete_conversation import DeleteConversation
+from application.search_transcripts import SearchTranscripts
+from application.wait_for_job import WaitForJob
+from domain.call import CallKind, ModelIdentity
+from serve_app.compose import Composition
+
+DEPLOYMENTS = {
+    CallKind.TRANSCRIBE: ("Transcriber", "transcriber"),
+    CallKind.GENERATE: ("LanguageModel", "language_model"),
+    CallKind.EMBED: ("Embedder", "embedder"),
+}
+STARTED = int(time.time())
+QUERY_EMBED_S = 2.0
+"""Seconds a search waits for its query's vector before it goes on with words alone."""
+
+
+def build_ingress(composition: Composition) -> Any:
+    """Return the FastAPI application over the composition's stores and guarded ports."""
+    store = composition.store
+    readiness = DeploymentReadiness("wordloop")
+
+    async def models() -> Sequence[ModelCard]:
+        breakers = composition.guard.breaker_states()
+        return [_card(kind, identity, breakers) for kind, identity in _identities(composition)]
+
+    async def ready() -> Readiness:
+        states = await readiness()
+        found = []
+        for kind, identity in _identities(composition):
+            deployment, port = DEPLOYMENTS[kind]
+            if getattr(composition.settings, port).remote is not None:
+                found.append(ModelReadiness(identity.id, kind, True, "remote"))
+            else:
+                warm, detail = states.get(deployment, (False, "not deployed"))
+                found.append(ModelReadiness(identity.id, kind, warm, detail))
+        worker, detail = states.get("JobWorker", (False, "not deployed"))
+        return Readiness(found, () if worker else (f"the job worker is {detail}",))
+
+    limits = composition.settings.limits
+    wait = WaitForJob(store.jobs, composition.clock)
+    return build_app(
+        HttpServices(
+            jobs=store.jobs,
+            transcripts=store.results,
+            recaps=store.results,
+            embeddings=store.results,
+            blobs=composition.blobs,
+            references=store.results,
+            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
+            delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, store.calls, wait),
+            embedder=composition.embedder,
+            readiness=ready,
+            models=models,
+            clock=composition.clock,
+            model_aliases={"whisper-1": composition.models.transcriber.id},
+        ),
+        HttpLimits(
+            upload_bytes=limits.max_upload_bytes,
+            json_bytes=limits.max_json_bytes,
+            queued_jobs=limits.max_queued_jobs,
+            wait_s=limits.max_wait_s,
+        ),
+    )
+
+
+def _identities(composition: Composition) -> list[tuple[CallKind, ModelIdentity]]:
+    return [(kind, getattr(composition.models, port)) for kind, (_, port) in DEPLOYMENTS.items()]
+
+
+def _card(kind: CallKind, identity: ModelIdentity, breakers: Any) -> ModelCard:
+    states = [state for (_, model, revision), state in breakers.items() if (model, revision) == (identity.id, identity.revision)]
+    state = states[0].value if states else "closed"
+    owner = identity.id.split("/", maxsplit=1)[0]
+    return ModelCard(identity.id, kind, owner, STARTED, identity.revision, identity.engine, identity.precision, state)

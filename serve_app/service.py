@@ -1,0 +1,179 @@
+"""The embedded service as one object: start it, know when it is ready, stop everything it started."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from adapters.ray_serve.cluster import (
+    SERVICE_MARK,
+    PrivateCluster,
+    ReplicaState,
+    check_port,
+    end_processes,
+    free_ports,
+    leftovers,
+    prepare_environment,
+)
+from serve_app.errors import StartFailed
+from serve_app.settings import ServeFile, Settings, default_data_dir
+
+APPLICATION = "wordloop"
+POLL_S = 0.25
+READY_TIMEOUT_S = 900.0
+"""Seconds until giving up on models that load: five times a cold start on two busy cores."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+States = Mapping[str, ReplicaState]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFile:
+    """What `DIR/service.json` says of a running service."""
+
+    url: str
+    dashboard_url: str | None
+    dashboard_token_file: str | None
+    pid: int
+    created: float
+    mark: str
+
+    @classmethod
+    def path(cls, data_dir: Path) -> Path:
+        return data_dir / "service.json"
+
+    @classmethod
+    def read(cls, data_dir: Path) -> "ServiceFile | None":
+        """Return what stands there, or None when there is no file or it is not ours to read."""
+        try:
+            return cls(**json.loads(cls.path(data_dir).read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, data_dir: Path) -> None:
+        """Write the file in one step."""
+        temporary = self.path(data_dir).with_suffix(".tmp")
+        temporary.write_text(json.dumps({name: getattr(self, name) for name in self.__slots__}, indent=2) + "\n")
+        temporary.replace(self.path(data_dir))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the very process that wrote the file still runs."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.created) < 1.0
+        except psutil.Error:
+            return False
+
+
+def running_service(data_dir: Path) -> ServiceFile | None:
+    """Return the service that runs on a data folder, if one does."""
+    found = ServiceFile.read(data_dir)
+    return found if found is not None and found.alive else None
+
+
+class Service:
+    """One embedded service: a private Ray cluster, the graph on it, and `service.json` that tells where it is."""
+
+    def __init__(self, config: Callable[[], ServeFile], data_dir: Path | None) -> None:
+        self._read_config = config
+        self.data_dir = (data_dir or default_data_dir()).expanduser().absolute()
+        self._cluster: PrivateCluster | None = None
+        self.file: ServiceFile | None = None
+
+    def prepare(self) -> ServeFile:
+        """Clear what a killed predecessor left, set the environment and read the configuration.
+
+        Comes before anything imports Ray, which reads its switches at import. Raises StartFailed when a service already
+        runs on this data folder, and ConfigurationInvalid.
+        """
+        earlier = ServiceFile.read(self.data_dir)
+        if earlier is not None and earlier.alive:
+            raise StartFailed(f"a service already runs on {self.data_dir}, at {earlier.url} (process {earlier.pid})")
+        if earlier is not None:
+            end_processes(leftovers(earlier.mark))
+            ServiceFile.path(self.data_dir).unlink(missing_ok=True)
+        self._files = prepare_environment(self.data_dir, {})
+        config = self._read_config()
+        os.environ.update(config.environment)
+        settings = config.settings.model_copy(update={"data_dir": self.data_dir})
+        return config.model_copy(update={"settings": settings})
+
+    def start(self, config: ServeFile, models: Any, host: str | None, port: int | None) -> ServiceFile:
+        """Start Ray, Serve and the graph; models load when this returns. Raises PortTaken or StartFailed."""
+        http = dict(config.http_options)
+        http["host"] = host or http.get("host", "127.0.0.1")
+        http["port"] = http.get("port", 8000) if port is None else port
+        if http["host"] not in LOOPBACK:
+            raise StartFailed(f"refusing to listen on {http['host']}: only loopback is open without API keys")
+        if http["port"] == 0:
+            http["port"] = free_ports(1)[0]
+        check_port(http["host"], http["port"])
+        self._cluster = PrivateCluster(self._files)
+        self._cluster.start(
+            proxy_location=config.proxy_location,
+            http_options=http,
+            logging_config=config.logging_config,
+            import_root=Path(__file__).parents[1],
+        )
+        from serve_app.graph import bind
+
+        self._cluster.deploy(bind(config.settings, models, config.deployments), APPLICATION)
+        process = psutil.Process()
+        self.file = ServiceFile(
+            url=f"http://{http['host']}:{http['port']}",
+            dashboard_url=self._cluster.dashboard_url,
+            dashboard_token_file=str(self._files.token),
+            pid=process.pid,
+            created=process.create_time(),
+            mark=os.environ[SERVICE_MARK],
+        )
+        self.file.write(self.data_dir)
+        return self.file
+
+    def wait_ready(self, on_states: Callable[[States], None], timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Return when every model is warm and the ingress answers. Raises StartFailed with what Serve says."""
+        assert self._cluster is not None
+        assert self.file is not None
+        give_up = time.monotonic() + timeout_s
+        while time.monotonic() < give_up:
+            status, states = self._cluster.states(APPLICATION)
+            on_states(states)
+            if status == "DEPLOY_FAILED":
+                raise StartFailed("; ".join(f"{name}: {state.message}" for name, state in states.items() if state.message))
+            if status == "RUNNING" and _answers(f"{self.file.url}/readyz"):
+                return
+            time.sleep(POLL_S)
+        raise StartFailed(f"the models were not ready after {timeout_s:.0f} s")
+
+    def stop(self) -> None:
+        """Stop everything this object started; safe to call at any point."""
+        if self._cluster is not None:
+            self._cluster.stop()
+            self._cluster = None
+        if self.file is not None:
+            ServiceFile.path(self.data_dir).unlink(missing_ok=True)
+            self.file = None
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2.0).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
+
+
+def with_light_model(config: ServeFile) -> ServeFile:
+    """The same service with the smaller language model: half the quality of phrasing for a third of the memory."""
+    light = config.settings.language_model.model_copy(update={"model": "qwen2.5-coder-0.5b-instruct"})
+    return _with(config, language_model=light)
+
+
+def _with(config: ServeFile, **changes: Any) -> ServeFile:
+    settings: Settings = config.settings.model_copy(update=changes)
+    return config.model_copy(update={"settings": settings})
