@@ -58,8 +58,9 @@ class PyAvDecoder(AudioDecoder):
     Cancelling `decode` kills the child. Times, sizes and their sources: `DecodeLimits` and docs/adr/0004.
     """
 
-    def __init__(self, limits: DecodeLimits) -> None:
+    def __init__(self, limits: DecodeLimits, child: Path = CHILD) -> None:
         self._limits = limits
+        self._child_script = child
         self._slots = asyncio.Semaphore(limits.processes)
         self._import_paths = [str(CHILD.parents[2]), *_folders_of("av", "numpy")]
 
@@ -116,7 +117,7 @@ class PyAvDecoder(AudioDecoder):
         with tempfile.TemporaryDirectory(prefix="wordloop-decode-") as empty:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-I", "-S", "-B", str(CHILD), json.dumps(request)),
+                *("-I", "-S", "-B", str(self._child_script), json.dumps(request)),
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -147,12 +148,18 @@ def _folders_of(*packages: str) -> list[str]:
 
 @contextlib.contextmanager
 def _opened(source: Path, target: Path) -> Iterator[_Files]:
-    """Both ends as open files, so that the child never sees a name; the partial result is removed unless it was renamed."""
+    """Both ends as open files, so that the child never sees a name.
+
+    The sound goes to a neighbour of `target` that is renamed at the end; an older file at `target` goes first.
+    """
     with contextlib.ExitStack() as stack:
         reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         stack.callback(os.close, reading)
         if not stat.S_ISREG(os.fstat(reading).st_mode):
             raise Refused("not_audio")
+        if target.exists() and os.path.samefile(source, target):
+            raise ValueError("a recording can not be decoded onto itself")
+        target.unlink(missing_ok=True)
         writing, name = tempfile.mkstemp(prefix=".decoding-", dir=target.parent)
         stack.callback(os.close, writing)
         partial = Path(name)

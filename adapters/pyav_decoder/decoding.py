@@ -216,10 +216,11 @@ class _Mixer:
     """Groups frames of one shape and turns them to mono through FFmpeg's resampler, or through `Downmix` for several channels."""
 
     def __init__(self, channels: int, output: Output) -> None:
+        self._channels = channels
         self._group = max(1024, GROUP_VALUES // channels)
         self._fifo = av.AudioFifo()
         self._mono: Any = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
-        self._separate: Any = av.AudioResampler(format="s16p", rate=SAMPLE_RATE) if channels > 1 else None
+        self._separate: Any = av.AudioResampler(format="s16", rate=SAMPLE_RATE) if channels > 1 else None
         self._downmix = Downmix(channels, output.write)
         self._write = output.write
 
@@ -243,7 +244,7 @@ class _Mixer:
                 if part is not None:
                     self._write(bytes(part.planes[0])[: part.samples * 2])
             return
-        channels = _joined(self._separate.resample(frame))
+        channels = _joined(self._separate.resample(frame), self._channels)
         mix = self._mixed(frame, channels)
         if channels is not None and mix is not None:
             self._downmix.feed(mix, channels)
@@ -251,7 +252,7 @@ class _Mixer:
     def _mixed(self, frame: Any, channels: Samples | None) -> Samples | None:
         if self._mono is not None:
             try:
-                mix = _joined(self._mono.resample(frame))
+                mix = _joined(self._mono.resample(frame), 1)
             except av.error.ArgumentError:
                 self._mono = None  # FFmpeg knows no mix for this layout, and says so at the first frame
             else:
@@ -259,15 +260,16 @@ class _Mixer:
         return None if channels is None else plain_mean(channels)
 
 
-def _joined(frames: list[Any]) -> Samples | None:
-    arrays = [frame.to_ndarray() for frame in frames if frame is not None and frame.samples]
-    return np.concatenate(arrays, axis=1) if arrays else None
+def _joined(frames: list[Any], channels: int) -> Samples | None:
+    """The samples of interleaved frames as (channels, k); PyAV reads past the planes of a planar frame of more than eight."""
+    arrays = [frame.to_ndarray().reshape(-1, channels) for frame in frames if frame is not None and frame.samples]
+    return np.concatenate(arrays).T if arrays else None
 
 
 def _replace_impossible(frame: Any) -> None:
     """Turn NaN and infinity into silence and bound the rest, in place: one such sample would spread through the resampler."""
     kind = np.float32 if frame.format.name.startswith("flt") else np.float64
-    for plane in frame.planes:
+    for plane in frame.planes[: frame.layout.nb_channels if frame.format.is_planar else 1]:
         samples = np.frombuffer(plane, dtype=kind)
         if not samples.size or np.abs(samples).max() <= LOUDEST_FLOAT:  # false for NaN
             continue
