@@ -14,16 +14,18 @@ from adapters.guard import (
     GuardSettings,
     build_guard,
 )
+from adapters.guard.call import CallRecord, GuardedCall
+from adapters.guard.vector_rules import VectorRules
 from adapters.memory import MemoryBudgetLedger, MemoryCallCache
 from adapters.scripted import MovableClock, ScriptedBackend
 from adapters.telemetry import RecordingTelemetry
 from domain.audio import SAMPLE_RATE, SpeechWindow
-from domain.call import PromptReference, Usage
+from domain.call import CallContext, CallKind, CallSpec, PromptReference, Usage
 from ports.call_cache import CallCache
 from ports.call_metering import BudgetLedger, PriceTable
 from ports.clock import Clock
 from ports.language_model import RenderedPrompt, Sampling
-from ports.model_backend import ModelBackend, RawOutput
+from ports.model_backend import EmbedRequest, ModelBackend, RawOutput
 from ports.telemetry import Telemetry
 
 SCHEMA = {
@@ -71,6 +73,12 @@ class Bench:
 
     def language_model(self, backend: ModelBackend, context_tokens: int = 4096) -> GuardedLanguageModel:
         return GuardedLanguageModel(backend, self.guard, context_tokens)
+
+    def call(self, backend: ModelBackend, **context: Any) -> GuardedCall[Any]:
+        """A call as the layers see it, for a test of one layer alone."""
+        spec = CallSpec(CallKind.EMBED, "0" * 64, backend.identity, {})
+        rules, record = VectorRules(1, 2), CallRecord(self.clock.monotonic())
+        return GuardedCall(spec, CallContext(**context), EmbedRequest(("a",), {}), backend, rules, Usage(), record)
 
 
 def vectors(*rows: Sequence[float], tokens: int = 3) -> RawOutput:

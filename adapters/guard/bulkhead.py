@@ -25,18 +25,18 @@ class Places:
         self.free -= 1
         return True
 
-    async def take(self) -> None:
-        """Wait for a place. A waiter that is cancelled just as it gets one passes it on."""
+    def queue(self) -> asyncio.Future[None]:
+        """Stand in line at once. The future is done when the place is the caller's; who stops waiting must `leave`."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.give_back()
-            elif turn in self.waiting:
-                self.waiting.remove(turn)
-            raise
+        return turn
+
+    def leave(self, turn: asyncio.Future[None]) -> None:
+        """Stop waiting. A place that came in the very moment of giving up goes to the next in line."""
+        if turn in self.waiting:
+            self.waiting.remove(turn)
+        elif turn.done() and not turn.cancelled():
+            self.give_back()
 
     def give_back(self) -> None:
         while self.waiting:
@@ -68,18 +68,15 @@ class Bulkhead:
     async def _wait(self, places: Places) -> None:
         if len(places.waiting) >= self._settings.max_waiting:
             raise ModelOverloaded("too many calls wait for this model", None)
-        granted = False
-
-        async def take() -> None:
-            nonlocal granted
-            await places.take()
-            granted = True
-
+        turn = places.queue()
         try:
-            await within(self._clock, self._settings.max_wait_s, take())
-        except TimeIsUp:
-            raise ModelOverloaded("no place for a call to this model came free in time", None) from None
-        except asyncio.CancelledError:
-            if granted:  # The place came in the very moment in which the caller was cancelled.
-                places.give_back()
+            await within(self._clock, self._settings.max_wait_s, _until(turn))
+        except BaseException as error:
+            places.leave(turn)
+            if isinstance(error, TimeIsUp):
+                raise ModelOverloaded("no place for a call to this model came free in time", None) from None
             raise
+
+
+async def _until(turn: asyncio.Future[None]) -> None:
+    await turn
