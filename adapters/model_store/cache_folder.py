@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ ASSEMBLING = ".assembling-"
 DISCARDED = ".discarded-"
 
 
-def default_cache_dir(environment: dict[str, str]) -> Path:
+def default_cache_dir(environment: Mapping[str, str]) -> Path:
     """`$WORDLOOP_CACHE_DIR`, else `$XDG_CACHE_HOME/wordloop`, else `~/.cache/wordloop`."""
     if own := environment.get("WORDLOOP_CACHE_DIR"):
         return Path(own)

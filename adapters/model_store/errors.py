@@ -12,7 +12,14 @@ class UnknownModel(ModelStoreError):
 
 
 class ModelSourceMissing(ModelStoreError):
-    """None of a model's sources is there: packages not installed, folder absent, hub not allowed."""
+    """A model's source is not there: packages not installed, folder absent, hub not allowed.
+
+    Arguments: detail, and for one source among several the bare reason, to be joined with the others'.
+    """
+
+    @property
+    def reason(self) -> str:
+        return str(self.args[-1])
 
 
 class ModelOffline(ModelSourceMissing):

