@@ -60,7 +60,11 @@ class SqlCalls(CallCache):
         return await self._database.read(work)
 
     async def forget_conversation(self, scope: str, conversation_id: str) -> int:
-        return await self._database.write(lambda c: call_rows.forget_conversation(c, scope, conversation_id, self._clock.now()))
+        removed = await self._database.write(
+            lambda c: call_rows.forget_conversation(c, scope, conversation_id, self._clock.now())
+        )
+        await self._database.scrub()
+        return removed
 
     async def forget_scope(self, scope: str) -> int:
         def work(connection: Connection) -> int:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from adapters.sql.sqlite_library import journal_mode_for, sqlite_library
+from adapters.sql.sqlite_library import SqliteLibrary, journal_mode_for, sqlite_library
 from domain.errors import InvalidRequest, StorageFailed
 
 Value = TypeVar("Value")
@@ -21,19 +21,23 @@ BUSY_TIMEOUT_S = 30
 """Seconds a writer waits for another: a process paused inside a transaction blocks all others (reliability notes, section 4)."""
 READERS = 3
 """Threads that read at the same time in one process; SQLite takes one writer, so one thread writes."""
+SCRUB_TIMEOUT_S = 1.0
+"""Seconds that emptying the write-ahead log waits for readers; a paused one must not stop the writers."""
 WRITE = "wordloop_write"
 """Execution option of connections whose transaction takes the write lock when it begins."""
+JOURNAL = "wordloop_journal"
+"""Execution option that names the journal mode of the file."""
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, library: SqliteLibrary | None = None) -> Engine:
     """Return an engine for `sqlite:///PATH`, or `sqlite://` for a private store in memory.
 
-    Raises StorageFailed when the file lies on a network file system or its journal can not be made safe.
+    `library` None takes the newest SQLite there is. Raises StorageFailed when the file lies on a network file system or its journal can not be made safe.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
         raise InvalidRequest(f"No store for {parsed.get_backend_name()} databases: this build keeps its data in SQLite.")
-    return _sqlite_engine(parsed)
+    return _sqlite_engine(parsed, library or sqlite_library())
 
 
 def in_memory(engine: Engine) -> bool:
@@ -41,8 +45,7 @@ def in_memory(engine: Engine) -> bool:
     return engine.url.database in (None, "", ":memory:")
 
 
-def _sqlite_engine(url: URL) -> Engine:
-    library = sqlite_library()
+def _sqlite_engine(url: URL, library: SqliteLibrary) -> Engine:
     memory = url.database in (None, "", ":memory:")
     journal = "MEMORY" if memory else journal_mode_for(str(url.database), library)
     pool: dict[str, Any] = {"poolclass": StaticPool}
@@ -56,6 +59,8 @@ def _sqlite_engine(url: URL) -> Engine:
         hide_parameters=True,  # error texts and logs carry no content
         **pool,
     )
+
+    engine.update_execution_options(**{JOURNAL: journal})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -85,6 +90,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = engine.execution_options(**{WRITE: True})
+        self._journal = engine.get_execution_options().get(JOURNAL)
         self._pid = os.getpid()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sql-write")
         shared = in_memory(engine)
@@ -103,6 +109,11 @@ class Database:
         """Run `work` in one transaction that is durable when this returns, and undone when it raises."""
         return await self._run(self._writer, self._writing, work)
 
+    async def scrub(self) -> None:
+        """Take deleted content out of the write-ahead log; left to the next checkpoint when somebody reads for longer than that."""
+        if self._journal == "WAL":
+            await asyncio.get_running_loop().run_in_executor(self._writer, _empty_log, self._engine)
+
     async def _run(self, threads: ThreadPoolExecutor, engine: Engine, work: Callable[[Connection], Value]) -> Value:
         if os.getpid() != self._pid:
             raise StorageFailed("A store does not survive a fork: every process opens its own.")
@@ -113,6 +124,18 @@ class Database:
         self._writer.shutdown()
         self._readers.shutdown()
         self._engine.dispose()
+
+
+def _empty_log(engine: Engine) -> None:
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={int(SCRUB_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        cursor.close()
+    finally:
+        connection.close()
 
 
 def transact(engine: Engine, work: Callable[[Connection], Value]) -> Value:

@@ -56,6 +56,7 @@ class SqlJobs(JobStore, JobQueue):
 
     async def delete(self, tenant: str, job_id: str) -> None:
         await self._database.write(lambda c: job_table.remove(c, tenant, job_id))
+        await self._database.scrub()
 
     async def depth(self) -> Mapping[str, int]:
         return await self._database.read(job_table.depth)

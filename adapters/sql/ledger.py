@@ -3,6 +3,7 @@
 import math
 import secrets
 from collections.abc import Mapping
+from dataclasses import astuple
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -36,6 +37,8 @@ class SqlLedger(BudgetLedger):
         self._reservation_s = reservation_s
 
     async def reserve(self, accounts: Mapping[str, Amounts], amounts: Amounts) -> Reservation:
+        if not all(math.isfinite(amount) and amount >= 0 for amount in astuple(amounts)):
+            raise BudgetExceeded("What is no amount can not be set aside.", "money", 0.0)
         reservation = Reservation(f"res_{secrets.token_hex(16)}", tuple(sorted(accounts)), amounts)
         await self._database.write(lambda c: _reserve(c, reservation, accounts, self._clock.now(), self._reservation_s))
         return reservation

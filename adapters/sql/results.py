@@ -67,7 +67,9 @@ class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDelete
         return self._identity.validate_json(unpack(row.body)), vectors, row.tokens
 
     async def delete_conversation(self, tenant: str, conversation_id: str) -> Sequence[str]:
-        return await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._clock.now()))
+        blobs = await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._clock.now()))
+        await self._database.scrub()
+        return blobs
 
     async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
         used = select(blob_uses.c.blob_id).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)

@@ -218,10 +218,18 @@ FULL_TEXT = (
 """Words of the passages, kept in step by the database itself (https://sqlite.org/fts5.html, external content tables)."""
 
 
+FORGET_WORDS = "INSERT INTO passages_text(passages_text, rank) VALUES ('secure-delete', 1)"
+"""Deleted words leave the full-text index at once (SQLite 3.42 and later); without it they linger until a merge."""
+FIRST_THAT_FORGETS = (3, 42, 0)
+
+
 def _first_tables(connection: Connection) -> None:
     tables.create_all(connection, checkfirst=True)
     for statement in FULL_TEXT:
         connection.execute(text(statement))
+    version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
+    if tuple(map(int, version.split("."))) >= FIRST_THAT_FORGETS:
+        connection.execute(text(FORGET_WORDS))
 
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)

@@ -1,0 +1,462 @@
+"""The promises of JobStore and JobQueue, one per test, for every store that keeps jobs."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from adapters.scripted.clock import MovableClock
+from adapters.sql import SqlStore, StoreSettings
+from domain.errors import IdempotencyMismatch, InvalidRequest, JobCancelled, LeaseLost, NotFound, QueueFull
+from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
+from ports.jobs import JobQueue, JobStore
+
+LEASE_S = 30.0
+MAX_QUEUED = 5
+MAX_ATTEMPTS = 3
+BROKEN = Problem("model_unavailable", "The model is away.")
+
+
+class JobEngine(JobStore, JobQueue, Protocol):
+    """Both sides of one table."""
+
+
+def asked(**changes: object) -> JobRequest:
+    return JobRequest(**({"kind": JobKind.RECAP, "payload": {"a": [1, None, "x"]}, "body_sha256": "body"} | changes))
+
+
+async def submitted(jobs: JobEngine, **changes: object) -> Job:
+    return (await jobs.submit(asked(**changes)))[0]
+
+
+async def told(jobs: JobEngine, job: Job) -> list[str]:
+    return [event.type for event in await jobs.events(job.request.tenant, job.id, 0)]
+
+
+class JobEngineContract:
+    """Override `jobs` (bounds as in the constants above, time from `clock`)."""
+
+    @pytest.fixture
+    def clock(self) -> MovableClock:
+        return MovableClock()
+
+    @pytest.fixture
+    def jobs(self, clock: MovableClock, tmp_path: Path) -> Iterator[JobEngine]:
+        raise NotImplementedError
+
+    # Accepting
+
+    async def test_a_submitted_job_is_found_as_it_was_asked_for(self, jobs: JobEngine, clock: MovableClock) -> None:
+        request = asked(tenant="t", priority=3, deadline=clock.now() + 60, store=False, traceparent="00-aa-bb-01")
+        job, new = await jobs.submit(request)
+        assert new
+        assert await jobs.get("t", job.id) == job
+        assert job.request == request
+        assert job.status is JobStatus.QUEUED
+        assert job.progress == Progress(queue_position=1)
+        assert job.created_at == clock.now()
+
+    async def test_ids_can_not_be_guessed(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        prefix, _, number = job.id.partition("_")
+        assert prefix == "job"
+        assert len(number) == 32
+        assert int(number, 16) >= 0
+
+    async def test_the_same_key_and_body_return_the_job_that_is_there(self, jobs: JobEngine) -> None:
+        job, new = await jobs.submit(asked(idempotency_key="k"))
+        again, new_again = await jobs.submit(asked(idempotency_key="k"))
+        assert (new, new_again) == (True, False)
+        assert again == job
+        assert (await jobs.depth())["queued"] == 1
+
+    async def test_a_key_is_replayed_after_the_job_has_ended_without_running_it_again(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs, idempotency_key="k")
+        lease = await jobs.claim("w", LEASE_S)
+        await jobs.complete(lease, {"recap_id": "r"})
+        again, new = await jobs.submit(asked(idempotency_key="k"))
+        assert (again.id, again.status, new) == (job.id, JobStatus.COMPLETED, False)
+        assert await jobs.claim("w", LEASE_S) is None
+
+    async def test_the_same_key_with_another_body_is_refused(self, jobs: JobEngine) -> None:
+        await jobs.submit(asked(idempotency_key="k"))
+        with pytest.raises(IdempotencyMismatch):
+            await jobs.submit(asked(idempotency_key="k", body_sha256="other"))
+        with pytest.raises(IdempotencyMismatch):
+            await jobs.submit(asked(idempotency_key="k", kind=JobKind.EMBEDDING))
+
+    async def test_keys_belong_to_one_tenant(self, jobs: JobEngine) -> None:
+        mine = await submitted(jobs, idempotency_key="k", tenant="a")
+        theirs = await submitted(jobs, idempotency_key="k", tenant="b", body_sha256="other")
+        assert mine.id != theirs.id
+
+    async def test_fifty_submissions_of_one_key_at_once_make_one_job(self, jobs: JobEngine) -> None:
+        answers = await asyncio.gather(*(jobs.submit(asked(idempotency_key="k")) for _ in range(50)))
+        assert len({job.id for job, _ in answers}) == 1
+        assert [new for _, new in answers].count(True) == 1
+
+    async def test_a_full_queue_refuses_and_stores_nothing(self, jobs: JobEngine) -> None:
+        for _ in range(MAX_QUEUED):
+            await submitted(jobs)
+        with pytest.raises(QueueFull) as refused:
+            await jobs.submit(asked(tenant="late", idempotency_key="k"))
+        assert refused.value.retry_after_s >= 1
+        assert await jobs.list("late", 10) == []
+        await jobs.claim("w", LEASE_S)
+        assert (await jobs.submit(asked(tenant="late", idempotency_key="k")))[1]
+
+    async def test_a_known_key_is_answered_though_the_queue_is_full(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs, idempotency_key="k")
+        for _ in range(MAX_QUEUED - 1):
+            await submitted(jobs)
+        assert (await jobs.submit(asked(idempotency_key="k")))[0].id == job.id
+
+    # Looking
+
+    async def test_another_tenants_job_is_not_there(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs, tenant="a")
+        for look in (jobs.get("b", job.id), jobs.cancel("b", job.id), jobs.events("b", job.id, 0), jobs.delete("b", job.id)):
+            with pytest.raises(NotFound):
+                await look
+        assert await jobs.list("b", 10) == []
+        with pytest.raises(NotFound):
+            await jobs.list("b", 10, after=job.id)
+        assert (await jobs.get("a", job.id)).status is JobStatus.QUEUED
+
+    async def test_lists_are_newest_first_and_continue_after_a_job(self, jobs: JobEngine) -> None:
+        made = [await submitted(jobs) for _ in range(5)]
+        first = await jobs.list("default", 2)
+        second = await jobs.list("default", 10, after=first[-1].id)
+        assert [job.id for job in [*first, *second]] == [job.id for job in reversed(made)]
+
+    async def test_lists_can_be_of_one_status(self, jobs: JobEngine) -> None:
+        first, second = await submitted(jobs), await submitted(jobs)
+        await jobs.cancel("default", first.id)
+        assert [job.id for job in await jobs.list("default", 10, status=JobStatus.QUEUED)] == [second.id]
+
+    async def test_depth_counts_waiting_and_running_jobs_of_all_tenants(self, jobs: JobEngine) -> None:
+        for tenant in ("a", "b", "c"):
+            await submitted(jobs, tenant=tenant)
+        await jobs.claim("w", LEASE_S)
+        assert dict(await jobs.depth()) == {"queued": 2, "in_progress": 1}
+
+    async def test_the_queue_position_follows_the_order_of_claims(self, jobs: JobEngine) -> None:
+        low, high = await submitted(jobs), await submitted(jobs, priority=1)
+        positions = [(await jobs.get("default", job.id)).progress.queue_position for job in (low, high)]
+        assert positions == [2, 1]
+        await jobs.claim("w", LEASE_S)
+        positions = [(await jobs.get("default", job.id)).progress.queue_position for job in (low, high)]
+        assert positions == [1, None]
+
+    # Claiming
+
+    async def test_an_empty_queue_gives_nothing(self, jobs: JobEngine) -> None:
+        assert await jobs.claim("w", LEASE_S) is None
+
+    async def test_the_highest_priority_is_claimed_first_then_the_oldest(self, jobs: JobEngine) -> None:
+        made = [await submitted(jobs, priority=priority) for priority in (0, 2, 1, 2)]
+        claimed = [(await jobs.claim("w", LEASE_S)).job.id for _ in made]
+        assert claimed == [made[place].id for place in (1, 3, 2, 0)]
+
+    async def test_a_claim_says_who_holds_the_job_until_when(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        assert (lease.job.id, lease.owner, lease.until) == (job.id, "w", clock.now() + LEASE_S)
+        assert (lease.job.status, lease.job.attempts, lease.job.started_at) == (JobStatus.IN_PROGRESS, 1, clock.now())
+
+    async def test_a_leased_job_is_given_to_nobody_else(self, jobs: JobEngine, clock: MovableClock) -> None:
+        await submitted(jobs)
+        await jobs.claim("a", LEASE_S)
+        await clock.advance(LEASE_S - 0.001)
+        assert await jobs.claim("b", LEASE_S) is None
+
+    async def test_a_job_whose_lease_ran_out_is_taken_over(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        dead = await jobs.claim("a", LEASE_S)
+        await clock.advance(LEASE_S)
+        taken = await jobs.claim("b", LEASE_S)
+        assert (taken.job.id, taken.job.attempts) == (job.id, 2)
+        assert taken.fence > dead.fence
+
+    async def test_an_orphan_is_taken_in_its_own_turn(self, jobs: JobEngine, clock: MovableClock) -> None:
+        orphan = await submitted(jobs)
+        await jobs.claim("a", LEASE_S)
+        await submitted(jobs)
+        urgent = await submitted(jobs, priority=1)
+        await clock.advance(LEASE_S)
+        assert [(await jobs.claim("b", LEASE_S)).job.id for _ in range(2)] == [urgent.id, orphan.id]
+
+    async def test_a_heartbeat_keeps_the_job(self, jobs: JobEngine, clock: MovableClock) -> None:
+        await submitted(jobs)
+        lease = await jobs.claim("a", LEASE_S)
+        for _ in range(4):
+            await clock.advance(LEASE_S / 3)
+            lease = await jobs.renew(lease, LEASE_S)
+            assert lease.until == clock.now() + LEASE_S
+        assert await jobs.claim("b", LEASE_S) is None
+
+    async def test_a_job_that_kills_its_workers_fails_after_its_attempts(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        for _ in range(MAX_ATTEMPTS):
+            assert await jobs.claim("w", LEASE_S) is not None
+            await clock.advance(LEASE_S)
+        assert await jobs.claim("w", LEASE_S) is None
+        failed = await jobs.get("default", job.id)
+        assert (failed.status, failed.error.code, failed.attempts) == (JobStatus.FAILED, "attempts_exhausted", MAX_ATTEMPTS)
+
+    async def test_a_job_past_its_deadline_expires_and_is_never_started(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs, deadline=clock.now() + 10)
+        await clock.advance(10)
+        assert await jobs.claim("w", LEASE_S) is None
+        expired = await jobs.get("default", job.id)
+        assert (expired.status, expired.started_at, expired.finished_at) == (JobStatus.EXPIRED, None, clock.now())
+        assert await told(jobs, job) == ["job.queued", "job.expired"]
+
+    async def test_an_orphan_past_its_deadline_expires(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs, deadline=clock.now() + 10)
+        await jobs.claim("w", LEASE_S)
+        await clock.advance(LEASE_S)
+        assert await jobs.claim("w", LEASE_S) is None
+        assert (await jobs.get("default", job.id)).status is JobStatus.EXPIRED
+
+    # Working under the fence
+
+    async def test_a_worker_that_lost_its_lease_writes_nothing(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        zombie = await jobs.claim("a", LEASE_S)
+        await clock.advance(LEASE_S)
+        holder = await jobs.claim("b", LEASE_S)
+        before = (await jobs.get("default", job.id), await told(jobs, job))
+        for write in (
+            jobs.renew(zombie, LEASE_S),
+            jobs.progress(zombie, Progress(0.9, "x")),
+            jobs.stage_done(zombie, {"recap_id": "z"}, "e", {}),
+            jobs.emit(zombie, "e", {}),
+            jobs.complete(zombie, {"recap_id": "z"}),
+            jobs.fail(zombie, BROKEN, None),
+            jobs.fail(zombie, BROKEN, 1.0),
+            jobs.cancelled(zombie),
+            jobs.release(zombie),
+        ):
+            with pytest.raises(LeaseLost):
+                await write
+        assert (await jobs.get("default", job.id), await told(jobs, job)) == before
+        await jobs.complete(holder, {"recap_id": "r"})
+
+    async def test_the_same_owner_with_an_old_fence_is_refused_too(self, jobs: JobEngine, clock: MovableClock) -> None:
+        await submitted(jobs)
+        old = await jobs.claim("w", LEASE_S)
+        await clock.advance(LEASE_S)
+        await jobs.claim("w", LEASE_S)
+        with pytest.raises(LeaseLost):
+            await jobs.complete(old, {})
+
+    async def test_a_job_ends_once(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        await jobs.complete(lease, {"recap_id": "r"})
+        for write in (jobs.complete(lease, {"recap_id": "z"}), jobs.fail(lease, BROKEN, None), jobs.cancelled(lease)):
+            with pytest.raises(LeaseLost):
+                await write
+        done = await jobs.get("default", job.id)
+        assert (done.status, dict(done.result)) == (JobStatus.COMPLETED, {"recap_id": "r"})
+        assert (await told(jobs, job)).count("job.completed") == 1
+
+    async def test_a_slow_holder_whom_nobody_replaced_may_still_write(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        await clock.advance(10 * LEASE_S)
+        await jobs.complete(lease, {"recap_id": "r"})
+        assert (await jobs.get("default", job.id)).status is JobStatus.COMPLETED
+
+    async def test_progress_never_goes_back(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        for fraction in (0.5, 0.2, 7.0, 0.1):
+            await jobs.progress(lease, Progress(fraction, "transcribing", 3.0))
+        assert (await jobs.get("default", job.id)).progress == Progress(1.0, "transcribing", 3.0)
+        fractions = [e.data["fraction"] for e in await jobs.events("default", job.id, 0) if e.type == "job.progress"]
+        assert fractions == [0.5, 1.0]
+
+    async def test_progress_survives_a_takeover(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        await jobs.progress(await jobs.claim("a", LEASE_S), Progress(0.6, "transcribing"))
+        await clock.advance(LEASE_S)
+        await jobs.progress(await jobs.claim("b", LEASE_S), Progress(0.1, "transcribing"))
+        assert (await jobs.get("default", job.id)).progress.fraction == 0.6
+
+    async def test_progress_that_is_no_number_is_refused(self, jobs: JobEngine) -> None:
+        await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        with pytest.raises(InvalidRequest):
+            await jobs.progress(lease, Progress(float("nan"), "x"))
+
+    async def test_a_finished_stage_is_visible_before_the_job_ends_and_outlives_its_failure(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        await jobs.stage_done(lease, {"transcript_id": "t"}, "transcript.completed", {"transcript_id": "t"})
+        assert (await jobs.get("default", job.id)).result == {"transcript_id": "t"}
+        await jobs.fail(lease, BROKEN, None)
+        failed = await jobs.get("default", job.id)
+        assert (failed.status, failed.error, failed.result) == (JobStatus.FAILED, BROKEN, {"transcript_id": "t"})
+
+    async def test_results_of_stages_and_of_the_end_are_merged(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        await jobs.stage_done(lease, {"transcript_id": "t"}, "transcript.completed", {})
+        await jobs.complete(lease, {"recap_id": "r"})
+        assert (await jobs.get("default", job.id)).result == {"transcript_id": "t", "recap_id": "r"}
+
+    async def test_a_stage_that_is_done_again_is_not_told_again(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        for owner in ("a", "b"):
+            lease = await jobs.claim(owner, LEASE_S)
+            await jobs.stage_done(lease, {"transcript_id": "t"}, "transcript.completed", {"took": clock.now()})
+            await clock.advance(LEASE_S)
+        assert (await told(jobs, job)).count("transcript.completed") == 1
+
+    async def test_what_an_earlier_attempt_told_is_not_told_again(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        for owner in ("a", "b"):
+            lease = await jobs.claim(owner, LEASE_S)
+            await jobs.emit(lease, "window", {"index": 1})
+            await jobs.emit(lease, "window", {"index": 1 if owner == "a" else 2})
+            await clock.advance(LEASE_S)
+        indexes = [e.data["index"] for e in await jobs.events("default", job.id, 0) if e.type == "window"]
+        assert indexes == [1, 1, 2]
+
+    # Failing, cancelling, giving back
+
+    async def test_a_passing_failure_waits_before_the_next_attempt(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        await jobs.fail(await jobs.claim("w", LEASE_S), BROKEN, 10.0)
+        waiting = await jobs.get("default", job.id)
+        assert (waiting.status, waiting.error, waiting.progress.stage) == (JobStatus.QUEUED, None, "queued")
+        assert await jobs.claim("w", LEASE_S) is None
+        await clock.advance(10)
+        assert (await jobs.claim("w", LEASE_S)).job.attempts == 2
+
+    async def test_the_last_attempt_fails_for_good_with_its_own_error(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        for _ in range(MAX_ATTEMPTS):
+            await jobs.fail(await jobs.claim("w", LEASE_S), BROKEN, 0.0)
+        failed = await jobs.get("default", job.id)
+        assert (failed.status, failed.error) == (JobStatus.FAILED, BROKEN)
+
+    async def test_a_retry_that_could_not_start_in_time_fails_now(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs, deadline=clock.now() + 10)
+        await jobs.fail(await jobs.claim("w", LEASE_S), BROKEN, 10.0)
+        assert (await jobs.get("default", job.id)).error == BROKEN
+
+    async def test_a_waiting_job_is_cancelled_at_once(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        cancelled = await jobs.cancel("default", job.id)
+        assert (cancelled.status, cancelled.finished_at) == (JobStatus.CANCELLED, clock.now())
+        assert await jobs.claim("w", LEASE_S) is None
+
+    async def test_a_running_job_is_asked_to_stop_and_then_stops(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        for _ in range(2):
+            asked_to_stop = await jobs.cancel("default", job.id)
+            assert (asked_to_stop.status, asked_to_stop.cancel_requested) == (JobStatus.IN_PROGRESS, True)
+        for write in (
+            jobs.renew(lease, LEASE_S),
+            jobs.progress(lease, Progress(0.5, "x")),
+            jobs.stage_done(lease, {"recap_id": "r"}, "e", {}),
+            jobs.emit(lease, "e", {}),
+            jobs.complete(lease, {"recap_id": "r"}),
+            jobs.fail(lease, BROKEN, None),
+            jobs.release(lease),
+        ):
+            with pytest.raises(JobCancelled):
+                await write
+        await jobs.cancelled(lease)
+        ended = await jobs.get("default", job.id)
+        assert (ended.status, ended.result) == (JobStatus.CANCELLED, {})
+        assert await told(jobs, job) == ["job.queued", "job.started", "job.cancel_requested", "job.cancelled"]
+
+    async def test_a_cancelled_job_whose_worker_died_ends_at_the_next_claim(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs)
+        await jobs.claim("w", LEASE_S)
+        await jobs.cancel("default", job.id)
+        await clock.advance(LEASE_S)
+        assert await jobs.claim("w", LEASE_S) is None
+        assert (await jobs.get("default", job.id)).status is JobStatus.CANCELLED
+
+    async def test_an_ended_job_is_left_alone_by_a_cancel(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        await jobs.complete(await jobs.claim("w", LEASE_S), {})
+        assert (await jobs.cancel("default", job.id)).status is JobStatus.COMPLETED
+        assert (await told(jobs, job))[-1] == "job.completed"
+
+    async def test_a_released_job_waits_again_and_lost_no_attempt(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        for _ in range(2 * MAX_ATTEMPTS):
+            lease = await jobs.claim("w", LEASE_S)
+            assert (lease.job.id, lease.job.attempts) == (job.id, 1)
+            await jobs.release(lease)
+
+    # Telling and removing
+
+    async def test_events_count_without_gaps_and_can_be_read_on(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        await asyncio.gather(*(jobs.emit(lease, "window", {"index": index}) for index in range(20)))
+        await jobs.complete(lease, {})
+        events = await jobs.events("default", job.id, 0)
+        assert [event.sequence for event in events] == list(range(1, 24))
+        assert list(await jobs.events("default", job.id, 10, limit=5)) == list(events[10:15])
+        assert {event.job_id for event in events} == {job.id}
+
+    async def test_a_job_that_has_not_ended_can_not_be_deleted(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        with pytest.raises(InvalidRequest):
+            await jobs.delete("default", job.id)
+        await jobs.claim("w", LEASE_S)
+        with pytest.raises(InvalidRequest):
+            await jobs.delete("default", job.id)
+
+    async def test_an_ended_job_is_deleted_with_its_events(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        await jobs.cancel("default", job.id)
+        await jobs.delete("default", job.id)
+        with pytest.raises(NotFound):
+            await jobs.get("default", job.id)
+        with pytest.raises(NotFound):
+            await jobs.events("default", job.id, 0)
+
+
+SETTINGS = StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS)
+
+
+class TestSqliteFileJobs(JobEngineContract):
+    @pytest.fixture
+    def jobs(self, clock: MovableClock, tmp_path: Path) -> Iterator[JobEngine]:
+        url = f"sqlite:///{tmp_path}/jobs.db"
+        SqlStore.migrate(url)
+        store = SqlStore.open(url, clock, SETTINGS)
+        yield store.jobs
+        store.close()
+
+    async def test_a_tenant_at_its_cap_lets_others_pass(self, clock: MovableClock, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/capped.db"
+        SqlStore.migrate(url)
+        store = SqlStore.open(url, clock, StoreSettings(max_running_per_tenant=2))
+        for tenant in ("flood", "flood", "flood", "quiet"):
+            await submitted(store.jobs, tenant=tenant)
+        claimed = [await store.jobs.claim("w", LEASE_S) for _ in range(4)]
+        assert [lease and lease.job.request.tenant for lease in claimed] == ["flood", "flood", "quiet", None]
+        await store.jobs.complete(claimed[0], {})
+        assert (await store.jobs.claim("w", LEASE_S)).job.request.tenant == "flood"
+        store.close()
+
+
+class TestSqliteMemoryJobs(JobEngineContract):
+    @pytest.fixture
+    def jobs(self, clock: MovableClock, tmp_path: Path) -> Iterator[JobEngine]:
+        store = SqlStore.open("sqlite://", clock, SETTINGS)
+        yield store.jobs
+        store.close()
