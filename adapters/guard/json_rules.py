@@ -35,10 +35,10 @@ class JsonRules:
     def check(self, raw: RawOutput) -> Mapping[str, Json]:
         payload = payload_of(raw)
         reason = payload.get("finish_reason")
+        if not isinstance(reason, str) or reason not in ("stop", "length"):
+            raise InvalidModelOutput("the answer did not finish of itself")
         if reason == "length":
             raise InvalidModelOutput("the answer was cut off at its token limit")
-        if reason != "stop":
-            raise InvalidModelOutput("the answer did not finish of itself")
         text = clean_text(payload.get("text"), self.max_tokens * CHARACTERS_PER_TOKEN, "text")
         return self._follow({"text": text} if self.schema is None else parsed(text))
 

@@ -80,7 +80,7 @@ class TranscriptRules:
             raise InvalidModelOutput("a segment is not an object")
         start, end = self._times(row, 0.0, self.seconds, "segment")
         text = " ".join(clean_text(row.get("text"), MOST_CHARACTERS, "segment.text").split())
-        words = items(row.get("words") or [], "segment.words")
+        words = [] if row.get("words") is None else items(row["words"], "segment.words")
         if len(words) > MOST_WORDS:
             raise InvalidModelOutput(f"more than {MOST_WORDS} words in a segment")
         return Segment(index, start, end, text, _scores(row), tuple(self._word(word, start, end) for word in words))

@@ -48,7 +48,8 @@ class VectorRules:
             flat = np.frombuffer(base64.b64decode(data, validate=True), "<f4")
         except (binascii.Error, ValueError):
             raise InvalidModelOutput("the stored vectors are damaged") from None
-        if stored.get("dimensions") != self.dimensions or flat.size != self.count * self.dimensions:
+        dimensions = stored.get("dimensions")
+        if not isinstance(dimensions, int) or dimensions != self.dimensions or flat.size != self.count * self.dimensions:
             raise InvalidModelOutput("the stored vectors have another shape")
         matrix = flat.reshape(self.count, self.dimensions)
         self._norms(matrix.astype(np.float64))
