@@ -32,7 +32,8 @@ JOURNAL = "wordloop_journal"
 def connect(url: str, library: SqliteLibrary | None = None) -> Engine:
     """Return an engine for `sqlite:///PATH`, or `sqlite://` for a private store in memory.
 
-    `library` None takes the newest SQLite there is. Raises StorageFailed when the file lies on a network file system or its journal can not be made safe.
+    `library` None takes the newest SQLite there is. Raises StorageFailed when the file lies on a network file system or its
+    journal can not be made safe.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
@@ -110,7 +111,7 @@ class Database:
         return await self._run(self._writer, self._writing, work)
 
     async def scrub(self) -> None:
-        """Take deleted content out of the write-ahead log; left to the next checkpoint when somebody reads for longer than that."""
+        """Take deleted content out of the write-ahead log; left to the next checkpoint when somebody keeps reading."""
         if self._journal == "WAL":
             await asyncio.get_running_loop().run_in_executor(self._writer, _empty_log, self._engine)
 

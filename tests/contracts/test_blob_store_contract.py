@@ -102,11 +102,9 @@ class TestLocalBlobStore(BlobStoreContract):
         return LocalBlobStore(root)
 
     async def test_leaving_without_a_commit_leaves_no_byte(self, blobs: LocalBlobStore, root: Path) -> None:
-        with pytest.raises(RuntimeError):
-            async with blobs.writer("t") as writer:
-                for _ in range(3):
-                    await writer.write(CONTENT)
-                raise RuntimeError("the client went away")
+        async with blobs.writer("t") as writer:
+            for _ in range(3):
+                await writer.write(CONTENT)
         assert files_in(root) == []
 
     async def test_a_cancelled_upload_leaves_no_byte(self, blobs: LocalBlobStore, root: Path) -> None:

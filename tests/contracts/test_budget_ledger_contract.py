@@ -99,8 +99,8 @@ class BudgetLedgerContract:
 
 class TestMemoryBudgetLedger(BudgetLedgerContract):
     @pytest.fixture
-    def ledger(self, tmp_path: Path) -> Iterator[BudgetLedger]:
-        yield MemoryBudgetLedger()
+    def ledger(self, tmp_path: Path) -> BudgetLedger:
+        return MemoryBudgetLedger()
 
 
 class TestSqliteBudgetLedger(BudgetLedgerContract):

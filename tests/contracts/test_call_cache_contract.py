@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -171,8 +172,8 @@ class CallCacheContract:
 
 class TestMemoryCallCache(CallCacheContract):
     @pytest.fixture
-    def cache(self, clock: MovableClock, tmp_path: Path) -> Iterator[CallCache]:
-        yield MemoryCallCache(clock)
+    def cache(self, clock: MovableClock, tmp_path: Path) -> CallCache:
+        return MemoryCallCache(clock)
 
 
 class TestSqliteCallCache(CallCacheContract):
@@ -185,8 +186,8 @@ class TestSqliteCallCache(CallCacheContract):
         store.close()
 
     @pytest.fixture
-    def cache(self, store: SqlStore) -> Iterator[CallCache]:
-        yield store.calls
+    def cache(self, store: SqlStore) -> CallCache:
+        return store.calls
 
     async def test_an_answer_of_a_deleted_conversation_is_not_kept(self, cache: CallCache) -> None:
         claim = await cache.begin(SCOPE, KEY, "w", CLAIM_S, "one")
@@ -208,7 +209,7 @@ class TestSqliteCallCache(CallCacheContract):
             await clock.advance(advance)
             await store.calls.begin(SCOPE, KEY, "w", CLAIM_S, conversation)
             changes.append(data_version(watcher))
-        written = [before != after for before, after in zip(changes, changes[1:], strict=False)]
+        written = [before != after for before, after in pairwise(changes)]
         assert written == [False, False, True, False, True, False]
         watcher.close()
 
