@@ -58,7 +58,7 @@ class ModelStore:
     def from_environment(
         cls, environment: Mapping[str, str], progress: Progress | None = None, *, allow_hub: bool = False
     ) -> "ModelStore":
-        """The store as the environment sets it: WORDLOOP_CACHE_DIR (or XDG_CACHE_HOME), WORDLOOP_MODEL_MIRROR, WORDLOOP_ALLOW_HUB=1
+        """The store as the environment sets it: WORDLOOP_CACHE_DIR or XDG_CACHE_HOME, WORDLOOP_MODEL_MIRROR, WORDLOOP_ALLOW_HUB=1
         (or `allow_hub`), and HF_HUB_OFFLINE, which forbids the hub whatever else is set."""
         mirror = environment.get("WORDLOOP_MODEL_MIRROR")
         hub = hub_for(environment, allow_hub or environment.get("WORDLOOP_ALLOW_HUB") == "1")
