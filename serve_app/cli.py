@@ -103,7 +103,7 @@ def evaluate(
 
     Example: wordloop eval transcription
     """
-    from serve_app.eval_command import run_eval
+    from serve_app.bench_command import run_eval
 
     run_eval(suite, json_file)
 

@@ -97,6 +97,9 @@ def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFile
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_port),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_port + INGRESS_PORTS - 1),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # Serve's own 5 and 10 s give up on a proxy that starts beside three loading models on two cores.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -145,14 +148,18 @@ class PrivateCluster:
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
             dashboard_port=free_ports(1)[0],
-            _node_ip_address="127.0.0.1",
             log_to_driver=False,
             configure_logging=True,
             logging_level="ERROR",
             runtime_env=runtime_env,
         )
         self.dashboard_url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
-        serve.start(proxy_location=proxy_location, http_options=dict(http_options), logging_config=dict(logging_config) or None)
+        options = {"http_options": dict(http_options), "logging_config": dict(logging_config) or None}
+        try:
+            serve.start(proxy_location=proxy_location, **options)
+        except (ray.exceptions.RayError, TimeoutError):
+            # The proxy did not come up in time; the controller lives and is bringing up another: join it.
+            serve.start(proxy_location=proxy_location, **options)
 
     @staticmethod
     def deploy(application: Any, name: str, route_prefix: str = "/") -> None:

@@ -38,6 +38,26 @@ class ConcurrentEngine(Protocol):
     def shutdown(self) -> None: ...
 
 
+ENGINE_LOG = "WORDLOOP_ENGINE_LOG"
+"""Environment variable naming a file to which replicas append a line per engine call: `start KEY` and `end KEY`.
+
+An audit of what was really computed, kept outside the cache and the database: the fault tests judge by it.
+"""
+
+
+class EngineLog:
+    """Appends to the file in WORDLOOP_ENGINE_LOG, one write per line, so that lines of many processes stay whole."""
+
+    def __init__(self) -> None:
+        path = os.environ.get(ENGINE_LOG)
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if path else None
+
+    def write(self, event: str, key: str) -> None:
+        """Append one line; nothing when no file was named."""
+        if self._file is not None:
+            os.write(self._file, f"{event} {key}\n".encode())
+
+
 class BatchedModelReplica:
     """A replica around a `BatchEngine`: gathers requests of all jobs into one pass.
 
@@ -46,15 +66,18 @@ class BatchedModelReplica:
     """
 
     async def __init__(self, build: Callable[[], BatchEngine], max_batch_size: int, batch_wait_s: float) -> None:  # type: ignore[misc]  # Serve awaits it
+        self._log = EngineLog()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._engine = await self._on_thread(build)
         await self._on_thread(self._engine.warm_up)
         self._batch.set_max_batch_size(max_batch_size)
         self._batch.set_batch_wait_timeout_s(batch_wait_s)
 
-    async def call(self, request: ModelRequest, _meta: CallMeta) -> RawOutput:
+    async def call(self, request: ModelRequest, meta: CallMeta) -> RawOutput:
         """Answer one request as part of whatever batch is being gathered."""
+        self._log.write("start", meta.key)
         result: RawOutput | WordloopError = await self._batch(request)
+        self._log.write("end", meta.key)
         if isinstance(result, WordloopError):
             raise result
         return result
@@ -82,12 +105,16 @@ class ConcurrentModelReplica:
     """A replica around a `ConcurrentEngine`."""
 
     async def __init__(self, build: Callable[[], ConcurrentEngine]) -> None:  # type: ignore[misc]  # Serve awaits it
+        self._log = EngineLog()
         self._engine = build()
         await self._engine.warm_up()
 
     async def call(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         """Answer one request; cancelling it aborts the generation inside the engine."""
-        return await self._engine.generate(request, meta)
+        self._log.write("start", meta.key)
+        output = await self._engine.generate(request, meta)
+        self._log.write("end", meta.key)
+        return output
 
     async def check_health(self) -> None:
         """Serve restarts the replica when this raises."""

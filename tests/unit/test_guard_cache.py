@@ -280,9 +280,7 @@ async def test_identical_calls_of_two_processes_are_made_once_however_long_they_
     slow, idle = one.backend(Delayed(55, vectors())), two.backend()
 
     async def both():
-        return await asyncio.gather(
-            one.embedder(slow).embed(["a"], QUERY, HERE), two.embedder(idle).embed(["a"], QUERY, HERE)
-        )
+        return await asyncio.gather(one.embedder(slow).embed(["a"], QUERY, HERE), two.embedder(idle).embed(["a"], QUERY, HERE))
 
     made, read = await one.clock.run(both())
     assert (made.provenance.cache_hit, read.provenance.cache_hit, len(idle.asked)) == (False, True, 0)

@@ -1,0 +1,77 @@
+"""`wordloop bench` and `wordloop eval`: what `benchmarks/` and `evals/` register as entry points, run by name.
+
+They stand above this layer, so they are found by entry point and never imported from here.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from serve_app.terminal import console, output
+
+BENCHMARKS = "wordloop.benchmarks"
+EVALS = "wordloop.evals"
+
+
+def registered(group: str) -> Mapping[str, Any]:
+    """Return the entry points of a group by name."""
+    return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
+
+
+def run_bench(name: str | None, json_file: Path | None) -> None:
+    """Run one benchmark and print its figures, or list them all."""
+    known = registered(BENCHMARKS)
+    if name is None:
+        for each, point in known.items():
+            output.print(f"{each:24} {_first_line(point.load())}", markup=False)
+        return
+    figures = _chosen(known, name, "benchmark").load()()
+    _show(name, figures)
+    _write(json_file, {name: figures})
+
+
+def run_eval(suite: str | None, json_file: Path | None) -> None:
+    """Run one suite or all; exits 1 when a score is missing or beyond its threshold."""
+    known = registered(EVALS)
+    chosen = known if suite is None else {suite: _chosen(known, suite, "suite")}
+    results = {name: point.load()() for name, point in chosen.items()}
+    _write(json_file, results)
+    failed = []
+    for name, result in results.items():
+        _show(name, result["scores"])
+        failed += [f"{name}: {finding}" for finding in result["findings"]]
+    for finding in failed:
+        console.print(f"BELOW THRESHOLD  {finding}", style="red", markup=False)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _chosen(known: Mapping[str, Any], name: str, what: str) -> Any:
+    if name not in known:
+        console.print(f"no {what} named {name}; there are: {', '.join(known)}")
+        raise typer.Exit(2)
+    return known[name]
+
+
+def _first_line(function: Any) -> str:
+    return (function.__doc__ or "").strip().splitlines()[0]
+
+
+def _show(name: str, figures: Mapping[str, Any]) -> None:
+    output.print(f"{name}", markup=False)
+    for label, value in figures.items():
+        shown = f"{value:.4g}" if isinstance(value, float) else value
+        output.print(f"  {label:44} {shown}", markup=False)
+
+
+def _write(json_file: Path | None, results: Mapping[str, Any]) -> None:
+    if json_file is None:
+        return
+    document = {"command": " ".join(sys.argv), "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **results}
+    json_file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

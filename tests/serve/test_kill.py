@@ -1,0 +1,60 @@
+"""Everything is killed in the middle of a job; the job finishes and pays for nothing twice."""
+
+import os
+import signal
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from conftest import RECORDING, RunningService, finished, submit
+
+pytestmark = [pytest.mark.serve, pytest.mark.timeout(1500)]
+
+
+def finished_keys(data_dir: Path) -> set[str]:
+    """Content keys of the model calls whose answers are stored, read past the service."""
+    with sqlite3.connect(f"file:{data_dir / 'wordloop.db'}?mode=ro", uri=True, timeout=30) as database:
+        return {row[0] for row in database.execute("select key from call_answers")}
+
+
+def wait_until(condition, timeout_s: float = 240.0) -> None:  # type: ignore[no-untyped-def]
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < give_up, "the moment to kill never came"
+        time.sleep(0.1)
+
+
+def test_a_killed_replica_costs_at_most_its_own_calls_and_a_killed_service_repeats_no_finished_one(tmp_path: Path) -> None:
+    service = RunningService(tmp_path).start()
+    try:
+        with service.client() as client:
+            job = submit(client, RECORDING)
+
+            # Given a job with some windows done, when the transcriber's process is killed ...
+            wait_until(lambda: len(finished_keys(service.data_dir)) >= 2)
+            os.kill(service.replica("Transcriber").pid, signal.SIGKILL)
+            # ... then the job goes on with a new replica.
+            done = len(finished_keys(service.data_dir))
+            wait_until(lambda: len(finished_keys(service.data_dir)) >= done + 2)
+
+        # When the whole service is killed, ingress, worker, models and Ray ...
+        service.kill_everything()
+        kept = finished_keys(service.data_dir)
+        calls_before = len(service.engine_calls())
+        service.start()
+        with service.client() as client:
+            ended = finished(client, job["id"])
+            transcript = client.get(f"/v1/transcripts/{ended['result']['transcript_id']}").json()
+
+        # ... then the accepted job still completes, and no finished call was made again.
+        assert ended["status"] == "completed", ended
+        repeated = kept & set(service.engine_calls()[calls_before:])
+        assert not repeated
+        assert kept, "nothing was finished before the kill: the test showed nothing"
+        assert transcript["coverage"]["ratio"] > 0.95
+        assert not list((service.data_dir / "work").rglob("*.pcm")), "decoded sound was left behind"
+    finally:
+        service.stop()
+    assert not service.processes(), "processes were left behind"
+    assert not (service.data_dir / "service.json").exists()
