@@ -230,9 +230,6 @@ anything = st.recursive(
     ),
     max_leaves=8,
 )
-good_segment = st.builds(
-    segment, st.floats(0, 4), st.floats(5, 9), st.text("abc ", min_size=1, max_size=9), words=st.just([word(6.0, 6.1)])
-)
 
 
 def with_one_thing_wrong(good: dict[str, Any], paths: list[tuple]) -> st.SearchStrategy[dict[str, Any]]:
@@ -262,6 +259,24 @@ answers = with_one_thing_wrong({"text": "{}", "finish_reason": "stop"}, [("text"
 embeddings = with_one_thing_wrong(
     {"vectors": [[1, 0, 0], [0, 1, 0]]}, [("vectors",), ("vectors", 0), ("vectors", 1), ("vectors", 0, 0), ("vectors", 1, 2)]
 )
+numbers = st.floats() | st.integers() | st.floats(-2, 12)
+texts = st.text(st.characters(codec=None), max_size=30) | st.text("ab ", max_size=3).map(lambda text: text * 40)
+plausible_segments = st.builds(
+    segment,
+    numbers,
+    numbers,
+    texts,
+    avg_logprob=numbers,
+    no_speech_prob=numbers | st.floats(0, 1),
+    words=st.lists(st.builds(word, numbers, numbers, texts, numbers | st.floats(0, 1)), max_size=2),
+)
+transcripts |= st.lists(plausible_segments, min_size=1, max_size=3).map(lambda rows: dict(heard(*rows).payload))
+answers |= st.builds(
+    lambda value, cut: {"text": json.dumps(value)[:cut], "finish_reason": "stop"},
+    st.dictionaries(st.sampled_from(["title", "score", "more"]), texts | numbers | st.none(), max_size=3),
+    st.none() | st.integers(0, 40),
+)
+embeddings |= st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=2, max_size=2).map(lambda rows: {"vectors": rows})
 cases = (
     st.tuples(st.just(TRANSCRIPT), transcripts | anything)
     | st.tuples(st.just(JSON), answers | anything)
@@ -270,10 +285,10 @@ cases = (
 
 
 @given(cases)
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=1200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example((TRANSCRIPT, {"language": "en", "language_probability": 1, "segments": [segment(10**400, 10**400)]}))
 def test_of_a_thousand_malformed_outputs_each_is_a_value_or_invalid_model_output(case: tuple) -> None:
-    """Some of what is drawn happens to follow the rules; it then has to survive the cache unchanged."""
+    """About one in a hundred that is drawn happens to follow the rules; it then has to survive the cache unchanged."""
     rules, payload = case
     with suppress(InvalidModelOutput):
         value = rules.check(RawOutput(payload))
