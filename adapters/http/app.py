@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from adapters.http.audio_routes import audio_routes
+from adapters.http.described_app import DescribedApp
 from adapters.http.edge import Edge
 from adapters.http.embedding_routes import embedding_routes
 from adapters.http.error_handlers import install
@@ -41,7 +42,7 @@ def random_request_id() -> str:
 
 def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callable[[], str] = random_request_id) -> FastAPI:
     """Build the HTTP surface over `services` within `limits`."""
-    app = FastAPI(title="Wordloop ML", version="0.1.0", description=DESCRIPTION, redoc_url=None)
+    app = DescribedApp(title="Wordloop ML", version="0.1.0", description=DESCRIPTION, redoc_url=None)
     edge = Edge.of(services, limits)
     for routes in ROUTES:
         app.include_router(routes(edge))

@@ -44,7 +44,10 @@ def job_routes(edge: Edge) -> APIRouter:
         return job_answer(job, {}, 200 if job.status.ended else 202)
 
     events: Responses = {
-        200: {"description": "Server-Sent Events; `id` counts from 1 per job", "content": {"text/event-stream": {}}},
+        200: {
+            "description": "Server-Sent Events; `id` counts from 1 per job",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
         204: {"description": "The job has ended and every event was seen: do not reconnect"},
     }
 

@@ -107,8 +107,10 @@ class FormUpload(Upload, Generic[Form]):
         self._file = part
 
     def _keep(self, field: FormField) -> None:
-        if field.name.endswith("[]"):
-            self._fields.setdefault(field.name, []).append(field.value)
+        """Lists are named `name[]`, as SDKs send them; people who type leave the brackets out."""
+        listed = field.name.removesuffix("[]") + "[]"
+        if any(known.alias == listed for known in self._form_type.model_fields.values()):
+            self._fields.setdefault(listed, []).append(field.value)
         elif field.name in self._fields:
             raise HttpProblem("validation_failed", "The field was sent twice.", printable(field.name))
         else:

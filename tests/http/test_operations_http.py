@@ -1,0 +1,146 @@
+"""What operators and documents see: health, models, headers, errors nobody expected, the OpenAPI document."""
+
+import asyncio
+
+import pytest
+
+from adapters.http.services import ModelReadiness, Readiness
+from domain.call import CallKind
+from domain.errors import BudgetExceeded, LeaseLost, RateLimited, StorageFailed
+
+
+async def test_alive_answers_without_asking_anybody(world):
+    world.store.close()
+
+    assert (await world.client.get("/livez")).json() == {"status": "alive"}
+
+
+async def test_ready_lists_the_warm_models(world):
+    answer = await world.client.get("/readyz")
+
+    assert (answer.status_code, answer.json()["models"][0]["ready"]) == (200, True)
+
+
+async def test_not_ready_lists_what_is_missing(world):
+    cold = ModelReadiness("llm", CallKind.GENERATE, False, "loading weights")
+    world.readiness.append(Readiness([*world.readiness[0].models, cold], ["the store does not answer"]))
+    answer = await world.client.get("/readyz")
+
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.json()["models"] == [{"id": "llm", "kind": "generate", "ready": False, "detail": "loading weights"}]
+    assert answer.json()["problems"] == ["the store does not answer"]
+    assert answer.headers["retry-after"] == "5"
+
+
+async def test_models_are_listed_with_their_breakers(world):
+    listed = (await world.client.get("/v1/models")).json()
+    one = (await world.client.get("/v1/models/all-MiniLM-L6-v2")).json()
+
+    assert listed["data"][1] == one
+    assert (one["object"], one["breaker"], one["precision"]) == ("model", "open", "float32")
+    assert (await world.client.get("/v1/models/whisper-1")).json()["id"] == "whisper-base"
+    assert (await world.client.get("/v1/models/gpt-9")).json()["error"]["code"] == "model_not_found"
+
+
+async def test_every_answer_has_an_id_and_safe_headers(world):
+    for path in ("/livez", "/nowhere", "/v1/models/none"):
+        headers = (await world.client.get(path)).headers
+        assert headers["x-request-id"] == "request-1"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(("offered", "used"), [("abc-1.2", "abc-1.2"), ('bad id"', "request-1"), ("x" * 200, "request-1")])
+async def test_a_callers_request_id_is_kept_when_it_is_one(world, offered, used):
+    answer = await world.client.get("/nowhere", headers={"X-Request-ID": offered})
+
+    assert answer.headers["x-request-id"] == answer.json()["request_id"] == used
+
+
+async def test_a_method_that_is_not_there_names_those_that_are(world):
+    answer = await world.client.put("/v1/search")
+
+    assert (answer.status_code, answer.json()["code"], answer.headers["allow"]) == (405, "method_not_allowed", "POST")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "more"),
+    [
+        (RateLimited("Slow down.", 1.5), 429, "rate_limited", {}),
+        (BudgetExceeded("No tokens left.", "tokens", 12.0), 402, "budget_exceeded", {"what": "tokens", "left": 12.0}),
+        (StorageFailed("The disk is full."), 503, "storage_failed", {}),
+    ],
+)
+async def test_error_kinds_have_one_status_each(world, error, status, code, more):
+    world.embedder.error = error
+    answer = await world.client.post("/v1/search", json={"query": "x", "mode": "semantic"})
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json() | more == answer.json()
+
+
+@pytest.mark.parametrize("error", [LeaseLost("worker-7 on node 10.0.0.3"), ValueError("password=hunter2 in /srv/app.py")])
+async def test_what_nobody_expected_says_nothing_of_itself(world, error, caplog):
+    world.embedder.error = error
+    ours = await world.client.post("/v1/search", json={"query": "x", "mode": "semantic"})
+    openai = await world.client.post("/v1/embeddings", json={"input": "x"})
+
+    assert (ours.status_code, ours.json()["code"]) == (500, "internal_error")
+    assert (openai.status_code, openai.json()["error"]["type"]) == (500, "server_error")
+    assert not any(word in ours.text + openai.text for word in ("hunter2", "10.0.0.3", "app.py", "ValueError"))
+
+
+async def test_alive_answers_while_uploads_and_waits_are_under_way(world):
+    never = asyncio.Event()
+    reached = asyncio.Event()
+
+    async def stuck():
+        yield b"--b\r\n"
+        reached.set()
+        await never.wait()
+
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    uploads = [asyncio.create_task(world.client.post("/v1/conversations", content=stuck(), headers=headers)) for _ in range(20)]
+    await reached.wait()
+
+    assert (await asyncio.wait_for(world.client.get("/livez"), 1)).status_code == 200
+    for upload in uploads:
+        upload.cancel()
+    await asyncio.gather(*uploads, return_exceptions=True)
+
+
+async def test_the_document_describes_every_route_with_schemas_for_every_answer(world):
+    document = (await world.client.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation.get("description"), (method, path)
+            answers = operation["responses"]
+            assert any(status.startswith("2") for status in answers), (method, path)
+            for status, answer in answers.items():
+                for media_type, content in answer.get("content", {}).items():
+                    where = (method, path, status, media_type)
+                    assert content.get("schema"), where
+                    reference = content["schema"].get("$ref")
+                    assert reference is None or reference.rsplit("/", 1)[-1] in schemas, where
+                if status not in ("204",) and "$ref" not in answer:
+                    assert answer.get("content"), (method, path, status)
+    upload = document["paths"]["/v1/conversations"]["post"]["requestBody"]["content"]
+    assert upload["multipart/form-data"]["schema"]["required"] == ["file"]
+    assert "HTTPValidationError" not in str(document)
+    assert {"JobView", "TranscriptView", "RecapView", "SearchView", "ProblemView", "EmbeddingsView"} <= set(schemas)
+
+
+async def test_the_document_holds_the_routes_of_the_contract(world):
+    paths = (await world.client.get("/openapi.json")).json()["paths"]
+    routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+
+    assert {
+        "POST /v1/conversations", "POST /v1/transcriptions", "POST /v1/recaps", "POST /v1/embeddings",
+        "POST /v1/audio/transcriptions", "GET /v1/models", "GET /v1/models/{model_id}", "GET /v1/jobs",
+        "GET /v1/jobs/{job_id}", "GET /v1/jobs/{job_id}/events", "POST /v1/jobs/{job_id}/cancel",
+        "GET /v1/transcripts/{transcript_id}", "GET /v1/recaps/{recap_id}", "POST /v1/search",
+        "DELETE /v1/conversations/{conversation_id}", "GET /livez", "GET /readyz",
+    } <= routes  # fmt: skip
