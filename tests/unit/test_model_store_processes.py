@@ -59,12 +59,13 @@ def line(process: "subprocess.Popen[str]") -> str:
 
 def test_a_process_killed_while_joining_leaves_no_model_and_the_next_one_succeeds(tmp_path: Path, site: Path) -> None:
     cache = tmp_path / "cache"
+    store = ModelStore(cache, manifest=tiny_manifest(), find=find_in(site))
     with start(cache, site, "stop") as victim:
         assert [line(victim), line(victim)] == ["Joining tiny", "inside"]
         os.kill(victim.pid, signal.SIGKILL)
     assert [name for name in entries(cache) if name.startswith(".assembling-")], "the killed process left its folder"
 
-    folder = ModelStore(cache, manifest=tiny_manifest(), find=find_in(site)).ensure("tiny")
+    folder = store.ensure("tiny")
 
     assert (folder.path / "weights.bin").read_bytes() == WEIGHTS
     assert entries(cache) == [folder.path.name]
