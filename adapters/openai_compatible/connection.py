@@ -45,7 +45,10 @@ class Connection:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        headers = {"authorization": f"Bearer {server.api_key}"} if server.api_key else {}
+        # Compression is not offered: a few kilobytes of it can unfold into gigabytes before any limit is checked.
+        headers = {"accept-encoding": "identity"}
+        if server.api_key:
+            headers["authorization"] = f"Bearer {server.api_key}"
         self._client = httpx.AsyncClient(
             base_url=server.base_url.rstrip("/") + "/",
             headers=headers,
@@ -88,8 +91,10 @@ class Connection:
         return answer
 
     async def _read(self, response: httpx.Response) -> bytes:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise ModelUnavailable("the server compressed its answer unasked", None)
         content = bytearray()
-        async for chunk in response.aiter_bytes(chunk_size=65_536):
+        async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > self._server.max_response_bytes:
                 raise InvalidModelOutput(f"the server's answer is larger than {self._server.max_response_bytes} bytes")
