@@ -37,6 +37,12 @@ PLEASE: Final = re.compile(
     r"'re going to| are going to)) (?P<task2>(?P<verb2>[\w']+).*)",
     re.IGNORECASE,
 )
+WHO_WILL: Final = re.compile(
+    r"\bwho (?:will|can|could|would|wants to|is going to|takes|does|should)\b|\b(?:any|a) volunteers?\b", re.IGNORECASE
+)
+WELCOME: Final = re.compile(
+    r"^(?:sure|great|good|perfect|thank|thanks|yes|please|that would|excellent|wonderful|lovely|ok|okay|fine)\b", re.IGNORECASE
+)
 WE_MUST: Final = re.compile(
     r"\b(?:we (?:need to|have to|must|should)|(?:somebody|someone) (?:has to|needs to|should|must)) (?P<task>(?P<verb>[\w']+).*)",
     re.IGNORECASE,
@@ -71,7 +77,8 @@ TO_THE_ROOM: Final = re.compile(
 """Done by speaking, right away: no item outlives the sentence."""
 _TAIL: Final = re.compile(
     r",? (?:so that|because|since|but|which|although|unless|as soon as|when (?:the|we|you|they)|and then (?:we|you)|"
-    r"if) .*$|, (?:and|so) (?:we|you|they|then|that|it|all|the) .*$",
+    r"if) .*$|, (?:and|so) (?:we|you|they|then|that|it|all|the) .*$| and (?:we|they|it|you) (?:should|will|can|"
+    r"would|could|are|is|have)\b.*$",
     re.IGNORECASE,
 )
 _CLAUSE: Final = re.compile(r",? and (?=(?:then )?(?:I(?:'ll| will| am going to)\b|[a-z]+s\b))|; |, then ")
@@ -111,9 +118,10 @@ def _promised(sentence: Sentence, dialogue: Dialogue, hint: float) -> Iterator[I
         task = match["task"] or match["other"] or ""
         verb = (match["verb"] or "").lower()
         request = _request_before(sentence, dialogue)
+        wanted = bool(request) or _somebody_wanted(sentence, dialogue)
         due = due_in(task) or _due_nearby(sentence, request, dialogue)
         score = PROMISE if match["will"] or match["other"] else DUTY if match["duty"] else ABILITY
-        score += DATED * bool(due) + ASKED * bool(request) + hint
+        score += DATED * bool(due) + ASKED * wanted + ASKED * (not match["will"] and _welcomed(sentence, dialogue)) + hint
         if verb in NEVER_A_TASK and not re.match(r"be \w+ing\b", task):
             continue
         if TO_THE_ROOM.match(task) or (verb in NOT_A_TASK and not due and not _has_object(task)):
@@ -130,7 +138,7 @@ def _promised(sentence: Sentence, dialogue: Dialogue, hint: float) -> Iterator[I
             text, places = _task(source[1]), (source[0].index, sentence.index)
         elif POINTS_BACK.search(text) and request and verb == _verb(request[1]):
             text, places = _task(request[1]), (request[0].index, sentence.index)
-        if len(text.split()) >= 2:
+        if len(text.split()) >= 2 and (due or wanted or len(content_stems(tokens(text))) >= 2):
             yield Item(text, places, score, sentence.speaker or _unnamed_owner(sentence, request, dialogue), due)
 
 
@@ -169,6 +177,13 @@ def _assigned(sentence: Sentence, names: tuple[str, ...], hint: float) -> Iterat
         if person and person["verb"].lower() not in NEVER_A_TASK and not CONDITIONAL.search(text):
             due = due_in(person["task"])
             yield Item(_task(person["task"]), (sentence.index,), ASSIGNED + DATED * bool(due) + hint, name, due)
+            return
+        absent = re.search(
+            rf"\b{re.escape(name)}\b.*\b(?:he|she|they)(?:'ll| will| is going to| are going to) (?P<task>(?P<verb>[\w']+).*)",
+            text,
+        )
+        if absent and absent["verb"].lower() not in NEVER_A_TASK and (due := due_in(absent["task"])):
+            yield Item(_task(absent["task"]), (sentence.index,), ASSIGNED + hint, name, due)
             return
     if label := LABELLED.search(text):
         yield Item(_task(label["task"]), (sentence.index,), ASSIGNED, label["owner"], due_in(text))
@@ -276,6 +291,21 @@ def _due_nearby(sentence: Sentence, request: tuple[Sentence, str] | None, dialog
         ):
             return due_in(later.clean)
     return None
+
+
+def _somebody_wanted(sentence: Sentence, dialogue: Dialogue) -> bool:
+    """Somebody has just asked who will do it."""
+    return any(
+        s.is_question and WHO_WILL.search(s.clean) and other_voice(s, sentence) for s in dialogue.before(sentence.index, 4)
+    )
+
+
+def _welcomed(sentence: Sentence, dialogue: Dialogue) -> bool:
+    """The next voice takes an offer up (`I can draft it`. `Great, thanks`)."""
+    for later in dialogue.after(sentence.index, 2):
+        if later.turn != sentence.turn or sentence.speaker is None:
+            return bool(WELCOME.search(later.clean))
+    return False
 
 
 def _unnamed_owner(sentence: Sentence, request: tuple[Sentence, str] | None, dialogue: Dialogue) -> str | None:

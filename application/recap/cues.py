@@ -92,9 +92,11 @@ RESTATING: Final = _cue(
     r"\bzusammengefasst\b|\bpour résumer\b|\ben resumen\b|\bresumindo\b",
 )
 UNKNOWN: Final = _cue(
-    r"\b(?:I|we|nobody|no one|they) (?:really |still |also |just )?(?:do not|don't|did not|didn't|doesn't|"
+    r"\b(?:I|we|nobody|no one|they) (?:really |still |also |just |honestly |actually |frankly )*(?:do not|don't|"
+    r"did not|didn't|doesn't|"
     r"does not)(?: really| actually| yet)? (?:know|have (?:an|any|the)? ?(?:idea|answer|clue|data|information))",
-    r"\bnobody (?:really )?knows\b|\bno one knows\b|\bI(?:'m| am) (?:still |really )?not (?:so |quite |really |"
+    r"^(?:no, |no\. )?not yet\b|\bnobody (?:really )?knows\b|\bno one knows\b|\bI(?:'m| am) (?:still |"
+    r"really )?not (?:so |quite |really |"
     r"entirely )?(?:sure|certain)\b|^not sure\b|\bno idea\b|\bnot (?:yet )?(?:clear|decided|known)\b",
     r"\b(?:it|that|this)(?:'s| is| remains)(?: still)? (?:unclear|open|undecided|an open question|unknown)\b|"
     r"\bgood question\b|\bhard to say\b|\bcan(?:not|'t| not) (?:say|tell|answer)\b",

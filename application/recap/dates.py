@@ -48,7 +48,7 @@ _FIRM: Final = (
 )
 _LOOSE: Final = r"(?:on|at|in|for|from|over|during|am|im|le|el|em|no|na)"
 _ANY: Final = "|".join((*_PLAIN, *_AFTER_PREPOSITION))
-FIRM_DATE: Final = re.compile(rf"\b{_FIRM}\s+((?:{_ANY}))", re.IGNORECASE)
+FIRM_DATE: Final = re.compile(rf"\b{_FIRM}\s+(?:an?\s+)?((?:{_ANY}))", re.IGNORECASE)
 LOOSE_DATE: Final = re.compile(rf"\b{_LOOSE}\s+((?:{'|'.join((*_PLAIN[:3], *_AFTER_PREPOSITION))}))", re.IGNORECASE)
 PLAIN_DATE: Final = re.compile(rf"\b((?:{'|'.join(_PLAIN)}|next\s+(?:{_DAY})))\b", re.IGNORECASE)
 

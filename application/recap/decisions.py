@@ -37,6 +37,27 @@ WE_ACT: Final = re.compile(
     r" (?:all |both |also |just |now |then |really |simply |first )*(?P<verb>[\w']+)",
     re.IGNORECASE,
 )
+THEY_CHANGE: Final = re.compile(
+    r"\b(?:stays?|remains?|moves?|starts?|begins?|opens?|closes?|goes|go|ends?|stops?|becomes?|gets?|changes?|"
+    r"takes?|runs?|replaces?|comes?|leaves?|"
+    r"joins?|shifts?|switch(?:es)?|drops?|pays?|receives?|rises?|falls?|appl(?:y|ies)|continues?|waits?|keeps?|will|won't)\b",
+    re.IGNORECASE,
+)
+"""Verbs by which a plan changes, or is kept."""
+SUGGESTS: Final = re.compile(
+    r"\bI (?:would |'d )?(?:suggest|propose|recommend|vote)\b|\bmy (?:proposal|suggestion) is\b", re.IGNORECASE
+)
+SHORT_ANSWER: Final = 6
+"""Words of an answer that does little else than agree."""
+NO_DEED: Final = re.compile(
+    r"^(?:have (?:to|any|a look)|need|know|think|see|like|even|really|get (?:to|back|an? (?:e-?mail|message))|ask|"
+    r"find out|try)\b",
+    re.IGNORECASE,
+)
+"""After `we will` or `we do not`: duties, opinions and announcements."""
+THEN: Final = re.compile(
+    r"^(?:(?:good|great|fine|ok|okay|all right|alright|right|well|and|perfect|yes)[,.]? )*(?:then|so)\b", re.IGNORECASE
+)
 THEY_ACT: Final = re.compile(
     r"^(?!(?:there|let|please|it|that|this|you|i|they|he|she|what|who|how|when|where|why|which|if|is|are|do|does|"
     r"can|could)\b)\w+(?: [\w'-]+){2,}",
@@ -85,14 +106,17 @@ def _evidence(sentence: Sentence, dialogue: Dialogue) -> float:
         score += APPROVED
     if any(DISAGREEMENT.search(s.clean) for s in answers):
         score -= APPROVED
-    return min(score, THRESHOLD - 0.1) if _needs_approval(bare, text, approved_before) else score
+    agreed = any(AGREEMENT.search(s.clean) and len(s.words) <= SHORT_ANSWER for s in (*answers[:2], *asked[:2]))
+    return min(score, THRESHOLD - 0.1) if _needs_approval(bare, text, approved_before, agreed) else score
 
 
-def _needs_approval(bare: str, text: str, approved_before: bool) -> bool:
-    """What we do anyway, and what things do, is decided only when it concludes something or the speaker has just approved it."""
-    if approved_before or PROPOSAL.search(bare):
+def _needs_approval(bare: str, text: str, approved_before: bool, agreed: bool) -> bool:
+    """What we do anyway, and what things do, is decided only when it concludes something or somebody approves it."""
+    if approved_before or SUGGESTS.search(bare):
         return False
     match = WE_ACT.match(bare)
+    if match is None and agreed and THEN.match(text):
+        return False
     return match is None or (match["who"].lower() == "we" and not match["will"] and not STRONG_CONCLUDING.search(text))
 
 
@@ -101,14 +125,22 @@ def _base(bare: str, text: str) -> float:
         verb, will = match["verb"].lower(), match["will"]
         if PROCEDURE.match(bare[match.start("verb") :]) or (not will and (verb in NOT_DOING or verb.endswith("ed"))):
             return 0.0
+        if will and NO_DEED.match(bare[match.start("verb") :]):
+            return 0.0
         if CONDITIONAL.search(bare) or re.search(r"\bif\b", bare[:20]):
             return 0.0
         if match["who"].lower() != "we":
             return LET_US if len(bare.split()) >= 4 else 0.0
         return WE_WILL if will else WE_DO
-    if PROPOSAL.search(bare) and re.search(r"\bwe\b", bare, re.IGNORECASE):
+    if SUGGESTS.search(bare) and re.search(r"\bwe\b", bare, re.IGNORECASE):
         return WE_DO
-    if STRONG_CONCLUDING.search(text) and THEY_ACT.match(bare) and not STATE.search(bare) and not CONDITIONAL.search(bare):
+    if (
+        STRONG_CONCLUDING.search(text)
+        and THEY_ACT.match(bare)
+        and THEY_CHANGE.search(bare)
+        and not STATE.search(bare)
+        and not CONDITIONAL.search(bare)
+    ):
         return THEY_DO
     return 0.0
 

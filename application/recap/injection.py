@@ -20,8 +20,8 @@ _PATTERNS: Final = (
     r"(?:be|say|contain|include|state|read|start|end|only|consist|list)",
     r"\b(?:include|insert|add|put|append|write|mention)\b.{0,60}\b(?:in|into|to)\s+(?:the|your)\s+(?:summary|recap|"
     r"output|response)",
-    r"\b(?:respond|reply|answer|output|print|repeat|say)\s+(?:only|exactly|with\s+only|nothing\s+but|"
-    r"the\s+following|verbatim|in\s+json)\b",
+    r"\b(?:respond|reply|answer)\s+(?:only|exactly|with\s+(?:only|nothing|exactly))\b",
+    r"\b(?:output|print|repeat|say|write)\s+(?:the\s+following|verbatim|nothing\s+but|only\s+(?:the|this|that|one\s+word)\b|in\s+json)",
     r"\b(?:reveal|leak|print|show|expose)\b.{0,30}\b(?:prompt|api\s+key|credentials|secret)",
     r"<\|?\s*(?:im_start|im_end|system|assistant|endoftext|/?notes)|\[/?INST\]|<</?SYS>>|###\s*(?:instruction|system|response)",
     r"^\s*(?:system|assistant)\s*:",

@@ -17,10 +17,16 @@ _CALLED_FIRST: Final = re.compile(
 )
 _CALLED_LAST: Final = re.compile(rf",\s+(?P<name>{NAME})[.?!]?$")
 _THANKED: Final = re.compile(rf"\b(?:thanks|thank you)(?: very much)?,?\s+(?P<name>{NAME})\s*[.!,]", re.IGNORECASE)
+_REPORTED: Final = re.compile(
+    rf"\b(?P<name>{NAME}) (?:told|said|promised|offered|wrote|will|is going to|has promised|wants|can't|cannot|is away|"
+    rf"is sick|is not here|isn't)\b"
+)
 _NO_NAMES: Final = word_set(
-    "i yes no so then well okay ok good great thanks thank and but the that this it we you they he she all right "
-    "everybody everyone guys folks sir madam please now also however monday tuesday wednesday thursday friday "
-    "saturday sunday"
+    "i yes no so then well okay ok good great thanks thank and but the that this it we you they he she all right everybody "
+    "everyone guys folks sir madam please now also however monday tuesday wednesday thursday friday saturday sunday sorry "
+    "actually maybe basically look listen hey hi hello true exactly first second next finally last later today tomorrow again "
+    "perhaps anyway nobody somebody someone anybody people who what which there here one if when because these those my our your "
+    "his her their its each both some most many somehow nothing something everything "
 )
 
 
@@ -44,10 +50,12 @@ def thanked(text: str) -> str | None:
 
 
 def names_in(sentences: Sequence[Sentence]) -> tuple[str, ...]:
-    """Return every name that may own a task, longest first: speakers, and people who were addressed or thanked."""
+    """Return every name that may own a task, longest first: speakers, people addressed or thanked, and absent ones."""
     found: dict[str, None] = {}
     for sentence in sentences:
-        for name in (sentence.speaker, called(sentence.clean), thanked(sentence.clean)):
+        reported = _REPORTED.search(sentence.clean)
+        absent = _real(reported["name"]) if reported else None
+        for name in (sentence.speaker, called(sentence.clean), thanked(sentence.clean), absent):
             if name:
                 found[name] = None
     return tuple(sorted(found, key=lambda name: (-len(name), name)))

@@ -13,12 +13,24 @@ UNANSWERED: Final = 2.0
 ANNOUNCED: Final = 1.0
 PUT_OFF: Final = 1.2
 STATED: Final = 2.0
+SHORTEST_QUESTION: Final = 4
+"""Words of a question that says too little by itself but points back to what says the rest."""
 ASKED_BARE: Final = re.compile(
     r"^(?:and |but |so |then |now )?(?:who|what|when|where|which|how|why|whether|are we|can we|do we|should we|"
     r"is it|is there|does (?:it|the|anybody|anyone))\b(?!.*\bI (?:think|mean)\b)",
     re.IGNORECASE,
 )
 """Recognisers sometimes write a full stop behind a question."""
+YOUR_VIEW: Final = re.compile(
+    r"\b(?:do|did|would) you (?:think|feel|want|like|mean|find|say|see|get)\b|\bare you\b|\bhow do you\b", re.IGNORECASE
+)
+"""Asks one person for a view; not knowing one leaves nothing open."""
+ANNOUNCED_UNKNOWN: Final = re.compile(
+    r"\b(?:thing|point|what) (?:that |which )?(?:I|we) (?:still )?(?:do not|don't) (?:yet )?know\b|\bI have (?:a|"
+    r"one|another) question\b",
+    re.IGNORECASE,
+)
+LEFT_OPEN: Final = re.compile(r"\b(?:keep|leave)\b.*\bopen\b|\bopen question\b|\bstays? open\b", re.IGNORECASE)
 ANSWER_WINDOW: Final = 4
 """Sentences in which an `I do not know` still speaks to the question."""
 
@@ -30,6 +42,9 @@ def open_questions_in(dialogue: Dialogue, hints: Mapping[int, float], limit: int
         if sentence.suspicious or sentence.is_backchannel or RESTATING.search(sentence.clean):
             continue
         evidence = _evidence(sentence, dialogue)
+        points_back = bool(POINTS_BACK.search(sentence.clean)) and len(sentence.words) >= SHORTEST_QUESTION
+        if len(sentence.stems) < 2 and not points_back:
+            continue
         if evidence and evidence[0] + hints.get(sentence.index, 0.0) >= THRESHOLD:
             found.append(_item(sentence, dialogue, *evidence))
     return distinct(found, dialogue, limit)
@@ -38,15 +53,31 @@ def open_questions_in(dialogue: Dialogue, hints: Mapping[int, float], limit: int
 def _evidence(sentence: Sentence, dialogue: Dialogue) -> tuple[float, tuple[int, ...]] | None:
     """Return how open a question is and the sentences that show it; None for what is no question."""
     asked = sentence.is_question or bool(ASKED_BARE.search(sentence.clean))
-    if not asked:
-        if INDIRECT_QUESTION.search(sentence.clean) and len(sentence.stems) >= 2:
-            return STATED, (sentence.index,)
+    return _asked_evidence(sentence, dialogue) if asked else _stated_evidence(sentence, dialogue)
+
+
+def _stated_evidence(sentence: Sentence, dialogue: Dialogue) -> tuple[float, tuple[int, ...]] | None:
+    """What is not known, said as a statement."""
+    if INDIRECT_QUESTION.search(sentence.clean) and len(sentence.stems) >= 2:
+        return STATED, (sentence.index,)
+    if not ANNOUNCED_UNKNOWN.search(sentence.clean):
         return None
+    for later in dialogue.after(sentence.index, ANSWER_WINDOW + 1):
+        if later.is_question:
+            return None
+        if LEFT_OPEN.search(later.clean):
+            return STATED, (sentence.index, later.index)
+    return None
+
+
+def _asked_evidence(sentence: Sentence, dialogue: Dialogue) -> tuple[float, tuple[int, ...]]:
+    """What was asked: a `do not know` behind it, a postponement, an announcement in front of it."""
     score = 0.0
     shown: tuple[int, ...] = (sentence.index,)
     for later in dialogue.after(sentence.index, ANSWER_WINDOW):
         if UNKNOWN.search(later.clean) and (other_voice(sentence, later) or later.turn == sentence.turn):
-            score, shown = score + UNANSWERED, (sentence.index, later.index)
+            opinion = YOUR_VIEW.search(sentence.clean)
+            score, shown = score + (0.0 if opinion else UNANSWERED), (sentence.index, later.index)
             break
         if later.is_question or (other_voice(sentence, later) and _answers(later, sentence)):
             break

@@ -13,6 +13,24 @@ SENTENCE_END: Final = re.compile(
     r"(?<!\bMr\.)(?<!\bMs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bMrs\.)(?<!\bProf\.)(?<=[.!?…])[\"')\]]*\s+(?=[^\sa-z])|(?<=[。！？])\s*"
 )
 """A stop, then something that is no small letter: keeps `3.5`, `e.g. this` and `Dr. Lane` whole."""
+_VERB: Final = r"(?:is|are|was|were|has|have|had|can|could|will|would|should|must|may|needs?|do|does|did|sent|says?|shows?)"
+COMMA_SPLICE: Final = re.compile(
+    r",\s+(?=(?:but |then |but then )?(?:I|we|let us|let's|it|that|they|there|you)(?:'\w+)? (?!all\b|know\b|mean\b)\w)"
+    rf"|,\s+(?=(?:but )?(?:the|this|that|these|our|my|his|her|their|your|some|most|one) (?:[\w'-]+ ){{0,4}}?{_VERB}\b)"
+    rf"|,\s+(?=(?:and )?(?:can|could|would|will|shall|do|does|did|are|is) (?:you|we|I|they|it|there)\b)"
+    rf"|,\s+(?=(?:which|how|what|when|who|where|why) (?:[\w'-]+ ){{0,3}}?{_VERB}\b[^,]*\?)"
+    r"|,\s+(?=(?:[A-Z][\w.]* ){0,2}[A-Z]\w*, (?:can|could|would|will|how|what|when|do|did) )"
+    r"|,\s+(?=so (?:we|I|let us|let's|[\w'-]+ [\w'-]+ [\w'-]+) )"
+)
+"""Where a recogniser wrote a comma for a full stop (`It was slow, we fixed it, could you test it?`)."""
+SUBORDINATE: Final = re.compile(
+    r"^(?:(?:and|but|so|then|or)\s+)?(?:if|when|whenever|because|since|although|though|while|whereas|after|before|until|unless|once|as|"
+    r"in case|whether|what|how|who|where|which|given|for|from|with|in|on|at|by|to|wenn|weil|si|quand|cuando)\b",
+    re.IGNORECASE,
+)
+"""A clause that leans on the next one: the comma behind it is right."""
+SHORTEST_CLAUSE: Final = 3
+"""Words on both sides of a comma that ends a sentence."""
 MAX_WORDS: Final = 60
 """Longest sentence in words: speech without punctuation is cut here, well inside the 256 tokens that MiniLM reads."""
 MAX_CHARACTERS: Final = 400
@@ -96,7 +114,7 @@ def _split(run: Sequence[Segment]) -> Iterator[tuple[str, list[Segment]]]:
         text = f"{text} {segment.text.strip()}" if text else segment.text.strip()
         edges.append((len(text), segment))
     position = 0
-    for sentence in (piece for part in SENTENCE_END.split(text) for piece in _bounded(part)):
+    for sentence in (p for part in SENTENCE_END.split(text) for clause in _unspliced(part) for p in _bounded(clause)):
         start = text.index(sentence, position)
         position = start + len(sentence)
         begins = 0
@@ -106,6 +124,18 @@ def _split(run: Sequence[Segment]) -> Iterator[tuple[str, list[Segment]]]:
                 touched.append(segment)
             begins = ends
         yield sentence, touched
+
+
+def _unspliced(text: str) -> Iterator[str]:
+    """Cut at commas that stand for full stops, so that one sentence makes one claim."""
+    start = 0
+    for match in COMMA_SPLICE.finditer(text):
+        left, right = text[start : match.start()], text[match.end() :]
+        long_enough = min(len(left.split()), len(right.split())) >= SHORTEST_CLAUSE
+        if long_enough and not SUBORDINATE.match(left.strip()):
+            yield f"{left},"
+            start = match.end()
+    yield text[start:]
 
 
 def _bounded(text: str) -> Iterator[str]:

@@ -53,7 +53,7 @@ def stem(word: str) -> str:
     word = word.removesuffix("e") if len(word) > 3 else word
     if len(word) > 3 and word[-1] == word[-2]:
         word = word[:-1]
-    return word[: STEM_LENGTH - 1] + "i" if len(word) > 3 and word[-1] == "y" else word[:STEM_LENGTH]
+    return word.removesuffix("y")[:STEM_LENGTH] if len(word) > 3 else word
 
 
 def content_stems(words: Iterable[str]) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def content_stems(words: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         stem(part)
         for part in parts
-        if len(part) > 1 and part not in STOP_WORDS and part not in FILLERS and not NUMBER.match(part)
+        if len(part) > 1 and part not in STOP_WORDS and part not in FILLERS and _value(part) is None and part not in SCALES
     )
 
 

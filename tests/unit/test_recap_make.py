@@ -196,7 +196,7 @@ def test_the_templates_are_those_of_the_prompt():
 
 
 async def test_a_small_context_gets_fewer_notes_and_a_tiny_one_quotes():
-    small = RuledLanguageModel(context_tokens=700)
+    small = RuledLanguageModel(context_tokens=560)
     await make(model=small)
     usual = RuledLanguageModel()
     await make(model=usual)
