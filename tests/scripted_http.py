@@ -49,7 +49,7 @@ class ScriptedServer:
         self.replies.extend(replies)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while (request := await _read(reader)) is not None:
                 self.received.append(request)
                 reply = self.replies.pop(0) if self.replies else self.otherwise

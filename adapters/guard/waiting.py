@@ -32,8 +32,8 @@ async def within(clock: Clock, seconds: float, work: Coroutine[Any, Any, T]) -> 
         if not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=CLEANUP_S)
-            if task.done() and not task.cancelled():
-                task.exception()  # Seen: cancelled work may fail in its own way, and nobody asks any more.
+        if task.done() and not task.cancelled():
+            task.exception()  # Seen: work that is cancelled may fail in its own way, and nobody asks any more.
 
 
 def in_background(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
