@@ -6,7 +6,6 @@ the code of a refusal. Nothing is believed of it that the parent can measure its
 
 import json
 import os
-import resource
 import sys
 from typing import Any
 
@@ -66,7 +65,6 @@ def answer_of(request: dict[str, Any]) -> dict[str, Any]:
             facts = decode(source, output, max_seconds, limits)
     except Refused as refusal:
         return {"refused": refusal.code, "number": refusal.number}
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "container": facts.container,
         "codec": facts.codec,
@@ -74,8 +72,6 @@ def answer_of(request: dict[str, Any]) -> dict[str, Any]:
         "sample_rate": facts.sample_rate,
         "damaged": facts.damaged,
         "bytes": output.written,
-        "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "peak_kib": usage.ru_maxrss,
     }
 
 

@@ -86,7 +86,7 @@ def decode(source: BinaryIO, output: Output, max_seconds: float, limits: DecodeL
     size = source.seek(0, os.SEEK_END)
     source.seek(0)
     av.logging.set_level(av.logging.PANIC)  # errors are still counted
-    with _opened(source) as container:
+    with open_container(source) as container:
         stream = _first_audio(container, limits)
         name, codec = container.format.name, stream.codec_context.name
         facts = (name, codec, stream.codec_context.channels, stream.codec_context.sample_rate)
@@ -114,7 +114,8 @@ def rehearse(limits: DecodeLimits) -> None:
         decode(io.BytesIO(wave + struct.pack("<4sI", b"data", len(data)) + data), output, 1.0, limits)
 
 
-def _opened(source: BinaryIO) -> Any:
+def open_container(source: BinaryIO) -> Any:
+    """Open one of `CONTAINERS`, and nothing that the file may point to; raises Refused."""
     options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "none"}
     try:
         return av.open(source, mode="r", options=options, metadata_errors="ignore", buffer_size=READ_BYTES)

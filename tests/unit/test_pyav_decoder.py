@@ -1,5 +1,6 @@
 """The decoder on sound recordings, and on children that do not tell the truth."""
 
+import io
 import math
 import os
 import wave
@@ -11,12 +12,15 @@ import numpy as np
 import pytest
 
 from adapters.pyav_decoder.decoder import DecoderBroken, PyAvDecoder
+from adapters.pyav_decoder.decoding import Output, decode, open_container
 from adapters.pyav_decoder.downmix import Samples
 from adapters.pyav_decoder.limits import MIB, DecodeLimits
+from adapters.pyav_decoder.refusals import Refused
 from domain.errors import InvalidAudio, StorageFailed, TooLarge, WordloopError
 
 ROOT = Path(__file__).parents[2]
-SPOKEN = ROOT / "tests/data/audio/bad/-leading-dash.mp3"
+KEPT = ROOT / "tests/data/audio/bad"
+SPOKEN = KEPT / "-leading-dash.mp3"
 SPEECH = Path(os.environ.get("WORDLOOP_DATA", ROOT.parent / "shared/data")) / "speech"
 ORDINARY = ["format-p001.aac", "format-p001.mp4", "format-p001.webm", "jfk.flac", "stereo-2ch.wav", "fleurs-de-000.ogg"]
 
@@ -50,8 +54,6 @@ def write_float_wav(path: Path, samples: list[float]) -> Path:
 
 
 def mp3(rate: int, layout: str, seconds: float) -> bytes:
-    import io
-
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp3", options={"write_xing": "0", "id3v2_version": "0"}) as out:
         stream = out.add_stream("libmp3lame", rate=rate, layout=layout)
@@ -131,10 +133,44 @@ async def test_the_limit_on_seconds_admits_exactly_that_much(decoder: PyAvDecode
         await decoder.decode(over, tmp_path / "out.pcm", 1.0)
 
 
-async def test_a_believable_header_far_over_the_limit_refuses_before_decoding(decoder: PyAvDecoder, tmp_path: Path) -> None:
-    second = np.full(16_000, 1000, dtype=np.int16)
-    with pytest.raises(TooLarge):
-        await decoder.decode(write_wav(tmp_path / "long.wav", [np.tile(second, 60)]), tmp_path / "out.pcm", 20.0)
+def refusal_and_output(source: Path, folder: Path, max_seconds: float) -> tuple[str | None, float]:
+    """Decode in this process, to see how much sound had come out when it ended."""
+    with source.open("rb") as file, (folder / "out.pcm").open("wb", buffering=0) as target:
+        output = Output(target.fileno(), max_seconds, DecodeLimits(), lambda _: None)
+        try:
+            decode(file, output, max_seconds, DecodeLimits())
+        except Refused as refusal:
+            return refusal.code, output.seconds
+        return None, output.seconds
+
+
+def test_a_believable_header_far_over_the_limit_refuses_before_decoding(tmp_path: Path) -> None:
+    minute = write_wav(tmp_path / "long.wav", [np.full(60 * 16_000, 1000, dtype=np.int16)])
+    assert refusal_and_output(minute, tmp_path, 20.0) == ("too_long", 0.0)
+
+
+def test_a_header_that_claims_far_more_than_the_file_can_hold_is_not_believed(tmp_path: Path) -> None:
+    assert refusal_and_output(KEPT / "flac_claims_2e36_samples.flac", tmp_path, 20.0) == (None, 4.905)
+
+
+class Named(io.BytesIO):
+    """FFmpeg takes some lists for what they are only under their usual name."""
+
+    name = "list.m3u8"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        b"ffconcat version 1.0\nfile 'neighbour.wav'\n",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nneighbour.wav\n#EXT-X-ENDLIST\n",
+        b"v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 5004 RTP/AVP 0\r\n",
+    ],
+)
+def test_ffmpeg_itself_is_told_to_open_no_list_of_other_files(reference: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        open_container(Named(reference))
+    assert caught.value.code == "container"
 
 
 async def test_a_missing_source_or_folder_is_the_store_failing(decoder: PyAvDecoder, tmp_path: Path) -> None:
