@@ -13,7 +13,7 @@ def _cue(*patterns: str) -> re.Pattern[str]:
 AGREEMENT: Final = _cue(
     r"^(?:yes|yeah|yep|sure|okay|ok|fine|good|great|perfect|agreed|exactly|absolutely|right|all right|alright|"
     r"very well|excellent|done|deal|"
-    r"wonderful|lovely)\b",
+    r"wonderful|lovely|clear|understood|got it|no problem)\b",
     r"\bI (?:totally |fully |completely |also )?agree\b",
     r"\b(?:that|this|it|which)(?:'s| is| sounds| seems| would be| works)(?: \w+)? (?:fine|fair|good|great|"
     r"reasonable|sensible|ok|okay|better|right|clear|for me)\b",

@@ -49,6 +49,8 @@ SUGGESTS: Final = re.compile(
 )
 SHORT_ANSWER: Final = 6
 """Words of an answer that does little else than agree."""
+RULED_OUT: Final = re.compile(r"\b(?:will not|won't|not going to|will never)\b", re.IGNORECASE)
+"""`We will not …` settles something by itself."""
 NO_DEED: Final = re.compile(
     r"^(?:have (?:to|any|a look)|need|know|think|see|like|even|really|get (?:to|back|an? (?:e-?mail|message))|ask|"
     r"find out|try)\b",
@@ -131,6 +133,8 @@ def _base(bare: str, text: str) -> float:
             return 0.0
         if match["who"].lower() != "we":
             return LET_US if len(bare.split()) >= 4 else 0.0
+        if will and RULED_OUT.search(will):
+            return LET_US
         return WE_WILL if will else WE_DO
     if SUGGESTS.search(bare) and re.search(r"\bwe\b", bare, re.IGNORECASE):
         return WE_DO

@@ -98,7 +98,7 @@ def action_of(item: Item, sentences: Sequence[Sentence]) -> ActionItem:
 def sound_title(title: str, sentences: Sequence[Sentence]) -> bool:
     """True when the words of a title were said and it neither orders nor links."""
     claims = frozenset(content_stems(tokens(title))) - REPORTING_STEMS
-    held = frozenset().union(*(s.stems for s in sentences)) if sentences else frozenset()
+    held = frozenset(stem for s in sentences if not s.suspicious for stem in s.stems)
     if not claims or len(title) > TITLE_LENGTH or addresses_the_model(title) or has_link(title):
         return False
     return len(claims & held) / len(claims) >= TITLE_SUPPORT

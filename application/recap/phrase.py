@@ -15,6 +15,8 @@ from domain.call import CallContext, Provenance
 from domain.errors import InvalidRequest
 from ports.language_model import LanguageModel, RenderedPrompt, Sampling
 
+MARKUP: Final = re.compile(r"<[/!\w]|\]\(|&\w+;|\{\{")
+"""Minutes hold none, so whoever wrote it did not write minutes."""
 CONTEXT_MARGIN: Final = 64
 """Tokens kept free for the chat template and for the error of our token estimate."""
 LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
@@ -123,8 +125,10 @@ class Phrasing:
 
 
 def plain(text: str) -> str:
-    """Return model output as one line of plain words: no markup, no control characters, no invisible marks."""
-    text = re.sub(r"<[^>]*>|[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff`*_#|]+", " ", text)
+    """Return model output as one line of plain words without control characters and invisible marks; "" for markup."""
+    if MARKUP.search(text):
+        return ""
+    text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff`*_#|]+", " ", text)
     return re.sub(r"\s+", " ", text).strip(" -\"'")
 
 

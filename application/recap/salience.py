@@ -11,6 +11,8 @@ from application.recap.vectors import Vector, centroid, dot
 
 RELEVANCE: Final = 0.7
 """Share of relevance against novelty in MMR; the value of the paper's experiments."""
+REPEATED: Final = 0.9
+"""Cosine from which a sentence only repeats one that is already chosen."""
 CHAPTER_WEIGHT: Final = 0.55
 CONVERSATION_WEIGHT: Final = 0.15
 LENGTH_WEIGHT: Final = 0.20
@@ -52,7 +54,7 @@ def ranked_sentences(
         best = max(candidates, key=lambda s: RELEVANCE * relevance[s.index] - (1 - RELEVANCE) * closest[s.index])
         candidates = [s for s in candidates if s.index != best.index]
         size = max(len(best.clean.split()), len(best.words) // 2)
-        if chosen and used + size > words:
+        if chosen and (used + size > words or closest[best.index] >= REPEATED):
             continue
         chosen.append(best)
         used += size
