@@ -54,11 +54,15 @@ class RateSettings(_Knobs):
 
 
 class BulkheadSettings(_Knobs):
-    """Calls in flight and calls waiting, per model and backend. Few enough that one backend can not hold a whole process."""
+    """Calls in flight and calls waiting, per model and backend. Few enough that one backend can not hold a whole process.
+
+    The longest call (its waits here and for its rate, four tries of the longest timeout, the pauses between) stays under the
+    900 s for which a budget reservation outlives its holder.
+    """
 
     max_concurrent: int = Field(64, ge=1)
     max_waiting: int = Field(1024, ge=0)
-    max_wait_s: float = Field(300.0, ge=0)
+    max_wait_s: float = Field(100.0, ge=0)
 
 
 class BreakerSettings(_Knobs):

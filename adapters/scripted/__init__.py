@@ -1,6 +1,6 @@
 """Doubles that ship with the product: a backend that answers from a script, and a clock that only moves when told."""
 
-from adapters.scripted.backend import Asked, Delayed, ScriptedBackend
+from adapters.scripted.backend import SCRIPTED_MODEL, Asked, Delayed, ScriptedBackend
 from adapters.scripted.clock import MovableClock
 
-__all__ = ["Asked", "Delayed", "MovableClock", "ScriptedBackend"]
+__all__ = ["SCRIPTED_MODEL", "Asked", "Delayed", "MovableClock", "ScriptedBackend"]
