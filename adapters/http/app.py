@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from adapters.http.audio_routes import audio_routes
 from adapters.http.described_app import DescribedApp
+from adapters.http.docs_page import add_docs
 from adapters.http.edge import Edge
 from adapters.http.embedding_routes import embedding_routes
 from adapters.http.error_handlers import install
@@ -42,10 +43,11 @@ def random_request_id() -> str:
 
 def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callable[[], str] = random_request_id) -> FastAPI:
     """Build the HTTP surface over `services` within `limits`."""
-    app = DescribedApp(title="Wordloop ML", version="0.1.0", description=DESCRIPTION, redoc_url=None)
+    app = DescribedApp(title="Wordloop ML", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None)
     edge = Edge.of(services, limits)
     for routes in ROUTES:
         app.include_router(routes(edge))
+    add_docs(app)
     install(app)
     app.add_middleware(BodyLimit, max_bytes=limits.json_bytes)
     app.add_middleware(Envelope, new_id=new_request_id)

@@ -144,3 +144,14 @@ async def test_the_document_holds_the_routes_of_the_contract(world):
         "GET /v1/transcripts/{transcript_id}", "GET /v1/recaps/{recap_id}", "POST /v1/search",
         "DELETE /v1/conversations/{conversation_id}", "GET /livez", "GET /readyz",
     } <= routes  # fmt: skip
+
+
+async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(world):
+    answer = await world.client.get("/docs")
+
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "POST /v1/conversations" in answer.text
+    assert 'href="#JobView"' in answer.text
+    assert 'id="JobView"' in answer.text
+    assert not any(word in answer.text for word in ("<script", "http://", "https://", "src="))
+    assert "script-src" not in answer.headers["content-security-policy"]
