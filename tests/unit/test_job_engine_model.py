@@ -1,0 +1,259 @@
+"""The job engine against a model of it: any order of submissions, claims, zombies, cancels and moves of the clock.
+
+The model is the rules of the engine (docs/adr/0005) written down a second time, over a dictionary. After every step the table
+has to say what the model says, of every job. WORDLOOP_MODEL_EXAMPLES sets how many runs of up to 50 steps are tried
+(nightly: 20,000, a million steps).
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from adapters.sql import SqlStore, StoreSettings
+from domain.errors import JobCancelled, LeaseLost, QueueFull
+from domain.job import JobKind, JobRequest, JobStatus, Lease, Problem, Progress
+from ports.clock import Clock
+
+EXAMPLES = int(os.environ.get("WORDLOOP_MODEL_EXAMPLES", "60"))
+LEASE_S = 30.0
+MAX_QUEUED, MAX_ATTEMPTS = 4, 3
+OWNERS = st.sampled_from(["a", "b"])
+QUEUED, RUNNING = JobStatus.QUEUED, JobStatus.IN_PROGRESS
+
+
+class SteppedClock(Clock):
+    """Moves when its number is changed."""
+
+    def __init__(self) -> None:
+        self.seconds = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        raise AssertionError("the engine never waits")
+
+
+@dataclass
+class Expected:
+    """What the model believes about one job."""
+
+    id: str
+    place: int
+    priority: int
+    deadline: float | None
+    status: JobStatus = QUEUED
+    run_after: float = 0.0
+    attempts: int = 0
+    fence: int = 0
+    lease_until: float = 0.0
+    cancel: bool = False
+    fraction: float = 0.0
+    result: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=lambda: ["job.queued"])
+
+    def overdue(self, now: float) -> bool:
+        return self.deadline is not None and self.deadline <= now
+
+    def orphaned(self, now: float) -> bool:
+        return self.status is RUNNING and self.lease_until <= now
+
+    def end(self, status: JobStatus) -> None:
+        self.status = status
+        self.told.append(f"job.{status.value}")
+
+
+class JobEngineModel(RuleBasedStateMachine):
+    leases = Bundle("leases")
+    ids = Bundle("ids")
+
+    @initialize()
+    def an_empty_store(self) -> None:
+        self.clock = SteppedClock()
+        self.store = SqlStore.open("sqlite://", self.clock, StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS))
+        self.runner = asyncio.Runner()
+        self.jobs: dict[str, Expected] = {}
+        self.keys: dict[str, str] = {}
+
+    def teardown(self) -> None:
+        if not hasattr(self, "runner"):
+            return
+        try:
+            self.events_tell_each_change_once_and_without_gaps()
+        finally:
+            self.runner.close()
+            self.store.close()
+
+    @rule(
+        target=ids,
+        priority=st.integers(0, 1),
+        patience=st.none() | st.integers(1, 90),
+        key=st.none() | st.sampled_from(["k1", "k2"]),
+    )
+    def submit(self, priority: int, patience: int | None, key: str | None) -> object:
+        deadline = None if patience is None else self.clock.seconds + patience
+        request = JobRequest(JobKind.RECAP, {}, idempotency_key=key, priority=priority, deadline=deadline)
+        waiting = sum(job.status is QUEUED for job in self.jobs.values())
+        try:
+            job, new = self.runner.run(self.store.jobs.submit(request))
+        except QueueFull:
+            assert waiting >= MAX_QUEUED
+            assert key not in self.keys
+            return multiple()
+        if key in self.keys:
+            assert (job.id, new) == (self.keys[key], False)
+            return multiple()
+        assert new
+        assert waiting < MAX_QUEUED
+        assert job.id not in self.jobs
+        self.jobs[job.id] = Expected(job.id, len(self.jobs), priority, deadline, run_after=self.clock.seconds)
+        if key is not None:
+            self.keys[key] = job.id
+        return job.id
+
+    @rule(seconds=st.sampled_from([0.5, 5.0, 10.0, LEASE_S, 3 * LEASE_S]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.seconds += seconds
+
+    @rule(target=leases, owner=OWNERS)
+    def claim(self, owner: str) -> object:
+        expected = self.claimed_by_the_rules()
+        lease = self.runner.run(self.store.jobs.claim(owner, LEASE_S))
+        if expected is None:
+            assert lease is None
+            return multiple()
+        assert lease is not None
+        assert (lease.job.id, lease.owner, lease.until) == (expected.id, owner, expected.lease_until)
+        assert lease.fence > expected.fence
+        expected.fence = lease.fence
+        return lease
+
+    def claimed_by_the_rules(self) -> Expected | None:
+        now = self.clock.seconds
+        for job in self.jobs.values():
+            if (job.status is QUEUED and job.overdue(now)) or (job.orphaned(now) and self.is_given_up(job)):
+                job.end(self.ending(job))
+        waiting = [job for job in self.jobs.values() if (job.status is QUEUED and job.run_after <= now) or job.orphaned(now)]
+        if not waiting:
+            return None
+        job = min(waiting, key=lambda waits: (-waits.priority, waits.place))
+        job.status, job.attempts, job.lease_until = RUNNING, job.attempts + 1, now + LEASE_S
+        job.told.append("job.started")
+        return job
+
+    def is_given_up(self, job: Expected) -> bool:
+        return job.cancel or job.overdue(self.clock.seconds) or job.attempts >= MAX_ATTEMPTS
+
+    def ending(self, job: Expected) -> JobStatus:
+        if job.cancel:
+            return JobStatus.CANCELLED
+        return JobStatus.EXPIRED if job.overdue(self.clock.seconds) else JobStatus.FAILED
+
+    def written(self, lease: Lease, write: object, *, even_if_cancelled: bool = False) -> Expected | None:
+        """Run a worker's write; return the job when the rules allow it, having checked that they say the same."""
+        job = self.jobs[lease.job.id]
+        try:
+            self.runner.run(write)
+        except LeaseLost:
+            assert job.status is not RUNNING or job.fence != lease.fence
+            return None
+        except JobCancelled:
+            assert job.status is RUNNING
+            assert job.fence == lease.fence
+            assert job.cancel
+            return None
+        assert (job.status, job.fence) == (RUNNING, lease.fence)
+        assert even_if_cancelled or not job.cancel
+        return job
+
+    @rule(lease=leases)
+    def renew(self, lease: Lease) -> None:
+        if job := self.written(lease, self.store.jobs.renew(lease, LEASE_S)):
+            job.lease_until = self.clock.seconds + LEASE_S
+
+    @rule(lease=leases, fraction=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))
+    def progress(self, lease: Lease, fraction: float) -> None:
+        if (job := self.written(lease, self.store.jobs.progress(lease, Progress(fraction, "working")))) is not None:
+            job.fraction = max(job.fraction, fraction)
+
+    @rule(lease=leases, stage=st.sampled_from(["transcript_id", "recap_id"]))
+    def stage_done(self, lease: Lease, stage: str) -> None:
+        made = {stage: f"{stage} of {lease.job.id}"}
+        job = self.written(lease, self.store.jobs.stage_done(lease, made, "stage.completed", {}))
+        if job is not None and stage not in job.result:
+            job.result |= made
+            job.told.append("stage.completed")
+
+    @rule(lease=leases)
+    def complete(self, lease: Lease) -> None:
+        made = {"conversation_id": f"made by fence {lease.fence}"}
+        if job := self.written(lease, self.store.jobs.complete(lease, made)):
+            job.result |= made
+            job.fraction = 1.0
+            job.end(JobStatus.COMPLETED)
+
+    @rule(lease=leases, retry=st.none() | st.sampled_from([0.0, 5.0, 60.0]))
+    def fail(self, lease: Lease, retry: float | None) -> None:
+        job = self.written(lease, self.store.jobs.fail(lease, Problem("model_timeout", "slow"), retry))
+        if job is None:
+            return
+        again_at = self.clock.seconds + (retry or 0.0)
+        too_late = job.deadline is not None and again_at >= job.deadline
+        if retry is None or too_late or job.attempts >= MAX_ATTEMPTS:
+            job.end(JobStatus.FAILED)
+        else:
+            job.status, job.run_after = QUEUED, again_at
+            job.told.append("job.retrying")
+
+    @rule(lease=leases)
+    def worker_stops_for_a_cancel(self, lease: Lease) -> None:
+        if job := self.written(lease, self.store.jobs.cancelled(lease), even_if_cancelled=True):
+            job.end(JobStatus.CANCELLED)
+
+    @rule(lease=leases)
+    def release(self, lease: Lease) -> None:
+        if job := self.written(lease, self.store.jobs.release(lease)):
+            job.status, job.run_after, job.attempts = QUEUED, self.clock.seconds, job.attempts - 1
+            job.told.append("job.released")
+
+    @rule(job_id=ids)
+    def cancel(self, job_id: str) -> None:
+        self.runner.run(self.store.jobs.cancel("default", job_id))
+        job = self.jobs[job_id]
+        if job.status is QUEUED:
+            job.cancel = True
+            job.end(JobStatus.CANCELLED)
+        elif job.status is RUNNING and not job.cancel:
+            job.cancel = True
+            job.told.append("job.cancel_requested")
+
+    @invariant()
+    def the_table_says_what_the_model_says(self) -> None:
+        if not hasattr(self, "store"):
+            return
+        there = self.runner.run(self.store.jobs.list("default", 1000))
+        assert [job.id for job in there] == list(reversed(self.jobs))
+        for job in there:
+            expected = self.jobs[job.id]
+            assert (job.status, job.attempts, job.cancel_requested) == (expected.status, expected.attempts, expected.cancel)
+            assert (job.progress.fraction, dict(job.result)) == (expected.fraction, expected.result)
+            assert (job.finished_at is not None) == job.status.ended
+
+    def events_tell_each_change_once_and_without_gaps(self) -> None:
+        for job in self.jobs.values():
+            events = self.runner.run(self.store.jobs.events("default", job.id, 0, 1000))
+            assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+            assert [event.type for event in events if event.type != "job.progress"] == job.told
+
+
+JobEngineModel.TestCase.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestJobEngineModel = JobEngineModel.TestCase
