@@ -15,7 +15,7 @@ from adapters.http.problems import HttpProblem
 from adapters.http.terms import Preferences, Preferred, Tenant
 from adapters.http.views import EmbeddingsView, EmbeddingUsage, EmbeddingView
 from application.payloads import EmbeddingPayload
-from application.recap.vectors import unit
+from application.run_stages import cut
 from domain.call import CallKind
 from domain.job import Job, JobKind
 
@@ -62,8 +62,7 @@ def embedding_routes(edge: Edge) -> APIRouter:
 async def _at_once(edge: Edge, request: Request, tenant: str, body: EmbeddingsBody, texts: Sequence[str]) -> JSONResponse:
     context = edge.context(request, tenant, edge.limits.inline_embed_s)
     answer = await edge.services.embedder.embed(texts, body.input_type, context)
-    kept = body.dimensions
-    vectors = answer.value if kept is None else [unit(vector[:kept]) for vector in answer.value]
+    vectors = [cut(vector, body.dimensions) for vector in answer.value]
     tokens = answer.provenance.usage.input_tokens
     view = embeddings_view(vectors, answer.provenance.model.id, tokens, body.encoding_format)
     return JSONResponse(view.model_dump(mode="json"))
