@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from adapters.faster_whisper_engine.decoding import Array, Decoder, DecodingOptions, ModelFiles, storage
-from adapters.faster_whisper_engine.gates import Decode
+from adapters.faster_whisper_engine.gates import Decode, is_hopeless
 from adapters.faster_whisper_engine.timing import add_word_times, split_at_timestamps
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, WINDOW_SECONDS
 from domain.call import ModelIdentity, Usage
@@ -160,9 +160,13 @@ class FasterWhisperEngine:
             window.last_end = window.segments[-1]["end"] if window.segments else 0.0
 
     def _advance(self, window: _Window, tokenizer: Any, decode: Decode) -> list[dict[str, Any]]:
-        """Move the window on by one decode and return its segments; nothing when nothing was said."""
+        """Move the window on by one decode and return its segments; nothing when nothing was said.
+
+        A text that loops even after the second try is given up: that speech counts as not transcribed.
+        """
         window.rounds += 1
-        if decode.is_silence:
+        so_far = " ".join([*(segment["text"] for segment in window.segments), decode.text])
+        if decode.is_silence or decode.is_too_fast or is_hopeless(so_far):
             window.seek = window.frames
             return []
         said, next_seek = split_at_timestamps(self._model, tokenizer, decode, window.seek, window.rest)

@@ -10,12 +10,20 @@ AVG_LOGPROB_LIMIT = -1.0
 """Mean log-probability per token below which a decode counts as failed (Whisper paper, section 4.5)."""
 NO_SPEECH_LIMIT = 0.6
 """Probability of the no-speech token above which an improbable text is silence (Whisper paper, section 4.5)."""
+SURE_NO_SPEECH = 0.7
+DOUBTFUL_LOGPROB = -0.5
+"""A second pair for Whisper base, which believes its "You" over digital silence (-0.7 to -0.9) with a no-speech probability of
+0.74 to 0.93; none of 180 windows of speech went above 0.58 (benchmarks/word_error_rate.py)."""
 WORDS_PER_SECOND_LIMIT = 8.0
 """Twice a fast talker: English conversation averages 2 to 3 words per second, auctioneers reach about 6."""
 LOOP_REPEATS = 5
 """The same words this many times in a row; people stop at three or four ("no, no, no, no")."""
+HOPELESS_REPEATS = 8
+"""So many that the text is given up: the validation of every engine's answers (adapters/guard) refuses it as well."""
 LOOP_LONGEST_PHRASE = 8
 """Words in the longest phrase that is looked for in a row."""
+LONGEST_WORD = 40
+"""Mean characters between spaces above which a script is taken to be written without them."""
 
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 CJK_CHARACTERS_PER_WORD = 1.7
@@ -35,8 +43,7 @@ class Decode:
 
     @property
     def compression_ratio(self) -> float:
-        encoded = self.text.encode()
-        return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0
+        return compression_ratio(self.text)
 
     @property
     def repeats_itself(self) -> bool:
@@ -49,8 +56,10 @@ class Decode:
 
     @property
     def is_silence(self) -> bool:
-        """Nothing was said: the model says so itself, and does not believe the text it wrote."""
-        return self.no_speech_prob > NO_SPEECH_LIMIT and self.avg_logprob < AVG_LOGPROB_LIMIT
+        """Nothing was said: the model says so itself, and its text is improbable or turns in circles."""
+        if self.no_speech_prob > SURE_NO_SPEECH and self.avg_logprob < DOUBTFUL_LOGPROB:
+            return True
+        return self.no_speech_prob > NO_SPEECH_LIMIT and (self.avg_logprob < AVG_LOGPROB_LIMIT or self.repeats_itself)
 
     @property
     def needs_second_try(self) -> bool:
@@ -68,13 +77,31 @@ def count_words(text: str) -> float:
     return cjk / CJK_CHARACTERS_PER_WORD + len(_CJK.sub(" ", text).split())
 
 
-def has_loop(text: str) -> bool:
-    """Whether some phrase of up to `LOOP_LONGEST_PHRASE` words comes `LOOP_REPEATS` times in a row."""
-    words = [word.strip(".,!?;:…").lower() for word in text.split()]
+def compression_ratio(text: str) -> float:
+    """Return how many times smaller zlib makes the UTF-8 bytes of `text`, as Whisper measures it; 0 for no text."""
+    encoded = text.encode()
+    return len(encoded) / len(zlib.compress(encoded)) if encoded else 0.0
+
+
+def is_hopeless(text: str) -> bool:
+    """Whether what a window says so far is a loop for good, and to be given up rather than handed out."""
+    return compression_ratio(text) > COMPRESSION_RATIO_LIMIT or has_loop(text, HOPELESS_REPEATS)
+
+
+def has_loop(text: str, repeats: int = LOOP_REPEATS) -> bool:
+    """Whether some phrase of up to `LOOP_LONGEST_PHRASE` words comes `repeats` times in a row."""
+    words = _units(text)
     for size in range(1, LOOP_LONGEST_PHRASE + 1):
         run = 0
         for here in range(size, len(words)):
             run = run + 1 if words[here] == words[here - size] else 0
-            if run >= size * (LOOP_REPEATS - 1):
+            if run >= size * (repeats - 1):
                 return True
     return False
+
+
+def _units(text: str) -> list[str]:
+    words = [word.strip(".,!?;:…-–\"'").casefold() for word in text.split()]
+    if words and len(text) / len(words) > LONGEST_WORD:
+        return [character for character in text if not character.isspace()]
+    return words
