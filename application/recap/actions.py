@@ -27,7 +27,9 @@ I_ACT: Final = re.compile(
     rf"\bI(?:(?P<will>'ll| will| shall| am going to|'m going to|'m gonna| am gonna| promise to)|(?P<duty> have to|"
     rf" need to| must|'ve got to| should| plan to)|(?P<can> can| could)) {_ADVERBS}(?P<task>(?P<verb>[\w']+).*)"
     r"|\b(?:ich (?P<de>werde|mache|schicke|schreibe|übernehme|kümmere|rufe|bereite|prüfe)|je (?P<fr>vais|m'occupe|"
-    r"ferai|prépare|envoie)|(?:yo )?(?P<es>voy a|me encargo|vou)) (?P<other>.*)",
+    r"ferai|prépare|envoie)|(?:yo )?(?P<es>voy a|me encargo|vou)) (?P<other>.*)"
+    r"|^(?:ich|je|yo|eu) (?!habe\b|bin\b|war\b|hatte\b|suis\b|he\b|estoy\b|tenho\b|sou\b|weiß\b|denke\b|glaube\b|"
+    r"pense\b|sais\b)\w+ (?P<dated>.*)",
     re.IGNORECASE,
 )
 YOU_ACT: Final = re.compile(rf"\b(?:can|could|would|will) you {_ADVERBS}(?P<task>(?P<verb>[\w']+).*)", re.IGNORECASE)
@@ -115,12 +117,12 @@ def _promised(sentence: Sentence, dialogue: Dialogue, hint: float) -> Iterator[I
         match = I_ACT.search(clause)
         if not match:
             continue
-        task = match["task"] or match["other"] or ""
+        task = match["task"] or match.group(0)
         verb = (match["verb"] or "").lower()
         request = _request_before(sentence, dialogue)
         wanted = bool(request) or _somebody_wanted(sentence, dialogue)
         due = due_in(task) or _due_nearby(sentence, request, dialogue)
-        score = PROMISE if match["will"] or match["other"] else DUTY if match["duty"] else ABILITY
+        score = PROMISE if match["will"] or match["other"] else ABILITY if match["can"] else DUTY
         score += DATED * bool(due) + ASKED * wanted + ASKED * (not match["will"] and _welcomed(sentence, dialogue)) + hint
         if verb in NEVER_A_TASK and not re.match(r"be \w+ing\b", task):
             continue

@@ -191,3 +191,47 @@ def test_ordinary_talk_holds_no_items(talk):
 )
 def test_a_due_date_is_in_the_words_that_were_said(text, due):
     assert due_in(text) == due
+
+
+@pytest.mark.parametrize(
+    ("turns", "decision", "action", "question"),
+    [
+        (
+            [
+                ("Anna", "Wir haben beschlossen, einen neuen Drucker zu kaufen."),
+                ("Ben", "Ich bestelle ihn bis Freitag."),
+                ("Anna", "Wer bezahlt die Reparatur vom letzten Monat?"),
+                ("Ben", "Das weiß ich nicht, das müssen wir noch klären."),
+            ],
+            "Wir haben beschlossen, einen neuen Drucker zu kaufen.",
+            ("Ich bestelle ihn bis Freitag.", "Ben", "Freitag"),
+            "Wer bezahlt die Reparatur vom letzten Monat?",
+        ),
+        (
+            [
+                ("Anna", "Nous avons décidé de louer une imprimante plus rapide."),
+                ("Ben", "Je vais envoyer le contrat avant vendredi."),
+                ("Anna", "Qui paie la réparation ?"),
+                ("Ben", "Je ne sais pas, il faut demander."),
+            ],
+            "Nous avons décidé de louer une imprimante plus rapide.",
+            ("Je vais envoyer le contrat avant vendredi.", "Ben", "vendredi"),
+            "Qui paie la réparation?",
+        ),
+        (
+            [
+                ("Anna", "Hemos decidido comprar una impresora nueva."),
+                ("Ben", "Me encargo de llamar al proveedor mañana."),
+                ("Anna", "¿Quién paga la reparación?"),
+                ("Ben", "No lo sé."),
+            ],
+            "Hemos decidido comprar una impresora nueva.",
+            ("Me encargo de llamar al proveedor mañana.", "Ben", "mañana"),
+            "¿Quién paga la reparación?",
+        ),
+    ],
+)
+def test_the_plainest_cues_of_other_languages_are_known(turns, decision, action, question):
+    assert decisions(turns) == [decision]
+    assert actions(turns) == [action]
+    assert questions(turns) == [question]
