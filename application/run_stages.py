@@ -52,8 +52,9 @@ class Recapitulate(Protocol):
     ) -> RecapResult: ...
 
 
-def context_of(job: Job) -> CallContext:
-    """On whose behalf the calls of a job are made, and until when."""
+def context_of(session: JobSession) -> CallContext:
+    """On whose behalf the calls of a job are made, until when, and in which trace."""
+    job = session.job
     request = job.request
     return CallContext(
         tenant=request.tenant,
@@ -61,7 +62,7 @@ def context_of(job: Job) -> CallContext:
         conversation_id=job.result_id("conversation"),
         deadline=request.deadline,
         store=request.store,
-        traceparent=request.traceparent,
+        traceparent=session.traceparent,
     )
 
 
@@ -117,7 +118,7 @@ class TranscribeUpload:
                 await session.progress(first + (end - first) * done / max(1, total), "transcribing")
 
             return await self.transcribe(
-                job.result_id("transcript"), audio, self._options(payload), context_of(job), on_window
+                job.result_id("transcript"), audio, self._options(payload), context_of(session), on_window
             )
         finally:
             pcm.unlink(missing_ok=True)
@@ -148,9 +149,7 @@ class RecapTranscript:
                 Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(payload.segments)
             )
             language = "en"
-        return await self.recap(
-            session, payload.transcript_id, segments, payload.language or language, payload.template, 0.0
-        )
+        return await self.recap(session, payload.transcript_id, segments, payload.language or language, payload.template, 0.0)
 
     async def recap(
         self,
@@ -169,7 +168,7 @@ class RecapTranscript:
             await session.progress(start + (RECAPPED - start) * fraction, "recapping")
 
         made = await self.make_recap(
-            job.result_id("recap"), transcript_id, segments, language, template, context_of(job), progress
+            job.result_id("recap"), transcript_id, segments, language, template, context_of(session), progress
         )
         await self.recaps.put_recap(owner_of(job), made.recap)
         result = {"recap_id": made.recap.id, "conversation_id": job.result_id("conversation")}
@@ -212,7 +211,7 @@ class EmbedTexts:
         tokens = 0
         for start in range(0, len(payload.texts), TEXTS_PER_CALL):
             group = payload.texts[start : start + TEXTS_PER_CALL]
-            answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(job))
+            answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(session))
             vectors.extend(cut(vector, payload.dimensions) for vector in answer.value)
             tokens += answer.provenance.usage.input_tokens
             await session.progress(len(vectors) / len(payload.texts), "embedding")

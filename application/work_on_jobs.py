@@ -11,6 +11,7 @@ from domain.job import JobKind, Lease, Problem, Progress
 from ports.call_cache import CallCache
 from ports.clock import Clock
 from ports.jobs import JobQueue
+from ports.tracer import Tracer
 
 log = logging.getLogger("wordloop.worker")
 
@@ -24,7 +25,7 @@ RETRY_CAP_S = 60.0
 class JobSession:
     """A job being worked on: what a handler may tell about it. Every write carries the lease's fence."""
 
-    def __init__(self, queue: JobQueue, lease: Lease, clock: Clock) -> None:
+    def __init__(self, queue: JobQueue, lease: Lease, clock: Clock, traceparent: str | None) -> None:
         self._queue = queue
         self._clock = clock
         self._started = clock.monotonic()
@@ -32,6 +33,7 @@ class JobSession:
         self._start_fraction = lease.job.progress.fraction
         self.lease = lease
         self.job = lease.job
+        self.traceparent = traceparent
 
     async def progress(self, fraction: float, stage: str) -> None:
         """Record how far the job is; never goes back. The remaining time is judged from the pace so far."""
@@ -66,6 +68,7 @@ class WorkOnJobs:
     calls: CallCache
     handlers: Mapping[JobKind, Handler]
     clock: Clock
+    tracer: Tracer
     owner: str
     concurrency: int = 4
     lease_s: float = 30.0
@@ -102,10 +105,9 @@ class WorkOnJobs:
 
     async def work(self, lease: Lease) -> None:
         """Work on one claimed job to an end state, or leave it to whoever took it over."""
-        session = JobSession(self.queue, lease, self.clock)
         try:
             async with asyncio.timeout(self._left(lease)):
-                result = await self._with_heartbeat(session)
+                result = await self._traced(lease)
             await self._end(lease, self.queue.complete(lease, result))
         except LeaseLost:
             log.warning("lease lost", extra={"job_id": lease.job.id})
@@ -120,6 +122,17 @@ class WorkOnJobs:
             log.exception("job failed", extra={"job_id": lease.job.id})
             problem = Problem("internal_error", f"the service failed with {type(error).__name__}")
             await self._fail(lease, problem, self._backoff(lease))
+
+    async def _traced(self, lease: Lease) -> Mapping[str, str]:
+        """Work under a span that continues the client's trace, which waited in the queue with the job."""
+        job = lease.job
+        about: dict[str, str | int | float | bool] = {
+            "wordloop.job.id": job.id,
+            "wordloop.job.attempt": job.attempts,
+            "wordloop.job.waited_s": round(max(0.0, self.clock.now() - job.created_at), 3),
+        }
+        with self.tracer.span(f"job {job.request.kind.value}", job.request.traceparent, about) as inside:
+            return await self._with_heartbeat(JobSession(self.queue, lease, self.clock, inside))
 
     async def _fail(self, lease: Lease, problem: Problem, retry_after_s: float | None) -> None:
         """Fail the job for good, or send it back to wait with the calls it has paid for kept."""

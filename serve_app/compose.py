@@ -15,6 +15,7 @@ import psutil
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
 from adapters.local_blobs import LocalBlobStore
+from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
 from application.recap.make_recap import MakeRecap
@@ -62,7 +63,7 @@ class Composition:
             ledger=self.store.ledger,
             prices=DEFAULT_PRICES,
             clock=self.clock,
-            telemetry=self.exported.telemetry,
+            telemetry=RayMetrics(self.exported.telemetry),
             owner=self.owner,
             random=random.Random(),  # noqa: S311 - jitter, not secrets
         )
@@ -109,6 +110,7 @@ class Composition:
                 JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results),
             },
             clock=self.clock,
+            tracer=self.exported.tracer,
             owner=self.owner,
             concurrency=worker.concurrency,
             lease_s=worker.lease_s,

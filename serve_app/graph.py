@@ -8,6 +8,8 @@ from ray import serve
 from ray.serve import Application
 
 from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica, IngressReplica, WorkerReplica
+from adapters.telemetry import build_telemetry
+from ports.tracer import Tracer
 from serve_app.compose import Composition, database_url
 from serve_app.engines import ServedModels, build_embedder, build_language_model, build_transcriber, resolve_models
 from serve_app.ingress import build_ingress
@@ -31,19 +33,20 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
     settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     SqlStore.migrate(database_url(settings))
     handles: dict[str, Any] = {}
+    observe = partial(_tracer, settings)
     if settings.transcriber.remote is None:
         transcriber = settings.transcriber
         build_one = partial(build_transcriber, transcriber, models.transcriber)
         handles["transcriber"] = _deployment(BatchedModelReplica, "Transcriber", options).bind(
-            build_one, transcriber.max_batch_size, transcriber.batch_wait_s
+            build_one, observe, transcriber.max_batch_size, transcriber.batch_wait_s
         )
     if settings.language_model.remote is None:
         build_llm = partial(build_language_model, settings.language_model, models.language_model)
-        handles["language_model"] = _deployment(ConcurrentModelReplica, "LanguageModel", options).bind(build_llm)
+        handles["language_model"] = _deployment(ConcurrentModelReplica, "LanguageModel", options).bind(build_llm, observe)
     if settings.embedder.remote is None:
         embedder = settings.embedder
         handles["embedder"] = _deployment(BatchedModelReplica, "Embedder", options).bind(
-            partial(build_embedder, embedder, models.embedder), embedder.max_batch_size, embedder.batch_wait_s
+            partial(build_embedder, embedder, models.embedder), observe, embedder.max_batch_size, embedder.batch_wait_s
         )
     worker = _deployment(WorkerReplica, "JobWorker", options).bind(partial(_worker, settings, models), handles)
     return _deployment(IngressReplica, "Ingress", options).bind(
@@ -53,6 +56,10 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
 
 def _deployment(replica: type, name: str, options: Mapping[str, Mapping[str, Any]]) -> Any:
     return serve.deployment(replica, name=name).options(**options.get(name, {}))
+
+
+def _tracer(settings: Settings) -> Tracer:
+    return build_telemetry(settings.telemetry.otlp_endpoint, service_name="wordloop-model").tracer
 
 
 def _worker(settings: Settings, models: ServedModels, handles: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from adapters.http.app import build_app
 from adapters.http.services import HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
+from adapters.http.tracing import TraceRequests
 from adapters.ray_serve.readiness import DeploymentReadiness
 from application.delete_conversation import DeleteConversation
 from application.search_transcripts import SearchTranscripts
@@ -47,7 +48,7 @@ def build_ingress(composition: Composition) -> Any:
 
     limits = composition.settings.limits
     wait = WaitForJob(store.jobs, composition.clock)
-    return build_app(
+    app = build_app(
         HttpServices(
             jobs=store.jobs,
             transcripts=store.results,
@@ -70,6 +71,9 @@ def build_ingress(composition: Composition) -> Any:
             wait_s=limits.max_wait_s,
         ),
     )
+
+    app.add_middleware(TraceRequests, tracer=composition.exported.tracer)
+    return app
 
 
 def _identities(composition: Composition) -> list[tuple[CallKind, ModelIdentity]]:

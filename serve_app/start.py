@@ -10,7 +10,7 @@ from types import FrameType
 
 from serve_app.service import Service, with_light_model
 from serve_app.settings import ServeFile, load_config
-from serve_app.terminal import WarmingBars, bars, console, store_bars
+from serve_app.terminal import WarmingBars, bars, console, quiet, store_bars
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "serve_config.yaml"
 PACKAGED_CONFIG = Path(__file__).parent / "serve_config.yaml"
@@ -55,7 +55,8 @@ def started(
         finally:
             if service.file is not None or sys.exc_info()[0] is not None:
                 console.print("stopping what was started ...")
-            service.stop()
+            with quiet():
+                service.stop()
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What the command line shows: progress bars while anything takes longer than a second, and plain results."""
 
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -65,6 +67,21 @@ def store_bars() -> Iterator[StoreBars]:
     """Progress bars in bytes for the time of the context."""
     with bars(DownloadColumn()) as progress:
         yield StoreBars(progress)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the farewells of Ray's processes, which write past every logger, off the terminal."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 class WarmingBars:

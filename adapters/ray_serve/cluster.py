@@ -3,6 +3,7 @@
 Import this module before `ray`: Ray Serve reads its switches from the environment when it is imported.
 """
 
+import logging
 import os
 import secrets
 import socket
@@ -142,6 +143,7 @@ class PrivateCluster:
         import ray
         from ray import serve
 
+        logging.getLogger("ray.serve").setLevel(logging.ERROR)
         runtime_env = {"env_vars": {"PYTHONPATH": str(import_root)}} if import_root else None
         context = ray.init(
             address="local",

@@ -14,6 +14,7 @@ from ray import serve
 
 from domain.errors import ModelUnavailable, WordloopError
 from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput
+from ports.tracer import Tracer
 
 log = logging.getLogger("ray.serve")
 
@@ -58,6 +59,10 @@ class EngineLog:
             os.write(self._file, f"{event} {key}\n".encode())
 
 
+Observe = Callable[[], Tracer]
+"""Builds the tracer of a replica, inside the replica."""
+
+
 class BatchedModelReplica:
     """A replica around a `BatchEngine`: gathers requests of all jobs into one pass.
 
@@ -65,8 +70,11 @@ class BatchedModelReplica:
     keeps passes in order, which native libraries with global state need.
     """
 
-    async def __init__(self, build: Callable[[], BatchEngine], max_batch_size: int, batch_wait_s: float) -> None:  # type: ignore[misc]  # Serve awaits it
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, build: Callable[[], BatchEngine], observe: Observe, max_batch_size: int, batch_wait_s: float
+    ) -> None:
         self._log = EngineLog()
+        self._tracer = observe()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._engine = await self._on_thread(build)
         await self._on_thread(self._engine.warm_up)
@@ -76,7 +84,8 @@ class BatchedModelReplica:
     async def call(self, request: ModelRequest, meta: CallMeta) -> RawOutput:
         """Answer one request as part of whatever batch is being gathered."""
         self._log.write("start", meta.key)
-        result: RawOutput | WordloopError = await self._batch(request)
+        with self._tracer.span("replica batch", meta.traceparent, {"wordloop.call.key": meta.key}):
+            result: RawOutput | WordloopError = await self._batch(request)
         self._log.write("end", meta.key)
         if isinstance(result, WordloopError):
             raise result
@@ -104,15 +113,17 @@ class BatchedModelReplica:
 class ConcurrentModelReplica:
     """A replica around a `ConcurrentEngine`."""
 
-    async def __init__(self, build: Callable[[], ConcurrentEngine]) -> None:  # type: ignore[misc]  # Serve awaits it
+    async def __init__(self, build: Callable[[], ConcurrentEngine], observe: Observe) -> None:  # type: ignore[misc]  # Serve awaits it
         self._log = EngineLog()
+        self._tracer = observe()
         self._engine = build()
         await self._engine.warm_up()
 
     async def call(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         """Answer one request; cancelling it aborts the generation inside the engine."""
         self._log.write("start", meta.key)
-        output = await self._engine.generate(request, meta)
+        with self._tracer.span("replica generate", meta.traceparent, {"wordloop.call.key": meta.key}):
+            output = await self._engine.generate(request, meta)
         self._log.write("end", meta.key)
         return output
 

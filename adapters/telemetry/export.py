@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from opentelemetry import metrics, trace
 
 from adapters.telemetry.otel import OpenTelemetry
+from adapters.telemetry.tracer import OpenTelemetryTracer
 
 METRIC_INTERVAL_S = 15.0
 """Seconds between two exports of the metrics: what Prometheus scrapes at by habit."""
@@ -14,9 +15,10 @@ SERVICE_NAME = "wordloop-ml"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The telemetry, and `close`, which sends what is still held back (call it when the process ends)."""
+    """The telemetry of model calls, the tracer of what is around them, and `close`, which sends what is held back at the end."""
 
     telemetry: OpenTelemetry
+    tracer: OpenTelemetryTracer
     close: Callable[[], None]
 
 
@@ -31,7 +33,9 @@ def build_telemetry(
     that can be done once per process, and Serve does it.
     """
     if otlp_endpoint is None:
-        return Exported(OpenTelemetry(trace.get_tracer_provider(), metrics.get_meter_provider()), lambda: None)
+        tracer_provider = trace.get_tracer_provider()
+        telemetry = OpenTelemetry(tracer_provider, metrics.get_meter_provider())
+        return Exported(telemetry, OpenTelemetryTracer(tracer_provider), lambda: None)
 
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -54,4 +58,4 @@ def build_telemetry(
         tracers.shutdown()
         meters.shutdown()
 
-    return Exported(OpenTelemetry(tracers, meters), close)
+    return Exported(OpenTelemetry(tracers, meters), OpenTelemetryTracer(tracers), close)
