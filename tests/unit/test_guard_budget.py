@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from adapters.guard import GuardSettings, Price, Prices
 from adapters.guard.prices import DEFAULT_PRICES, UNKNOWN_REMOTE
 from adapters.memory import MemoryBudgetLedger
-from adapters.scripted import Delayed
+from adapters.scripted import Delayed, MovableClock
 from domain.call import CallContext, CallKind, ModelIdentity, Usage
 from domain.errors import BudgetExceeded, InvalidModelOutput, ModelRejected, ModelUnavailable, StorageFailed
 from ports.call_metering import Amounts, Reservation
@@ -95,6 +96,29 @@ async def test_a_cancelled_call_gives_everything_back() -> None:
     assert (await left(bench, tokens=20)).tokens == 11
     call.cancel()
     await bench.clock.settle()
+    assert (await left(bench, tokens=20)).tokens == 20
+
+
+class SlowLedger(MemoryBudgetLedger):
+    """Answers a second after it was asked, as one in another process would."""
+
+    def __init__(self, clock: MovableClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    async def reserve(self, accounts: Mapping[str, Amounts], amounts: Amounts) -> Reservation:
+        reservation = await super().reserve(accounts, amounts)
+        await self._clock.sleep(1)
+        return reservation
+
+
+async def test_a_call_cancelled_while_it_reserves_gives_everything_back() -> None:
+    clock = MovableClock()
+    bench = Bench(clock, settings=limited(per_tenant={"tokens": 20}), ledger=SlowLedger(clock))
+    call = asyncio.create_task(bench.embedder(bench.backend()).embed(["a"], InputType.QUERY, HERE))
+    await clock.advance(0.5)
+    call.cancel()
+    await clock.advance(1)
     assert (await left(bench, tokens=20)).tokens == 20
 
 

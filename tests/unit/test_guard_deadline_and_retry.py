@@ -176,6 +176,17 @@ async def test_what_is_left_of_the_deadline_bounds_each_attempt_and_cancels_the_
     assert (first.timeout_s, second.timeout_s < 7, bench.clock.monotonic()) == (7, True, 7)
 
 
+async def test_waiting_for_a_place_ends_at_the_deadline_too() -> None:
+    bench = Bench(settings=GuardSettings(bulkhead={"max_concurrent": 1}))
+    held = asyncio.create_task(ask(bench, bench.backend(Delayed(50, vectors())), tenant="other"))
+    await bench.clock.advance(1)
+    idle = bench.backend(vectors())
+    with pytest.raises(DeadlineExceeded):
+        await bench.clock.run(ask(bench, idle, deadline=bench.clock.now() + 7))
+    assert (idle.asked, bench.clock.monotonic()) == ([], 8)
+    held.cancel()
+
+
 async def test_no_retry_is_waited_for_that_would_come_after_the_deadline() -> None:
     bench = Bench()
     with pytest.raises(ModelOverloaded):

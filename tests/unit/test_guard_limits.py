@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.guard import GuardSettings
@@ -112,6 +112,18 @@ async def test_waiting_for_a_place_is_bounded_in_time() -> None:
     assert (await bench.clock.run(ask(bench, backend))).value, "the place came back"
 
 
+async def test_who_gave_up_waiting_takes_no_room_from_who_still_would() -> None:
+    bench = Bench(settings=GuardSettings(bulkhead={"max_concurrent": 1, "max_waiting": 1, "max_wait_s": 5}))
+    backend = bench.backend(Delayed(8, vectors()), otherwise=vectors())
+    calls = []
+    for number in range(2):
+        calls.append(asyncio.create_task(ask(bench, backend, str(number))))
+        await bench.clock.advance(0.5)
+    await bench.clock.advance(6)
+    assert isinstance(await calls[1], ModelOverloaded)
+    assert (await bench.clock.run(ask(bench, backend, "later"))).value
+
+
 async def test_another_backend_is_not_held_up() -> None:
     bench = Bench(settings=GuardSettings(bulkhead={"max_concurrent": 1, "max_waiting": 0}))
     slow, quick = bench.backend(Delayed(9, vectors())), bench.backend(vectors(), name="other")
@@ -122,6 +134,7 @@ async def test_another_backend_is_not_held_up() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ask", "cancel", "end"]), st.integers(0, 9)), max_size=60))
+@example([("ask", 1), ("ask", 1), ("ask", 1), ("end", 0), ("cancel", 2)])
 @settings(deadline=None)
 def test_no_place_is_lost_or_doubled_whoever_gives_up_when(steps: list[tuple[str, int]]) -> None:
     async def play() -> None:

@@ -8,6 +8,7 @@ from adapters.memory import MemoryCallCache
 from adapters.scripted import Delayed, MovableClock
 from domain.call import CallContext
 from domain.errors import DeadlineExceeded, ModelRejected, ModelUnavailable, StorageFailed
+from ports.call_cache import Lookup
 from ports.embedder import InputType
 from ports.telemetry import CallEvent
 from tests.guarded import Bench, vectors
@@ -184,3 +185,28 @@ async def test_a_hit_by_another_conversation_is_told_to_the_store() -> None:
     assert len(backend.asked) == 1
     assert await bench.cache.forget_conversation(HERE.cache_scope, "conv_1") == 0
     assert await bench.cache.forget_conversation(HERE.cache_scope, "conv_2") == 1
+
+
+class SlowStore(MemoryCallCache):
+    """Answers a second after it was asked, as one in another process would."""
+
+    def __init__(self, clock: MovableClock) -> None:
+        super().__init__(clock)
+        self._clock = clock
+
+    async def begin(self, *arguments) -> Lookup:
+        found = await super().begin(*arguments)
+        await self._clock.sleep(1)
+        return found
+
+
+async def test_a_caller_cancelled_while_it_claims_gives_the_claim_back() -> None:
+    clock = MovableClock()
+    bench = Bench(clock, cache=SlowStore(clock))
+    embedder = bench.embedder(bench.backend(vectors()))
+    call = asyncio.create_task(embedder.embed(["a"], QUERY, HERE))
+    await clock.advance(0.5)
+    call.cancel()
+    await clock.advance(1)
+    assert (await clock.run(embedder.embed(["a"], QUERY, HERE))).provenance.attempts == 1
+    assert clock.monotonic() < 4, "the dead caller's claim was not waited out"
