@@ -190,7 +190,9 @@ async def test_a_running_job_is_followed_over_a_socket_with_progress_heartbeats_
                 await served.store.jobs.complete(lease, {"transcript_id": "transcript_x"})
 
     events = [line.removeprefix("event: ") for line in lines if line.startswith("event: ")]
+    numbers = [int(line.removeprefix("id: ")) for line in lines if line.startswith("id: ")]
     assert events[0] == "job.queued"
+    assert numbers == list(range(1, len(numbers) + 1)), "each event once"
     assert "progress" in events
     assert events[-1] == "job.completed"
     assert any('"fraction": 0.5' in line for line in lines)
