@@ -65,6 +65,10 @@ class CallCache(Protocol):
         """Return which of `keys` have an answer; changes nothing."""
 
     @abstractmethod
+    async def read(self, scope: str, key: str) -> Json | None:
+        """Return the answer, None when there is none; changes nothing, not even when it was last used."""
+
+    @abstractmethod
     async def forget_conversation(self, scope: str, conversation_id: str) -> int:
         """Remove the answers that only this conversation used; return how many."""
 

@@ -2,6 +2,7 @@
 
 from adapters.guard.guard import CallGuard, build_guard
 from adapters.guard.models import GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber
+from adapters.guard.preview import GuardedPreview
 from adapters.guard.prices import DEFAULT_PRICES, Price, Prices
 from adapters.guard.settings import GuardSettings
 
@@ -11,6 +12,7 @@ __all__ = [
     "GuardSettings",
     "GuardedEmbedder",
     "GuardedLanguageModel",
+    "GuardedPreview",
     "GuardedTranscriber",
     "Price",
     "Prices",

@@ -45,6 +45,11 @@ class Budget:
         finally:
             await to_the_end(self._close(call, reservation))
 
+    async def left(self, tenant: str) -> Amounts:
+        """Return what the tenant may still use in this period; infinite where it has no limit."""
+        account, limits = self._tenant_account(tenant)
+        return await self._ledger.left(account, amounts_of(limits))
+
     async def _reserve(self, accounts: dict[str, Amounts], amounts: Amounts) -> Reservation:
         return await taken_or_undone(self._ledger.reserve(accounts, amounts), undo=self._ledger.release)
 
@@ -61,12 +66,17 @@ class Budget:
 
     def _accounts(self, call: GuardedCall[Any]) -> dict[str, Amounts]:
         """Name -> limits of the accounts that this call draws on; an account without any limit is not kept."""
-        tenant, job_id = call.context.tenant, call.context.job_id
-        period = datetime.fromtimestamp(self._clock.now(), UTC).strftime(_PERIODS[self._settings.period])
-        accounts = {f"tenant:{tenant}:{period}": self._settings.tenants.get(tenant, self._settings.per_tenant)}
+        job_id = call.context.job_id
+        account, limits = self._tenant_account(call.context.tenant)
+        accounts = {account: limits}
         if job_id is not None:
             accounts[f"job:{job_id}"] = self._settings.per_job
         return {name: amounts_of(limits) for name, limits in accounts.items() if limits != Limits()}
+
+    def _tenant_account(self, tenant: str) -> tuple[str, Limits]:
+        """Name and limits of a tenant's account in the current period."""
+        period = datetime.fromtimestamp(self._clock.now(), UTC).strftime(_PERIODS[self._settings.period])
+        return f"tenant:{tenant}:{period}", self._settings.tenants.get(tenant, self._settings.per_tenant)
 
     def _most(self, call: GuardedCall[Any]) -> Amounts:
         """The most that all attempts can be billed for: those that answer, and no more than that many do."""

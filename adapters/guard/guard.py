@@ -1,10 +1,12 @@
 """The layers around a model call, in order, and the one place where they are put together."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from random import Random
 from typing import Any
 
+from adapters.guard.answers import unpack
 from adapters.guard.attempt import BackendAttempt, Validate
 from adapters.guard.breaker import CircuitBreaker
 from adapters.guard.budget import Budget
@@ -18,8 +20,9 @@ from adapters.guard.retry import Retry
 from adapters.guard.settings import BudgetSettings, CacheSettings, GuardSettings
 from adapters.guard.tracing import Trace
 from domain.call import Answer
+from domain.errors import InvalidModelOutput
 from ports.call_cache import CallCache
-from ports.call_metering import BudgetLedger, PriceTable
+from ports.call_metering import Amounts, BudgetLedger, PriceTable
 from ports.clock import Clock
 from ports.telemetry import BreakerState, Telemetry
 
@@ -27,9 +30,18 @@ from ports.telemetry import BreakerState, Telemetry
 class CallGuard:
     """Runs model calls through all layers, and tells what it knows of the backends."""
 
-    def __init__(self, run: Proceed, breaker: CircuitBreaker, cache: CallCache, settings: CacheSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        run: Proceed,
+        breaker: CircuitBreaker,
+        budget: Budget | None,
+        cache: CallCache,
+        settings: CacheSettings,
+        clock: Clock,
+    ) -> None:
         self._run = run
         self._breaker = breaker
+        self._budget = budget
         self._cache = cache
         self._settings = settings
         self.clock = clock
@@ -40,6 +52,20 @@ class CallGuard:
     def breaker_states(self) -> Mapping[tuple[str, str, str], BreakerState]:
         """State per (backend name, model id, model revision), of those that were called from this process."""
         return self._breaker.states()
+
+    async def known(self, call: GuardedCall[Any]) -> Answer[Any] | None:
+        """Return the cached answer of a call without making it and without a trace; None when there is none that can be used."""
+        if call.place is None or (stored := await self._cache.read(*call.place)) is None:
+            return None
+        try:
+            answer = unpack(stored, call, oldest=self.clock.now() - self._settings.max_age_s)
+        except InvalidModelOutput:
+            return None
+        return Answer(answer.value, answer.provenance.served_from_cache(0.0))
+
+    async def budget_left(self, tenant: str) -> Amounts:
+        """Return what a tenant may still use; infinite where there is no limit. Raises StorageFailed."""
+        return Amounts(math.inf, math.inf, math.inf) if self._budget is None else await self._budget.left(tenant)
 
     async def trim_cache(self) -> int:
         """Hold the call cache to its limits of size and age; return how many answers went. For a periodic sweep."""
@@ -62,27 +88,28 @@ def build_guard(
     Raises ValueError when budgets are set and there is no ledger to hold them: budgets fail closed.
     """
     breaker = CircuitBreaker(settings.breaker, clock, telemetry)
+    budget = _budget(settings, ledger, prices, clock)
     run = around(
         partial(Validate(prices, clock), proceed=BackendAttempt(settings.timeouts, clock)),
         Trace(telemetry, prices, clock),
         Deadline(clock),
         SharedFlights(clock),
         Cached(cache, settings.cache, clock, owner, random),
-        *_budget(settings, ledger, prices, clock),
+        *([budget] if budget is not None else []),
         RateLimit(settings.rate, clock),
         Bulkhead(settings.bulkhead, clock),
         breaker,
         Retry(settings.retry, clock, random),
     )
-    return CallGuard(run, breaker, cache, settings.cache, clock)
+    return CallGuard(run, breaker, budget, cache, settings.cache, clock)
 
 
-def _budget(settings: GuardSettings, ledger: BudgetLedger | None, prices: PriceTable, clock: Clock) -> list[Layer]:
+def _budget(settings: GuardSettings, ledger: BudgetLedger | None, prices: PriceTable, clock: Clock) -> Budget | None:
     if ledger is not None:
-        return [Budget(ledger, settings.budget, settings.timeouts, prices, clock)]
+        return Budget(ledger, settings.budget, settings.timeouts, prices, clock)
     if settings.budget != BudgetSettings(period=settings.budget.period):
         raise ValueError("budgets are set, but there is no ledger to hold them")
-    return []
+    return None
 
 
 def around(innermost: Proceed, *layers: Layer) -> Proceed:

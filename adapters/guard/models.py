@@ -2,9 +2,8 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from adapters.guard.call import CallRecord, GuardedCall, OutputRules
+from adapters.guard.call import CallRecord, GuardedCall
 from adapters.guard.guard import CallGuard
 from adapters.guard.json_rules import JsonRules
 from adapters.guard.transcript_rules import TranscriptRules
@@ -16,7 +15,7 @@ from domain.errors import InvalidRequest
 from domain.transcript import RecognisedWindow
 from ports.embedder import Embedder, InputType, Vectors
 from ports.language_model import LanguageModel, RenderedPrompt
-from ports.model_backend import EmbedRequest, GenerateRequest, ModelBackend, ModelRequest, TranscribeRequest
+from ports.model_backend import EmbedRequest, GenerateRequest, ModelBackend, TranscribeRequest
 from ports.transcriber import Transcriber, TranscriptionOptions
 
 TOKENS_PER_MESSAGE = 32
@@ -36,14 +35,18 @@ class GuardedTranscriber(Transcriber):
     def identity(self) -> ModelIdentity:
         return self._backend.identity
 
-    async def transcribe(
-        self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
-    ) -> Answer[RecognisedWindow]:
+    def call(self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext) -> GuardedCall[RecognisedWindow]:
+        """Return the call that `transcribe` makes."""
         parameters = options.parameters()
         spec = CallSpec(CallKind.TRANSCRIBE, window.sha256, self.identity, parameters)
         request = TranscribeRequest(window.pcm, parameters)
         at_most = Usage(audio_seconds=window.seconds)
-        return await _run(self._guard, self._backend, spec, context, request, TranscriptRules(window.seconds), at_most)
+        return GuardedCall(spec, context, request, self._backend, TranscriptRules(window.seconds), at_most, _record(self._guard))
+
+    async def transcribe(
+        self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
+    ) -> Answer[RecognisedWindow]:
+        return await self._guard(self.call(window, options, context))
 
 
 class GuardedLanguageModel(LanguageModel):
@@ -62,7 +65,8 @@ class GuardedLanguageModel(LanguageModel):
     def context_tokens(self) -> int:
         return self._context_tokens
 
-    async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
+    def call(self, prompt: RenderedPrompt, context: CallContext) -> GuardedCall[Mapping[str, Json]]:
+        """Return the call that `generate` makes."""
         messages = tuple((role, _nfc(words)) for role, words in prompt.messages)
         sampling = prompt.sampling.parameters()
         parameters: dict[str, Json] = {
@@ -72,7 +76,11 @@ class GuardedLanguageModel(LanguageModel):
         spec = CallSpec(CallKind.GENERATE, sha256_of(messages), self.identity, parameters, prompt.reference)
         request = GenerateRequest(messages, prompt.schema, sampling)
         rules = JsonRules(prompt.schema, prompt.sampling.max_tokens)
-        return await _run(self._guard, self._backend, spec, context, request, rules, self._at_most(messages, prompt))
+        at_most = self._at_most(messages, prompt)
+        return GuardedCall(spec, context, request, self._backend, rules, at_most, _record(self._guard))
+
+    async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
+        return await self._guard(self.call(prompt, context))
 
     def _at_most(self, messages: tuple[tuple[str, str], ...], prompt: RenderedPrompt) -> Usage:
         """No byte-level tokenizer makes more tokens than there are bytes, and none fits more than the context."""
@@ -98,8 +106,8 @@ class GuardedEmbedder(Embedder):
     def dimensions(self) -> int:
         return self._dimensions
 
-    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
-        """Raises InvalidRequest for no texts, or more than one call takes."""
+    def call(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> GuardedCall[Vectors]:
+        """Return the call that `embed` makes. Raises InvalidRequest for no texts, or more than one call takes."""
         if not 1 <= len(texts) <= self._max_texts:
             raise InvalidRequest(f"an embedding call takes 1 to {self._max_texts} texts")
         group = tuple(_nfc(text) for text in texts)
@@ -107,20 +115,16 @@ class GuardedEmbedder(Embedder):
         spec = CallSpec(CallKind.EMBED, sha256_of(group), self.identity, parameters)
         request = EmbedRequest(group, parameters)
         at_most = Usage(input_tokens=sum(len(text.encode()) + TOKENS_PER_TEXT for text in group))
-        return await _run(self._guard, self._backend, spec, context, request, VectorRules(len(group), self._dimensions), at_most)
+        rules = VectorRules(len(group), self._dimensions)
+        return GuardedCall(spec, context, request, self._backend, rules, at_most, _record(self._guard))
+
+    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
+        """Raises InvalidRequest for no texts, or more than one call takes."""
+        return await self._guard(self.call(texts, input_type, context))
 
 
-async def _run(
-    guard: CallGuard,
-    backend: ModelBackend,
-    spec: CallSpec,
-    context: CallContext,
-    request: ModelRequest,
-    rules: OutputRules[Any],
-    at_most: Usage,
-) -> Answer[Any]:
-    record = CallRecord(started=guard.clock.monotonic())
-    return await guard(GuardedCall(spec, context, request, backend, rules, at_most, record))
+def _record(guard: CallGuard) -> CallRecord:
+    return CallRecord(started=guard.clock.monotonic())
 
 
 def _nfc(text: str) -> str:

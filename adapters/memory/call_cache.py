@@ -73,6 +73,10 @@ class MemoryCallCache(CallCache):
     async def peek(self, scope: str, keys: list[str]) -> set[str]:
         return {key for key in keys if (row := self._rows.get((scope, key))) and row.answer is not None}
 
+    async def read(self, scope: str, key: str) -> Json | None:
+        row = self._rows.get((scope, key))
+        return json.loads(row.answer) if row is not None and row.answer is not None else None
+
     async def forget_conversation(self, scope: str, conversation_id: str) -> int:
         gone = []
         for place, row in self._rows.items():

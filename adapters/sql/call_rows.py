@@ -34,6 +34,12 @@ def look(connection: Connection, scope: str, key: str, conversation_id: str | No
     return hit if noted else None
 
 
+def read(connection: Connection, scope: str, key: str) -> Hit | None:
+    """Return the answer without a note of its use; None when there is none that can be read."""
+    packed = connection.execute(select(call_answers.c.answer).where(is_answer(scope, key))).scalar_one_or_none()
+    return None if packed is None else _readable(packed)
+
+
 def look_or_claim(
     connection: Connection, scope: str, key: str, owner: str, claim_s: float, conversation_id: str | None, now: float
 ) -> Lookup:

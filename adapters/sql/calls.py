@@ -59,6 +59,10 @@ class SqlCalls(CallCache):
 
         return await self._database.read(work)
 
+    async def read(self, scope: str, key: str) -> Json | None:
+        hit = await self._database.read(lambda c: call_rows.read(c, scope, key))
+        return None if hit is None else hit.answer
+
     async def forget_conversation(self, scope: str, conversation_id: str) -> int:
         removed = await self._database.write(
             lambda c: call_rows.forget_conversation(c, scope, conversation_id, self._clock.now())

@@ -47,6 +47,16 @@ class CallCacheContract:
         await stored(cache)
         assert await cache.begin(SCOPE, KEY, "other", CLAIM_S, None) == Hit(ANSWER)
 
+    async def test_an_answer_can_be_read_without_leaving_a_trace(self, cache: CallCache) -> None:
+        assert await cache.read(SCOPE, KEY) is None
+        assert isinstance(await cache.begin(SCOPE, KEY, "w", CLAIM_S, "conversation_1"), Claimed)
+        assert await cache.read(SCOPE, KEY) is None
+        await stored(cache, key="l" * 64)
+
+        assert await cache.read(SCOPE, "l" * 64) == ANSWER
+        assert await cache.read("tenant:other", "l" * 64) is None
+        assert await cache.forget_conversation(SCOPE, "conversation_1") == 1
+
     async def test_a_large_answer_is_read_as_it_was_written(self, cache: CallCache) -> None:
         vectors = {"vectors": [[0.1 * n, -1e-7 / (n + 1)] for n in range(5000)]}
         await stored(cache, answer=vectors)
