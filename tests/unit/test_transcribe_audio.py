@@ -31,7 +31,8 @@ class ScriptedTranscriber(Transcriber):
     asked: list[tuple[SpeechWindow, TranscriptionOptions]] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
-    hold: Callable[[SpeechWindow], int] = lambda _window: 0
+    finished: int = 0
+    held: Callable[["ScriptedTranscriber", SpeechWindow], bool] = lambda _transcriber, _window: False
 
     @property
     def identity(self) -> ModelIdentity:
@@ -44,8 +45,9 @@ class ScriptedTranscriber(Transcriber):
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            for _ in range(self.hold(window)):
+            while self.held(self, window):
                 await asyncio.sleep(0)
+            self.finished += 1
             spec = CallSpec(CallKind.TRANSCRIBE, window.sha256, self.identity, options.parameters())
             return Answer(self.script(window, options), Provenance.of(spec))
         finally:
@@ -135,7 +137,7 @@ async def test_segments_are_placed_in_time_and_numbered_through_the_recording(tm
 
 async def test_progress_is_told_per_window_and_segments_in_order_of_time(tmp_path: Path) -> None:
     audio, detector = recording(tmp_path, *THREE_WINDOWS)
-    transcriber = ScriptedTranscriber(says("hello"), hold=lambda window: 50 if window.index == 0 else 0)
+    transcriber = ScriptedTranscriber(says("hello"), held=lambda asked, window: window.index == 0 and asked.finished < 2)
     listener = Listener()
 
     await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, listener)
@@ -145,7 +147,7 @@ async def test_progress_is_told_per_window_and_segments_in_order_of_time(tmp_pat
 
 async def test_no_more_windows_are_in_flight_than_allowed(tmp_path: Path) -> None:
     audio, detector = recording(tmp_path, *((0.9, 2), (0.0, 8)) * 12)
-    transcriber = ScriptedTranscriber(says("hello"), hold=lambda _window: 3)
+    transcriber = ScriptedTranscriber(says("hello"), held=lambda asked, _window: asked.most_in_flight < 2)
 
     await TranscribeAudio(transcriber, detector, TranscriptionSettings(concurrent_windows=2))(
         "t", audio, ENGLISH, CONTEXT, nobody
@@ -163,7 +165,7 @@ async def test_a_window_that_fails_for_good_fails_the_transcript_with_its_own_er
             raise ModelUnavailable("the replica died", 5.0)
         return says("hello")(window, options)
 
-    transcriber = ScriptedTranscriber(script, hold=lambda window: 0 if window.index == 1 else 10_000)
+    transcriber = ScriptedTranscriber(script, held=lambda _asked, window: window.index != 1)
 
     with pytest.raises(ModelUnavailable, match="the replica died"):
         await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
@@ -174,11 +176,11 @@ async def test_cancelling_the_transcript_cancels_the_windows_in_flight(tmp_path:
     audio, detector = recording(tmp_path, *THREE_WINDOWS)
     started = asyncio.Event()
 
-    def hold(_window: SpeechWindow) -> int:
+    def held(_asked: ScriptedTranscriber, _window: SpeechWindow) -> bool:
         started.set()
-        return 10_000_000
+        return True
 
-    transcriber = ScriptedTranscriber(says("hello"), hold=hold)
+    transcriber = ScriptedTranscriber(says("hello"), held=held)
     task = asyncio.create_task(TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody))
     await started.wait()
 
