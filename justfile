@@ -18,7 +18,7 @@ serve *ARGS:
     {{run}} wordloop up {{ARGS}}
 
 # Everything that has to be green before a commit lands: this is what .ci/run calls.
-test: lock lint types layers unit serve-tests
+test: lock lint types layers unit eval serve-tests
 
 # The lock file belongs to pyproject.toml.
 lock:

@@ -10,7 +10,7 @@ from application.recap.make_recap import RecapResult
 from application.work_on_jobs import JobSession
 from domain.audio import DecodedAudio
 from domain.call import CallContext
-from domain.job import Job
+from domain.job import Job, JobKind
 from domain.transcript import Segment, Transcript
 from ports.audio_decoder import AudioDecoder
 from ports.blob_store import BlobStore
@@ -52,6 +52,17 @@ class Recapitulate(Protocol):
     ) -> RecapResult: ...
 
 
+def conversation_of(job: Job) -> str:
+    """The conversation that a job's results belong to, and are deleted with.
+
+    A recap of a stored transcript belongs to the transcript's conversation: whoever deletes that deletes its words everywhere.
+    """
+    transcript_id = job.request.payload.get("transcript_id") if job.request.kind is JobKind.RECAP else None
+    if isinstance(transcript_id, str):
+        return f"conversation_{transcript_id.rpartition('_')[2]}"
+    return job.result_id("conversation")
+
+
 def context_of(session: JobSession) -> CallContext:
     """On whose behalf the calls of a job are made, until when, and in which trace."""
     job = session.job
@@ -59,7 +70,7 @@ def context_of(session: JobSession) -> CallContext:
     return CallContext(
         tenant=request.tenant,
         job_id=job.id,
-        conversation_id=job.result_id("conversation"),
+        conversation_id=conversation_of(job),
         deadline=request.deadline,
         store=request.store,
         traceparent=session.traceparent,
@@ -68,7 +79,7 @@ def context_of(session: JobSession) -> CallContext:
 
 def owner_of(job: Job) -> Ownership:
     """Whose the results of a job are."""
-    return Ownership(job.request.tenant, job.result_id("conversation"))
+    return Ownership(job.request.tenant, conversation_of(job))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class TranscribeUpload:
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a transcription job to its end."""
         transcript = await self.transcript(session, 0.0, 1.0)
-        return {"transcript_id": transcript.id, "conversation_id": session.job.result_id("conversation")}
+        return {"transcript_id": transcript.id, "conversation_id": conversation_of(session.job)}
 
     async def transcript(self, session: JobSession, start: float, end: float) -> Transcript:
         """Return the job's transcript, made now or by an earlier attempt; progress moves from `start` to `end`."""
@@ -99,7 +110,7 @@ class TranscribeUpload:
             return await self.transcripts.get_transcript(job.request.tenant, stored)
         transcript = await self._make(session, start, end)
         await self.transcripts.put_transcript(owner_of(job), transcript)
-        result = {"transcript_id": transcript.id, "conversation_id": job.result_id("conversation")}
+        result = {"transcript_id": transcript.id, "conversation_id": conversation_of(job)}
         await session.stage_done(result, "transcript.completed", {"transcript_id": transcript.id})
         return transcript
 
@@ -171,7 +182,7 @@ class RecapTranscript:
             job.result_id("recap"), transcript_id, segments, language, template, context_of(session), progress
         )
         await self.recaps.put_recap(owner_of(job), made.recap)
-        result = {"recap_id": made.recap.id, "conversation_id": job.result_id("conversation")}
+        result = {"recap_id": made.recap.id, "conversation_id": conversation_of(job)}
         await session.stage_done(result, "recap.completed", {"recap_id": made.recap.id})
         if transcript_id is not None and made.passages:
             await session.progress(RECAPPED, "indexing")

@@ -9,6 +9,7 @@ from adapters.http.services import HttpLimits, HttpServices, ModelCard, ModelRea
 from adapters.http.tracing import TraceRequests
 from adapters.ray_serve.readiness import DeploymentReadiness
 from application.delete_conversation import DeleteConversation
+from application.recap.make_recap import TEMPLATES
 from application.search_transcripts import SearchTranscripts
 from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
@@ -62,6 +63,7 @@ def build_ingress(composition: Composition) -> Any:
             readiness=ready,
             models=models,
             clock=composition.clock,
+            templates=frozenset(TEMPLATES),
             model_aliases={"whisper-1": composition.models.transcriber.id},
         ),
         HttpLimits(

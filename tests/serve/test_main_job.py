@@ -32,7 +32,7 @@ def test_a_recording_becomes_a_transcript_with_the_words_that_were_said(service:
     assert jiwer.wer(said, normalise(transcript["text"])) < 0.12
     assert transcript["coverage"]["ratio"] > 0.95
     assert transcript["segments"][0]["words"]
-    assert all(call["model"]["id"] for call in transcript["provenance"]["calls"])
+    assert all(call["model"]["id"] for call in transcript["provenance"])
 
 
 def test_its_recap_cites_segments_and_names_the_decision(service: RunningService, job: dict) -> None:
@@ -62,7 +62,7 @@ def test_the_same_recording_again_makes_no_engine_call(service: RunningService, 
     assert again["status"] == "completed"
     assert again["id"] != job["id"]
     assert len(service.engine_calls()) == before
-    assert all(call["cache_hit"] for call in transcript["provenance"]["calls"])
+    assert all(call["cache_hit"] for call in transcript["provenance"])
 
 
 def test_a_hundred_identical_requests_at_once_make_one_engine_call(service: RunningService) -> None:

@@ -1,0 +1,63 @@
+"""A batch engine in this process as a `ModelBackend`: what evaluations and small tools use in place of replicas."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from domain.call import ModelIdentity
+from domain.errors import ModelTimeout, WordloopError
+from ports.model_backend import CallMeta, ModelBackend, ModelRequest, RawOutput
+
+
+class Engine(Protocol):
+    """An engine that answers many requests in one pass, on the calling thread."""
+
+    def run(self, batch: Sequence[Any]) -> Sequence[RawOutput | WordloopError]: ...
+
+
+class InProcessBackend(ModelBackend):
+    """Takes up to `batch_size` waiting requests into every pass of `engine`, on one thread, as a replica does."""
+
+    def __init__(self, engine: Engine, identity: ModelIdentity, batch_size: int) -> None:
+        self._engine = engine
+        self._identity = identity
+        self._batch_size = batch_size
+        self._waiting: list[tuple[ModelRequest, asyncio.Future[RawOutput]]] = []
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._runner: asyncio.Task[None] | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._identity
+
+    @property
+    def name(self) -> str:
+        return "in_process"
+
+    async def call(self, request: ModelRequest, meta: CallMeta, timeout_s: float) -> RawOutput:
+        answer: asyncio.Future[RawOutput] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, answer))
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run())
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await answer
+        except TimeoutError as error:
+            raise ModelTimeout(f"no answer within {timeout_s:.1f} s") from error
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch = [entry for entry in self._waiting[: self._batch_size] if not entry[1].done()]
+            del self._waiting[: self._batch_size]
+            if not batch:
+                continue
+            results = await loop.run_in_executor(self._thread, self._engine.run, [request for request, _ in batch])
+            for (_, answer), result in zip(batch, results, strict=True):
+                if answer.done():
+                    continue
+                if isinstance(result, WordloopError):
+                    answer.set_exception(result)
+                else:
+                    answer.set_result(result)
