@@ -47,7 +47,7 @@ class ChapterSpan:
 def chapter_count(words: int, settings: RecapSettings) -> int:
     """Return how many chapters a conversation of so many words is told in: grows with the root of its length."""
     minutes = words / settings.words_per_minute
-    wanted = round(settings.chapters_per_root_minute * math.sqrt(minutes))
+    wanted = round(settings.first_chapters + settings.chapters_per_root_minute * math.sqrt(minutes))
     return max(1, min(wanted, words // settings.minimum_chapter_words))
 
 

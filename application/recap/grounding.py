@@ -31,6 +31,8 @@ NEGATIVE: Final = re.compile(
     re.IGNORECASE,
 )
 """Words that can carry a negation of the notes without a `not`."""
+CLAUSES: Final = re.compile(r",? (?:and|but|while|whereas|so) (?=[A-ZÀ-Ý]|the )|; ")
+SUBJECT: Final = re.compile(r"^(?:[Tt]he )?(?P<name>[\w'’-]+(?: [A-ZÀ-Ý][\w'’-]+)*)")
 REPORTING_STEMS: Final = frozenset(stem(word) for word in REPORTING)
 SETTLED: Final = re.compile(
     r"\b(?:decid\w+|agree[ds]?|approv\w+|settled|resolved|finali[sz]ed|conclud\w+|confirm\w+)\b", re.IGNORECASE
@@ -79,7 +81,7 @@ def grounded(
     held = frozenset().union(*(_held(source) for source in sources)) if sources else frozenset()
     if not claims or not sources:
         return Grounded(text, sources, 0.0, "nothing of it was said")
-    fault = _fault(text, words, claims, sources, named)
+    fault = _fault(text, words, claims, sources, named, speakers)
     if fault:
         return Grounded(text, sources, 0.0, fault)
     lexical = len(claims & held) / len(claims)
@@ -108,7 +110,14 @@ def _sources(claims: frozenset[str], notes: Sequence[Sentence]) -> tuple[Sentenc
     return tuple(sorted(chosen, key=lambda s: s.index))
 
 
-def _fault(text: str, words: Sequence[str], claims: frozenset[str], sources: Sequence[Sentence], named: set[str]) -> str | None:
+def _fault(
+    text: str,
+    words: Sequence[str],
+    claims: frozenset[str],
+    sources: Sequence[Sentence],
+    named: set[str],
+    speakers: frozenset[str],
+) -> str | None:
     if addresses_the_model(text) or has_link(text):
         return "instructions or links"
     said = frozenset().union(*(s.numbers for s in sources)) | numbers(tokens(" ".join(s.speaker or "" for s in sources)))
@@ -122,15 +131,27 @@ def _fault(text: str, words: Sequence[str], claims: frozenset[str], sources: Seq
             return "a name that was not said"
     if _flips(words, text, claims, sources):
         return "a negation that was not said, or was"
-    for speaker in named:
-        parts = set(tokens(speaker))
-        own = [s for s in sources if s.speaker == speaker or parts <= set(s.words)]
-        covered = claims & frozenset().union(*(s.stems for s in sources))
-        theirs = claims & frozenset().union(*(s.stems for s in own)) if own else frozenset()
-        subject = re.match(rf"(?:the )?{re.escape(speaker)}\b", text, re.IGNORECASE)
-        if not own or (subject and len(theirs) < OWN_WORDS * len(covered)):
-            return "somebody else said it"
+    absent = [speaker for speaker in named if not any(_is_by(s, {speaker}) for s in sources)]
+    if absent or any(_misattributed(clause, claims, sources, speakers) for clause in CLAUSES.split(text)):
+        return "somebody else said it"
     return None
+
+
+def _is_by(source: Sentence, speakers: set[str]) -> bool:
+    """True when one of `speakers` said it, or it names one."""
+    return source.speaker in speakers or any(set(tokens(speaker)) <= set(source.words) for speaker in speakers)
+
+
+def _misattributed(clause: str, claims: frozenset[str], sources: Sequence[Sentence], speakers: frozenset[str]) -> bool:
+    """True when a clause begins with somebody who said little of what it says."""
+    subject = SUBJECT.match(clause)
+    first = set(tokens(subject["name"])) if subject else set()
+    meant = {speaker for speaker in speakers if first and first <= set(tokens(speaker))}
+    if not meant:
+        return False
+    covered = claims & frozenset(content_stems(tokens(clause))) & frozenset().union(*(s.stems for s in sources))
+    theirs = covered & frozenset().union(*(s.stems for s in sources if _is_by(s, meant)))
+    return len(theirs) < OWN_WORDS * len(covered)
 
 
 def _names(text: str) -> list[str]:

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RecapSettings:
-    """Bounds of the recap. The defaults keep a ten-minute meeting to about five short calls (verified-facts, section 8).
+    """Bounds of the recap. The defaults keep a ten-minute meeting to about five short calls.
 
-    `chapters_per_root_minute` times the square root of the spoken minutes is the number of chapters: four for ten
-    minutes, seven for half an hour, sixteen for three hours. `note_words` is what the model reads of one chapter.
-    `summary_words` bounds the summary (the references of QMSum have 100 to 180 words).
-    `minimum_support` is the support below which a phrased sentence is replaced by what was said.
+    `chapters_per_root_minute` times the square root of the spoken minutes, and `first_chapters`, is the number of
+    chapters: three for four minutes, four for ten, seven for half an hour, sixteen for three hours. `note_words` is
+    what the model reads of one chapter. `summary_words` bounds the summary (the references of QMSum have 100 to 180
+    words). `minimum_support` is the support below which a phrased sentence is replaced by what was said.
     """
 
     words_per_minute: float = 150.0
-    chapters_per_root_minute: float = 1.2
+    chapters_per_root_minute: float = 1.1
+    first_chapters: float = 0.8
     minimum_chapter_words: int = 60
     note_words: int = 130
     notes_per_chapter: int = 6

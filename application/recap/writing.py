@@ -22,11 +22,16 @@ from application.recap.phrase import Phrased, is_sound
 from application.recap.plan import Plan
 from application.recap.sentences import Sentence
 from application.recap.settings import RecapSettings
+from application.recap.text import content_stems, tokens
 from application.recap.vectors import Vector
 from domain.call import Provenance
 from domain.recap import ActionItem, Chapter, Recap, Statement
 
 CLAUSE_END: Final = re.compile(r",? (?:and|but|which|while|with|including|so|as well as|because) |; |, ")
+QUOTES: Final = 2
+"""Notes that tell a chapter when nothing phrased does."""
+COVERED: Final = 0.6
+"""Share of a decision's content words in one summary statement that tells it."""
 SHORTEST_WORDS: Final = 5
 """A sentence cut back to its supported part keeps at least this many words."""
 
@@ -46,26 +51,33 @@ class Writing:
         sentences, notes = self.plan.chapters[place], self.plan.notes[place]
         weight = sum(len(s.words) for s in sentences)
         told: list[Weighed] = []
+        quoted: dict[int, Sentence] = {}
         for text in made.sentences:
             checked = self._checked(text, notes)
-            if checked and all(checked.text != other.statement.text for other in told):
+            if checked.fault is None:
                 statement = Statement(checked.text, segment_ids(checked.sources), round(checked.support, 3))
                 told.append(Weighed(statement, self.vectors.get(text), weight))
-        if not told and notes:
+            elif checked.sources:
+                quoted[checked.sources[0].index] = checked.sources[0]
+        if not told and not quoted:
+            quoted = {s.index: s for s in notes[:QUOTES]}
+        if quoted:
             self.reasons.append(f"{made.failure or 'unsupported_by_transcript'}: chapter {place + 1}")
-            told = [
-                Weighed(quote(s), self.plan.dialogue.vectors[s.index], weight) for s in sorted(notes[:2], key=lambda s: s.index)
-            ]
+        told += [Weighed(quote(s), self.plan.dialogue.vectors[s.index], weight) for s in quoted.values()]
+        told = sorted({w.statement.text: w for w in told}.values(), key=lambda w: w.statement.segment_ids)
         self.weighed.append(told)
         title = made.title if made.title and sound_title(made.title, sentences) else self.keywords(sentences)
         return Chapter(
             title, sentences[0].start, max(s.end for s in sentences), segment_ids(sentences), tuple(w.statement for w in told)
         )
 
-    def _checked(self, text: str, notes: Sequence[Sentence]) -> Grounded | None:
-        """Return the sentence, or its longest supported beginning; None when neither is carried by the notes."""
+    def _checked(self, text: str, notes: Sequence[Sentence]) -> Grounded:
+        """Return the sentence, or its longest supported beginning; with a fault when neither is carried by the notes.
+
+        The first source of a faulty one is the note that comes nearest, to be quoted instead.
+        """
         if not is_sound(text):
-            return None
+            return Grounded(text, (), 0.0, "no whole sentence, or an order, or a link")
         vector = self.vectors.get(text)
         speakers = self.plan.speakers
         first = grounded(text, notes, vector, self.plan.dialogue.vectors, speakers)
@@ -77,11 +89,12 @@ class Writing:
         for end in reversed([match.start() for match in CLAUSE_END.finditer(soft)]):
             shorter = soft[:end].rstrip(" ,;:")
             if len(shorter.split()) < SHORTEST_WORDS:
-                return None
+                break
             part = grounded(f"{shorter}.", notes, None, self.plan.dialogue.vectors, speakers)
             if part.support >= max(0.75, self.settings.minimum_support):
                 return part
-        return None
+        nearest = sorted(first.sources, key=lambda s: (-len(s.stems & frozenset(content_stems(tokens(text)))), s.index))
+        return Grounded(text, tuple(nearest), 0.0, first.fault or "too little of it was said")
 
     def keywords(self, sentences: Sequence[Sentence] | None = None) -> str:
         """Name a chapter, or the whole conversation, by its own words."""
@@ -103,6 +116,7 @@ class Writing:
         """Put the chapters and the items together; support is the mean over every statement of the recap."""
         sentences = self.plan.dialogue.sentences
         summary, rest = summary_and_rest(self.weighed, self.settings.summary_words)
+        summary = self._with_decisions(summary)
         decisions = tuple(statement_of(item, sentences) for item in self.plan.decisions)
         actions = tuple(action_of(item, sentences) for item in self.plan.actions)
         questions = tuple(statement_of(item, sentences) for item in self.plan.questions)
@@ -113,6 +127,21 @@ class Writing:
             recap_id, transcript_id, language, title, tuple(summary), points, decisions, actions, questions, tuple(chapters),
             round(support, 3), tuple(dict.fromkeys(reasons)), tuple(provenance),
         )  # fmt: skip
+
+    def _with_decisions(self, summary: Sequence[Statement]) -> list[Statement]:
+        """Add decisions that no statement tells, as they were said, best supported first, while words are left."""
+        told = [frozenset(content_stems(tokens(statement.text))) for statement in summary]
+        room = self.settings.summary_words - sum(len(statement.text.split()) for statement in summary)
+        added: list[Statement] = []
+        for item in sorted(self.plan.decisions, key=lambda item: (-item.score, item.places)):
+            sentence = self.plan.dialogue.sentences[item.places[-1]]
+            size = len(sentence.clean.split())
+            if size > room or any(len(item.stems & stems) >= COVERED * len(item.stems) for stems in told):
+                continue
+            added.append(quote(sentence))
+            told.append(item.stems)
+            room -= size
+        return sorted([*summary, *added], key=lambda statement: statement.segment_ids)
 
     def _key_points(self, summary: Sequence[Statement], rest: Sequence[Weighed]) -> list[Statement]:
         """What the summary had no room for, then what was said with figures, as long as it says something new."""

@@ -73,3 +73,17 @@ def test_nothing_is_called_decided_that_nobody_decided():
         == "They discussed whether to rent a faster machine."
     )
     assert softened("They decided to rent a faster machine.", source, frozenset({2})) == "They decided to rent a faster machine."
+
+
+def test_a_role_named_in_the_second_half_must_have_said_the_second_half():
+    notes = sentences_of(
+        conversation(
+            ("Nurse Ortiz", "Are we allowed to send messages without asking every patient?"),
+            ("Doctor Lane", "Then we postpone the decision about the scheduling program until we know the budget."),
+        )
+    )
+    speakers = frozenset({"Nurse Ortiz", "Doctor Lane"})
+    asked = "The nurse asked about sending messages to patients, and the {} is postponing the decision about the program."
+    wrong, right = asked.format("nurse"), asked.format("doctor")
+    assert grounded(wrong, notes, None, {}, speakers).fault == "somebody else said it"
+    assert grounded(right, notes, None, {}, speakers).fault is None

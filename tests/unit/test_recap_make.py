@@ -37,7 +37,7 @@ PARTY = [
     ("Ben", "I do not know. We have to ask the museum."),
 ]
 MEETING = conversation(*PRINTER, *PARTY)
-TWO_CHAPTERS = RecapSettings(chapters_per_root_minute=2.0, minimum_chapter_words=40)
+TWO_CHAPTERS = RecapSettings(chapters_per_root_minute=1.2, minimum_chapter_words=40)
 
 
 async def make(segments=MEETING, model=None, embedder=None, language="en", template="general", transcript_id="tr_1", heard=None):
@@ -242,3 +242,23 @@ async def test_equal_times_and_repeated_segments_do_no_harm():
 
 async def test_the_same_input_gives_the_same_recap():
     assert await make() == await make()
+
+
+async def test_a_false_sentence_gives_way_to_what_was_said_and_the_recap_says_so():
+    def script(prompt):
+        if "printer" not in prompt.messages[-1][1]:
+            return repeat_the_notes(prompt)
+        return {
+            "title": "Printer",
+            "sentences": ["The repair company charged five hundred.", "Ben will order the printer by Friday."],
+        }
+
+    recap = (await make(model=RuledLanguageModel(script))).recap
+
+    texts = [statement.text for statement in recap.chapters[0].summary]
+    assert texts == [
+        "Ben: The repair company charged us two hundred for the last visit.",
+        "Ben will order the printer by Friday.",
+    ]
+    assert "unsupported_by_transcript: chapter 1" in recap.degraded
+    assert not any("five hundred" in statement.text for statement in statements(recap))
