@@ -15,7 +15,13 @@ CHARACTERS_PER_SECOND_LIMIT = 40.0
 FEWEST_CHARACTERS = 40
 """A short text has no rate to speak of: the times of one or two words are rounded to 20 ms."""
 SPEECH_MARGIN_SECONDS = 0.5
-"""How far from detected speech a text may lie: word times are good to about a fifth of a second, endings fade."""
+"""How far from detected speech a doubtful text may lie: the times of single words are off by up to a second."""
+TRUSTED_LOGPROB = -0.5
+"""Above it a text stands wherever the recogniser puts it: inventions over music and hum lay between -0.7 and -1.3
+(evaluation set `bad_audio`)."""
+SPEECH_SHARE = 0.5
+"""Share of an improbable text's time that must hold speech. True segments below -0.9 held 0.64 and more, but for one single
+word (evaluation set `speech`)."""
 MISSING_SPEECH_SECONDS = 1.5
 """A longer stretch of speech without text is listed; shorter ones are breaths and hesitations."""
 
@@ -23,6 +29,8 @@ REPETITION = "repetition"
 NO_SPEECH = "no_speech"
 IMPOSSIBLE_RATE = "impossible_rate"
 OUTSIDE_SPEECH = "outside_speech"
+IMPROBABLE = "improbable"
+NO_WORDS = "no_words"
 NO_TEXT = "no_text"
 
 
@@ -36,8 +44,22 @@ def reason_to_withhold(segment: Segment, speech: Sequence[Span]) -> str | None:
     seconds = max(segment.end - segment.start, 0.02)
     if len(segment.text) >= FEWEST_CHARACTERS and len(segment.text) / seconds > CHARACTERS_PER_SECOND_LIMIT:
         return IMPOSSIBLE_RATE
-    if all(_overlap(Span(segment.start, segment.end), span) < -SPEECH_MARGIN_SECONDS for span in speech):
+    if not any(character.isalnum() for character in segment.text):
+        return NO_WORDS
+    return _reason_by_place(segment, speech)
+
+
+def _reason_by_place(segment: Segment, speech: Sequence[Span]) -> str | None:
+    """Doubtful text has to lie where somebody speaks."""
+    avg_logprob = segment.scores.avg_logprob if segment.scores else AVG_LOGPROB_LIMIT
+    if avg_logprob > TRUSTED_LOGPROB:
+        return None
+    overlaps = [_overlap(Span(segment.start, segment.end), span) for span in speech]
+    if all(overlap < -SPEECH_MARGIN_SECONDS for overlap in overlaps):
         return OUTSIDE_SPEECH
+    spoken = sum(overlap for overlap in overlaps if overlap > 0)
+    if avg_logprob < AVG_LOGPROB_LIMIT and spoken < SPEECH_SHARE * (segment.end - segment.start):
+        return IMPROBABLE
     return None
 
 

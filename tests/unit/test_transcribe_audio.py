@@ -10,7 +10,7 @@ import pytest
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance
-from domain.errors import ModelUnavailable
+from domain.errors import InvalidModelOutput, ModelUnavailable
 from domain.transcript import RecognisedWindow, Segment, SegmentScores, Word
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import Transcriber, TranscriptionOptions
@@ -18,6 +18,8 @@ from ports.transcriber import Transcriber, TranscriptionOptions
 FRAME = 0.032
 GOOD = SegmentScores(avg_logprob=-0.2, no_speech_prob=0.01, compression_ratio=1.2)
 LOOPING = SegmentScores(avg_logprob=-0.1, no_speech_prob=0.01, compression_ratio=9.0)
+DOUBTFUL = SegmentScores(avg_logprob=-0.8, no_speech_prob=0.2, compression_ratio=0.8)
+IMPROBABLE = SegmentScores(avg_logprob=-1.2, no_speech_prob=0.2, compression_ratio=0.8)
 SILENT = SegmentScores(avg_logprob=-1.4, no_speech_prob=0.9, compression_ratio=0.8)
 
 Script = Callable[[SpeechWindow, TranscriptionOptions], RecognisedWindow]
@@ -172,6 +174,31 @@ async def test_a_window_that_fails_for_good_fails_the_transcript_with_its_own_er
     assert transcriber.in_flight == 0
 
 
+async def test_a_window_with_refused_output_is_left_out_and_named(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+
+    def script(window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        if window.index == 1:
+            raise InvalidModelOutput("segment 0: the text loops")
+        return says("hello")(window, options)
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert [segment.text for segment in transcript.segments] == ["hello", "hello"]
+    assert [span.reason for span in transcript.coverage.suspects] == ["invalid_model_output"]
+    assert transcript.coverage.ratio < 1
+
+
+async def test_a_recording_whose_every_window_is_refused_fails(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        raise InvalidModelOutput("segment 0: the text loops")
+
+    with pytest.raises(InvalidModelOutput, match="any window"):
+        await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+
 async def test_cancelling_the_transcript_cancels_the_windows_in_flight(tmp_path: Path) -> None:
     audio, detector = recording(tmp_path, *THREE_WINDOWS)
     started = asyncio.Event()
@@ -216,16 +243,42 @@ async def test_text_that_can_not_have_been_said_is_withheld_and_listed(
     assert transcript.coverage.ratio == 0.0
 
 
-async def test_text_far_from_any_speech_is_withheld(tmp_path: Path) -> None:
+async def test_doubtful_text_far_from_any_speech_is_withheld(tmp_path: Path) -> None:
     audio, detector = recording(tmp_path, (0.0, 10), (0.9, 2), (0.0, 10))
 
     def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
-        return RecognisedWindow("en", 1.0, (spoken("Music", 2, 4), spoken("hello there", 10, 12)))
+        return RecognisedWindow("en", 1.0, (spoken("Music", 2, 4, DOUBTFUL), spoken("hello there", 10, 12)))
 
     transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
 
     assert transcript.text == "hello there"
     assert [(suspect.start, suspect.reason) for suspect in transcript.coverage.suspects] == [(2, "outside_speech")]
+
+
+async def test_text_that_the_recogniser_is_sure_of_stands_where_the_detector_heard_nothing(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.0, 10), (0.9, 2), (0.0, 10))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, (spoken("whispered words", 2, 4, GOOD),))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.text == "whispered words"
+
+
+@pytest.mark.parametrize(("words", "scores", "reason"), [("Wow", IMPROBABLE, "improbable"), (". . .", GOOD, "no_words")])
+async def test_improbable_text_mostly_beside_the_speech_and_text_without_words_are_withheld(
+    tmp_path: Path, words: str, scores: SegmentScores, reason: str
+) -> None:
+    audio, detector = recording(tmp_path, (0.0, 3), (0.9, 1), (0.0, 10))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, (spoken(words, 3, 6, scores),))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.segments == ()
+    assert [suspect.reason for suspect in transcript.coverage.suspects] == [reason]
 
 
 async def test_more_text_than_anybody_can_say_is_withheld(tmp_path: Path) -> None:
