@@ -9,6 +9,7 @@ from pathlib import Path
 
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
 from domain.call import CallContext, Provenance
+from domain.errors import InvalidModelOutput
 from domain.sentences import sentences_of
 from domain.speech import PlannedWindow, SpeechRules, plan_windows, speech_spans
 from domain.transcript import RecognisedWindow, Segment, SuspectSpan, Transcript
@@ -35,6 +36,10 @@ class TranscriptionSettings:
     """A window keeps a language other than the recording's only from this probability,"""
     other_language_speech: float = 3.0
     """and with this many seconds of speech: on less, the detector guesses."""
+
+
+REFUSED = "invalid_model_output"
+"""Why speech has no text when the recogniser's answer broke a rule of shape or content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,9 @@ class TranscribeAudio:
     ) -> Transcript:
         """Return the transcript of `audio`; a recording without speech has no segments.
 
-        A window that fails for good (ModelError, BudgetExceeded, RateLimited, DeadlineExceeded) fails the transcript, and
-        the windows in flight are cancelled; those that are done stay in the call cache.
+        A window whose output is refused (InvalidModelOutput) is left without text and listed as suspect; when all are, that
+        is raised. A window that fails for good otherwise (ModelError, BudgetExceeded, RateLimited, DeadlineExceeded) fails
+        the transcript, and the windows in flight are cancelled; those that are done stay in the call cache.
         """
         plans = await self._plan(audio)
         windows: list[_Recognised] = []
@@ -80,6 +86,8 @@ class TranscribeAudio:
                 windows.extend(ready)
                 segments.extend(fresh)
                 await on_window(done, len(plans), fresh)
+        if windows and not any(window.provenance for window in windows):
+            raise InvalidModelOutput("the transcriber gave no valid output for any window of the recording")
         spoken = _vote(windows, 0.0) or language
         return Transcript(
             id=transcript_id,
@@ -170,7 +178,10 @@ class TranscribeAudio:
     ) -> _Recognised:
         pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), plan.start, plan.end)
         window = SpeechWindow(plan.index, plan.start, plan.end, pcm, plan.speech)
-        answer = await self.transcriber.transcribe(window, options, context)
+        try:
+            answer = await self.transcriber.transcribe(window, options, context)
+        except InvalidModelOutput:
+            return _refused(plan, options.language)
         return _placed(plan, answer.value, answer.provenance)
 
 
@@ -185,6 +196,12 @@ def _placed(plan: PlannedWindow, heard: RecognisedWindow, provenance: Provenance
         else:
             kept.extend(sentences_of(placed))
     return _Recognised(plan, heard.language, heard.language_probability, tuple(kept), tuple(withheld), (provenance,))
+
+
+def _refused(plan: PlannedWindow, language: str | None) -> _Recognised:
+    """Leave a window without text whose output broke the rules of validity, and say so for every stretch of its speech."""
+    withheld = tuple(SuspectSpan(span.start, span.end, REFUSED) for span in plan.speech)
+    return _Recognised(plan, language or "", 0.0, (), withheld, ())
 
 
 def _read(pcm: Path, start: float, end: float) -> bytes:
@@ -203,7 +220,7 @@ def _vote(windows: Sequence[_Recognised], floor: float) -> str | None:
     """Return the language with the most probable seconds of speech among guesses of at least `floor`."""
     votes: dict[str, float] = defaultdict(float)
     for window in windows:
-        if window.language_probability >= floor:
+        if window.language and window.language_probability >= floor:
             votes[window.language] += window.language_probability * max(window.plan.speech_seconds, 0.1)
     return max(sorted(votes), key=lambda language: votes[language], default=None)
 

@@ -12,7 +12,7 @@ from domain.transcript import RecognisedWindow
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
-    """Everything about decoding that changes the text. No library default is relied upon (ADR 0006).
+    """Everything about decoding that changes the text. No library default is relied upon (ADR 0010).
 
     `language` is an ISO 639-1 code, or None to detect it per window. `fallback_temperature` and `seed` are those of the one,
     seeded second try that a looping or improbable first answer gets.
