@@ -14,6 +14,7 @@ from application.search_transcripts import SearchTranscripts
 from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
 from serve_app.compose import Composition
+from serve_app.estimating import build_estimating
 
 DEPLOYMENTS = {
     CallKind.TRANSCRIBE: ("Transcriber", "transcriber"),
@@ -60,11 +61,12 @@ def build_ingress(composition: Composition) -> Any:
             search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, store.calls, wait),
             embedder=composition.embedder,
+            estimating=build_estimating(composition),
             readiness=ready,
             models=models,
             clock=composition.clock,
             templates=frozenset(TEMPLATES),
-            model_aliases={"whisper-1": composition.models.transcriber.id},
+            model_aliases=_aliases(composition),
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,
@@ -76,6 +78,15 @@ def build_ingress(composition: Composition) -> Any:
 
     app.add_middleware(TraceRequests, tracer=composition.exported.tracer)
     return app
+
+
+def _aliases(composition: Composition) -> dict[str, str]:
+    """Names that clients bring: the configured names of the models, and OpenAI's own for its transcription model."""
+    named = {
+        getattr(composition.settings, port).model: identity.id
+        for (_, port), identity in zip(DEPLOYMENTS.values(), (identity for _, identity in _identities(composition)), strict=True)
+    }
+    return named | {"whisper-1": composition.models.transcriber.id}
 
 
 def _identities(composition: Composition) -> list[tuple[CallKind, ModelIdentity]]:
