@@ -11,6 +11,7 @@ from adapters.http.docs_page import add_docs
 from adapters.http.edge import Edge
 from adapters.http.embedding_routes import embedding_routes
 from adapters.http.error_handlers import install
+from adapters.http.estimate_routes import estimate_routes
 from adapters.http.job_routes import job_routes
 from adapters.http.middleware import BodyLimit, Envelope
 from adapters.http.openai_audio_routes import openai_audio_routes
@@ -32,6 +33,7 @@ ROUTES = (
     job_routes,
     result_routes,
     search_routes,
+    estimate_routes,
     operations_routes,
 )
 

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from application.delete_conversation import DeleteConversation
+from application.estimate_request import EstimateRequest, Places
 from application.search_transcripts import SearchTranscripts
+from application.spool import Spool
 from domain.call import CallKind
 from ports.blob_store import BlobReferences, BlobStore
 from ports.clock import Clock
@@ -50,6 +52,15 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimating:
+    """The estimate of requests, where its uploads go meanwhile, and how many there may be at once."""
+
+    estimate: EstimateRequest
+    spool: Spool
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
 class HttpServices:
     """Ports and use cases behind the routes.
 
@@ -66,6 +77,7 @@ class HttpServices:
     search: SearchTranscripts
     delete_conversation: DeleteConversation
     embedder: Embedder
+    estimating: Estimating
     readiness: Callable[[], Awaitable[Readiness]]
     models: Callable[[], Awaitable[Sequence[ModelCard]]]
     clock: Clock

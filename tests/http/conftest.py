@@ -1,10 +1,12 @@
 """The HTTP surface over the real stores in a temporary folder, with a scripted embedder and a clock that waits in no time."""
 
 import asyncio
+import functools
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import httpx
@@ -12,12 +14,19 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.guard import DEFAULT_PRICES, CallGuard, GuardSettings, build_guard
 from adapters.http.app import build_app
-from adapters.http.services import HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
+from adapters.http.services import Estimating, HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
 from adapters.local_blobs import LocalBlobStore
+from adapters.pyav_decoder.decoder import PyAvDecoder
+from adapters.pyav_decoder.limits import DecodeLimits
+from adapters.silero_vad import SileroVad
 from adapters.sql import SqlStore, migrate
+from adapters.telemetry import RecordingTelemetry
 from application.delete_conversation import DeleteConversation
+from application.estimate_request import Places
 from application.search_transcripts import SearchTranscripts
+from application.spool import Spool
 from application.wait_for_job import WaitForJob
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
 from domain.errors import WordloopError
@@ -28,6 +37,7 @@ from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Tra
 from ports.clock import Clock
 from ports.embedder import Embedder, InputType, Vectors
 from ports.results import Ownership
+from tests.estimating import ScriptedModels
 
 EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
 WHISPER = ModelIdentity("whisper-base", "r1", "scripted", "int8")
@@ -137,6 +147,8 @@ class World:
     clock: WaitingClock
     embedder: ScriptedEmbedder
     readiness: list[Readiness]
+    models: ScriptedModels
+    estimating: Estimating
     cards: list[ModelCard] = field(default_factory=list)
 
     async def upload(self, route: str = "/v1/conversations", sound: bytes = b"RIFF sound", **request: Any) -> httpx.Response:
@@ -185,6 +197,25 @@ class World:
         return [path for path in (self.folder / "blobs").rglob("*") if path.is_file()]
 
 
+@functools.cache
+def speech_detector() -> SileroVad:
+    """The real one; it holds no state between recordings."""
+    return SileroVad()
+
+
+def guard_over(store: SqlStore, clock: Clock) -> CallGuard:
+    return build_guard(
+        GuardSettings(budget={"per_tenant": {"audio_seconds": 3600.0}}),
+        cache=store.calls,
+        ledger=store.ledger,
+        prices=DEFAULT_PRICES,
+        clock=clock,
+        telemetry=RecordingTelemetry(),
+        owner="test",
+        random=Random(7),
+    )
+
+
 LIMITS = HttpLimits(upload_bytes=1_000_000, json_bytes=100_000, queued_jobs=3, heartbeat_s=1.0)
 
 
@@ -206,6 +237,10 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     async def models() -> Sequence[ModelCard]:
         return cards
 
+    models_behind = ScriptedModels(guard_over(store, clock), clock)
+    (folder / "work").mkdir(exist_ok=True)
+    estimate = models_behind.estimate(PyAvDecoder(DecodeLimits()), speech_detector(), folder / "work")
+    estimating = Estimating(estimate, Spool(folder / "work", limits.upload_bytes), Places(2, 5.0))
     wait = WaitForJob(store.jobs, clock)
     services = HttpServices(
         jobs=store.jobs,
@@ -217,6 +252,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         search=SearchTranscripts(store.search, embedder, clock, 2.0),
         delete_conversation=DeleteConversation(store.jobs, store.results, blobs, store.calls, wait),
         embedder=embedder,
+        estimating=estimating,
         readiness=ready,
         models=models,
         clock=clock,
@@ -225,7 +261,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     )
     app = build_app(services, limits, lambda: "request-1")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-    return World(app, client, store, blobs, folder, clock, embedder, readiness, cards)
+    return World(app, client, store, blobs, folder, clock, embedder, readiness, models_behind, estimating, cards)
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""The model ports of a plan that is only looked at: known answers from the cache, stand-ins for the rest.
+
+The real plans run over these ports to their end, so that what is foreseen follows from the plan itself and not from a second
+description of it. A stand-in has the usual size of an answer and says nothing that was said.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from application.recap.embed import estimated_tokens
+from application.recap.vectors import lexical_vectors
+from domain.audio import SpeechWindow
+from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
+from domain.canonical import Json
+from domain.transcript import RecognisedWindow
+from ports.call_preview import CallPreview, Previewed
+from ports.embedder import Embedder, InputType, Vectors
+from ports.language_model import LanguageModel, RenderedPrompt
+from ports.transcriber import Transcriber, TranscriptionOptions
+
+UNHEARD: Final = "und"
+"""Language of a window that was not heard yet (ISO 639-2: undetermined)."""
+OUTPUT_SHARE: Final = 0.5
+"""Share of the allowed tokens that an answer takes: the prompts allow two sentences of 200 characters, and models that are
+asked for minutes write about half of that."""
+CHAPTER_SENTENCES: Final = ("What was said in part {part} is told here in one sentence.", "Part {part} ends with a second one.")
+
+
+@dataclass(frozen=True, slots=True)
+class ForeseenCall:
+    """A call that a plan makes. `usage` is what it is going to use, nothing when the cache has its answer."""
+
+    spec: CallSpec
+    cached: bool
+    usage: Usage
+
+
+@dataclass(slots=True)
+class Foreseen:
+    """The calls of a plan, each once however often it is asked for: the second asker is served by the first."""
+
+    calls: dict[str, ForeseenCall] = field(default_factory=dict)
+
+    def note(self, previewed: Previewed[Any], usage: Usage) -> None:
+        cached = previewed.answer is not None
+        spec = previewed.spec
+        self.calls[spec.key] = ForeseenCall(spec, cached, Usage() if cached else usage)
+
+    def of(self, kind: CallKind) -> list[ForeseenCall]:
+        return [call for call in self.calls.values() if call.spec.kind is kind]
+
+    def all_cached(self, *kinds: CallKind) -> bool:
+        """Whether no call of these kinds was answered by a stand-in."""
+        return all(call.cached for call in self.calls.values() if call.spec.kind in kinds)
+
+
+class DryTranscriber(Transcriber):
+    """Hears a window that is known as it was heard, and nothing in any other.
+
+    `unheard` are the hashes of windows whose own language is not known yet: whether such a window will be heard a second time, in
+    the language of the recording, can not be foreseen, so a second hearing of it is not counted.
+    """
+
+    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+        self._preview = preview
+        self._foreseen = foreseen
+        self.unheard: set[str] = set()
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._preview.served.transcriber
+
+    async def transcribe(
+        self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
+    ) -> Answer[RecognisedWindow]:
+        previewed = await self._preview.transcription(window, options, context)
+        sound = previewed.spec.input_sha256
+        if options.language != UNHEARD and (options.language is None or sound not in self.unheard):
+            self._foreseen.note(previewed, Usage(audio_seconds=window.seconds))
+        if previewed.answer is not None:
+            return previewed.answer
+        if options.language is None:
+            self.unheard.add(sound)
+        return Answer(RecognisedWindow(options.language or UNHEARD, 0.0, ()), Provenance.of(previewed.spec))
+
+
+class DryLanguageModel(LanguageModel):
+    """Writes what it wrote before, or sentences about nothing that are as long as its sentences are."""
+
+    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+        self._preview = preview
+        self._foreseen = foreseen
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._preview.served.language_model
+
+    @property
+    def context_tokens(self) -> int:
+        return self._preview.served.context_tokens
+
+    async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
+        previewed = await self._preview.generation(prompt, context)
+        read = sum(estimated_tokens(words) for _, words in prompt.messages)
+        written = round(prompt.sampling.max_tokens * OUTPUT_SHARE)
+        self._foreseen.note(previewed, Usage(input_tokens=read, output_tokens=written))
+        if previewed.answer is not None:
+            return previewed.answer
+        part = previewed.spec.key[:8]
+        sentences: list[Json] = [sentence.format(part=part) for sentence in CHAPTER_SENTENCES]
+        return Answer({"title": f"Part {part}", "sentences": sentences}, Provenance.of(previewed.spec))
+
+
+class DryEmbedder(Embedder):
+    """Places texts where they were placed before, or by their words alone."""
+
+    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+        self._preview = preview
+        self._foreseen = foreseen
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._preview.served.embedder
+
+    @property
+    def dimensions(self) -> int:
+        return self._preview.served.dimensions
+
+    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
+        previewed = await self._preview.embedding(texts, input_type, context)
+        self._foreseen.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, texts))))
+        if previewed.answer is not None:
+            return previewed.answer
+        return Answer(tuple(self._resized(vector) for vector in lexical_vectors(texts)), Provenance.of(previewed.spec))
+
+    def _resized(self, vector: Sequence[float]) -> tuple[float, ...]:
+        """Give a stand-in the model's number of components, so that it can be compared with known vectors at all."""
+        return tuple(vector[: self.dimensions]) + (0.0,) * (self.dimensions - len(vector))

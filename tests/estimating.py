@@ -1,0 +1,160 @@
+"""Estimates over guarded ports with scripted backends: the models answer by rule, so that a real job can fill the cache first."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import prompts
+from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedPreview, GuardedTranscriber
+from adapters.scripted import ScriptedBackend
+from application.estimate_request import EstimateRequest
+from application.pricing import Pace, Pricing
+from application.recap.make_recap import MakeRecap
+from application.transcribe_audio import TranscriptionSettings
+from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
+from domain.call import CallKind, ModelIdentity, Usage
+from ports.audio_decoder import AudioDecoder
+from ports.clock import Clock
+from ports.model_backend import EmbedRequest, GenerateRequest, RawOutput, TranscribeRequest
+from ports.speech_detector import SpeechDetector
+from ports.transcriber import TranscriptionOptions
+
+WHISPER = ModelIdentity("whisper-base", "r1", "scripted", "int8")
+WRITER = ModelIdentity("writer", "r1", "scripted", "bf16")
+EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
+DIMENSIONS = 64
+FRAME = 0.032
+DOUBTFUL = b"\x07\x00"
+PACES = {
+    CallKind.TRANSCRIBE: Pace(audio_second=0.1),
+    CallKind.GENERATE: Pace(output_token=0.25),
+    CallKind.EMBED: Pace(0.0, 0.001),
+}
+TOPICS = (
+    "invoice export",
+    "login page",
+    "release notes",
+    "hiring plan",
+    "office move",
+    "press kit",
+    "map of sensors",
+    "backup job",
+)
+
+
+def heard(request: object) -> RawOutput:
+    """Four sentences about a topic that the sound decides; a sample value of its own makes the language doubtful."""
+    assert isinstance(request, TranscribeRequest)
+    digest = hashlib.sha256(request.pcm).digest()
+    topic, other = TOPICS[digest[0] % 8], TOPICS[digest[1] % 8]
+    text = f"The {topic} fails for large customers {digest.hex()[:6]}. We compared the {topic} with the {other} yesterday. "
+    text += f"Ann will repair the {topic} before Friday. Who tests the {other} with the new build?"
+    seconds = len(request.pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)
+    scores = {"avg_logprob": -0.2, "no_speech_prob": 0.01, "compression_ratio": 1.1, "temperature": 0.0}
+    segment = {"start": 0.0, "end": seconds, "text": text, "words": [], **scores}
+    doubtful = DOUBTFUL * 1000 in request.pcm and request.parameters["language"] is None
+    language = request.parameters["language"] or ("cy" if doubtful else "en")
+    payload = {"language": language, "language_probability": 0.55 if doubtful else 0.95, "segments": [segment]}
+    return RawOutput(payload, Usage(audio_seconds=seconds))
+
+
+def written(request: object) -> RawOutput:
+    """The first notes again, in the shape of the schema."""
+    assert isinstance(request, GenerateRequest)
+    notes = [line[2:] for line in request.messages[-1][1].splitlines() if line.startswith("- ")]
+    answer: dict[str, object] = {"title": " ".join(notes[0].split()[:4])}
+    if request.schema is not None and "sentences" in request.schema["properties"]:
+        answer["sentences"] = [note[:190] for note in notes[:2]]
+    return RawOutput({"text": json.dumps(answer), "finish_reason": "stop"}, Usage(input_tokens=400, output_tokens=60))
+
+
+def placed(request: object) -> RawOutput:
+    """A bag of words in `DIMENSIONS` buckets."""
+    assert isinstance(request, EmbedRequest)
+    return RawOutput({"vectors": [_bag(text) for text in request.texts]}, Usage(input_tokens=10 * len(request.texts)))
+
+
+def _bag(text: str) -> list[float]:
+    values = [0.01] * DIMENSIONS
+    for word in text.lower().split():
+        values[hashlib.blake2s(word.strip(".,?!").encode()).digest()[0] % DIMENSIONS] += 1.0
+    length = sum(value * value for value in values) ** 0.5
+    return [value / length for value in values]
+
+
+@dataclass
+class ScriptedModels:
+    """Three guarded ports over scripted backends."""
+
+    guard: CallGuard
+    clock: Clock
+
+    def __post_init__(self) -> None:
+        self.whisper = ScriptedBackend(clock=self.clock, otherwise=heard, identity=WHISPER)
+        self.writer = ScriptedBackend(clock=self.clock, otherwise=written, identity=WRITER)
+        self.placer = ScriptedBackend(clock=self.clock, otherwise=placed, identity=EMBEDDER)
+        self.transcriber = GuardedTranscriber(self.whisper, self.guard)
+        self.language_model = GuardedLanguageModel(self.writer, self.guard, 4096)
+        self.embedder = GuardedEmbedder(self.placer, self.guard, DIMENSIONS)
+
+    @property
+    def asked(self) -> dict[CallKind, int]:
+        """How many calls reached each backend."""
+        backends = {CallKind.TRANSCRIBE: self.whisper, CallKind.GENERATE: self.writer, CallKind.EMBED: self.placer}
+        return {kind: len(backend.asked) for kind, backend in backends.items()}
+
+    def make_recap(self) -> MakeRecap:
+        return MakeRecap(self.language_model, self.embedder, prompts)
+
+    def estimate(self, decoder: AudioDecoder, detector: SpeechDetector, work_dir: Path) -> EstimateRequest:
+        return EstimateRequest(
+            preview=GuardedPreview(self.guard, self.transcriber, self.language_model, self.embedder),
+            decoder=decoder,
+            detector=detector,
+            transcription=TranscriptionSettings(),
+            options=TranscriptionOptions(),
+            prompts=prompts,
+            pricing=Pricing(DEFAULT_PRICES, PACES),
+            work_dir=work_dir,
+            max_audio_s=3600.0,
+        )
+
+
+class PlainDecoder(AudioDecoder):
+    """Takes a file of s16le mono 16 kHz for what it is."""
+
+    async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
+        data = source.read_bytes()
+        target.write_bytes(data)
+        return DecodedAudio(str(target), len(data) / (SAMPLE_RATE * BYTES_PER_SAMPLE), "raw", "pcm_s16le", 1, SAMPLE_RATE)
+
+
+@dataclass(frozen=True)
+class ScriptedDetector(SpeechDetector):
+    """Speech as listed, one probability a frame."""
+
+    speech: Sequence[float] = field(default_factory=tuple)
+
+    @property
+    def frame_seconds(self) -> float:
+        return FRAME
+
+    async def probabilities(self, pcm: Path) -> Sequence[float]:
+        return self.speech
+
+
+def sound(path: Path, *parts: tuple[float, float], doubtful: Sequence[int] = ()) -> ScriptedDetector:
+    """Write sound of (probability of speech, seconds) parts and return a detector that hears them so.
+
+    Every part sounds different; those in `doubtful` make `heard` doubt the language.
+    """
+    speech: list[float] = []
+    with path.open("wb") as file:
+        for place, (probability, seconds) in enumerate(parts):
+            frames = round(seconds / FRAME)
+            speech += [probability] * frames
+            sample = DOUBTFUL if place in doubtful else bytes([place + 16, 0])
+            file.write(sample * round(frames * FRAME * SAMPLE_RATE))
+    return ScriptedDetector(speech)
