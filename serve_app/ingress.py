@@ -61,6 +61,7 @@ def build_ingress(composition: Composition) -> Any:
             search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, store.calls, wait),
             embedder=composition.embedder,
+            language_model=composition.language_model,
             estimating=build_estimating(composition),
             readiness=ready,
             models=models,

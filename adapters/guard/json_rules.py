@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn, cast
 
 from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from adapters.guard.checks import clean_text, payload_of
 from domain.canonical import Json
@@ -30,7 +32,9 @@ class JsonRules:
     def __post_init__(self) -> None:
         if self.schema is not None:
             Draft202012Validator.check_schema(self.schema)
-        object.__setattr__(self, "_validator", Draft202012Validator(self.schema if self.schema is not None else _FREE_TEXT))
+        # Without a registry of its own, jsonschema fetches references that lead outside.
+        schema = self.schema if self.schema is not None else _FREE_TEXT
+        object.__setattr__(self, "_validator", Draft202012Validator(schema, registry=Registry()))
 
     def check(self, raw: RawOutput) -> Mapping[str, Json]:
         payload = payload_of(raw)
@@ -54,7 +58,7 @@ class JsonRules:
         check_strings(value, self.max_tokens * CHARACTERS_PER_TOKEN)
         try:
             broken = next(self._validator.iter_errors(value), None)
-        except (ArithmeticError, RecursionError, ValueError):
+        except (ArithmeticError, RecursionError, ValueError, Unresolvable):
             raise InvalidModelOutput("the answer can not be held against its schema") from None
         if broken is not None:
             # The path through the schema, which is ours; the path through the answer may quote it.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from adapters.http.audio_routes import audio_routes
+from adapters.http.chat_routes import chat_routes
 from adapters.http.described_app import DescribedApp
 from adapters.http.docs_page import add_docs
 from adapters.http.edge import Edge
@@ -30,6 +31,7 @@ ROUTES = (
     openai_audio_routes,
     recap_routes,
     embedding_routes,
+    chat_routes,
     job_routes,
     result_routes,
     search_routes,

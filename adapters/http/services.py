@@ -12,6 +12,7 @@ from ports.blob_store import BlobReferences, BlobStore
 from ports.clock import Clock
 from ports.embedder import Embedder
 from ports.jobs import JobStore
+from ports.language_model import LanguageModel
 from ports.results import EmbeddingStore, RecapStore, TranscriptStore
 
 
@@ -77,6 +78,7 @@ class HttpServices:
     search: SearchTranscripts
     delete_conversation: DeleteConversation
     embedder: Embedder
+    language_model: LanguageModel
     estimating: Estimating
     readiness: Callable[[], Awaitable[Readiness]]
     models: Callable[[], Awaitable[Sequence[ModelCard]]]
@@ -90,9 +92,9 @@ class HttpLimits:
     """Bounds on what one request may bring or ask for. Sizes in bytes, times in seconds.
 
     Up to `inline_texts` texts of `inline_characters` in all are embedded at once, within `inline_embed_s`; more become a
-    job of at most `text_characters`. `wait_s` bounds `Prefer: wait`, `compatible_wait_s` how long OpenAI-compatible routes
-    wait for their job, `upload_idle_s` the pause between two pieces of an upload. `job_deadline_s` is how long a job may
-    take from its submission; None sets no deadline.
+    job of at most `text_characters`. A chat answer is waited for `inline_chat_s`. `wait_s` bounds `Prefer: wait`,
+    `compatible_wait_s` how long OpenAI-compatible routes wait for their job, `upload_idle_s` the pause between two pieces of an
+    upload. `job_deadline_s` is how long a job may take from its submission; None sets no deadline.
     """
 
     upload_bytes: int = 512 * 1024 * 1024
@@ -105,6 +107,7 @@ class HttpLimits:
     inline_texts: int = 64
     inline_characters: int = 32_768
     inline_embed_s: float = 5.0
+    inline_chat_s: float = 60.0
     text_characters: int = 1_000_000
     heartbeat_s: float = 15.0
     event_poll_s: float = 0.5

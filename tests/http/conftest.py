@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -29,6 +29,7 @@ from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from application.wait_for_job import WaitForJob
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
+from domain.canonical import sha256_of
 from domain.errors import WordloopError
 from domain.job import Job, Lease
 from domain.recap import ActionItem, Chapter, Recap, Statement
@@ -36,11 +37,13 @@ from domain.search import Passage
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
 from ports.clock import Clock
 from ports.embedder import Embedder, InputType, Vectors
+from ports.language_model import LanguageModel, RenderedPrompt
 from ports.results import Ownership
 from tests.estimating import ScriptedModels
 
 EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
 WHISPER = ModelIdentity("whisper-base", "r1", "scripted", "int8")
+WRITER = ModelIdentity("writer-1b", "r1", "scripted", "bf16")
 DIMENSIONS = 8
 
 
@@ -100,6 +103,29 @@ class ScriptedEmbedder(Embedder):
         return Answer(tuple(vector_of(text) for text in texts), provenance)
 
 
+class ScriptedLanguageModel(LanguageModel):
+    """Answers every prompt with `answer`; raises `error` when one is set. Keeps what it was asked."""
+
+    context_tokens = 4096
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[RenderedPrompt, CallContext]] = []
+        self.answer: Mapping[str, Any] = {"text": "Good morning."}
+        self.error: WordloopError | None = None
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return WRITER
+
+    async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Any]]:
+        self.asked.append((prompt, context))
+        if self.error is not None:
+            raise self.error
+        parameters = prompt.sampling.parameters()
+        spec = CallSpec(CallKind.GENERATE, sha256_of(prompt.messages), WRITER, parameters, prompt.reference)
+        return Answer(self.answer, replace(Provenance.of(spec), attempts=1, usage=Usage(0.0, 20, 5, 16)))
+
+
 def vector_of(text: str) -> tuple[float, ...]:
     raw = [byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()[:DIMENSIONS]]
     length = sum(value * value for value in raw) ** 0.5
@@ -147,6 +173,7 @@ class World:
     clock: WaitingClock
     embedder: ScriptedEmbedder
     readiness: list[Readiness]
+    writer: ScriptedLanguageModel
     models: ScriptedModels
     estimating: Estimating
     cards: list[ModelCard] = field(default_factory=list)
@@ -225,10 +252,12 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     store = SqlStore.open(url, clock)
     blobs = LocalBlobStore(folder / "blobs")
     embedder = ScriptedEmbedder()
+    writer = ScriptedLanguageModel()
     readiness = [Readiness([ModelReadiness(WHISPER.id, CallKind.TRANSCRIBE, True)])]
     cards = [
         ModelCard(WHISPER.id, CallKind.TRANSCRIBE, "openai", 1_700_000_000, "r1", "faster_whisper", "int8"),
         ModelCard(EMBEDDER.id, CallKind.EMBED, "sbert", 1_700_000_000, "r1", "sentence_transformers", "float32", "open"),
+        ModelCard(WRITER.id, CallKind.GENERATE, "scripted", 1_700_000_000, "r1", "vllm", "bf16"),
     ]
 
     async def ready() -> Readiness:
@@ -252,6 +281,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         search=SearchTranscripts(store.search, embedder, clock, 2.0),
         delete_conversation=DeleteConversation(store.jobs, store.results, blobs, store.calls, wait),
         embedder=embedder,
+        language_model=writer,
         estimating=estimating,
         readiness=ready,
         models=models,
@@ -261,7 +291,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     )
     app = build_app(services, limits, lambda: "request-1")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-    return World(app, client, store, blobs, folder, clock, embedder, readiness, models_behind, estimating, cards)
+    return World(app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards)
 
 
 @pytest.fixture

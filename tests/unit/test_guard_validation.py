@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 from contextlib import suppress
 from typing import Any
 
@@ -304,3 +305,15 @@ def test_anything_in_a_stored_row_is_a_value_or_invalid_model_output(rules: Any,
 
 def test_vectors_of_the_samples_pass() -> None:
     assert VectorRules(1, 2).check(vectors()) == ((1.0, 0.0),)
+
+
+def test_holding_an_answer_against_its_schema_fetches_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        elsewhere = f"http://127.0.0.1:{server.getsockname()[1]}/schema"
+        rules = JsonRules({"type": "object", "properties": {"a": {"$ref": elsewhere}}}, 64)
+
+        with pytest.raises(InvalidModelOutput, match="held against"):
+            rules.check(written('{"a": 1}'))
+        with pytest.raises(BlockingIOError):
+            server.accept()
