@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from adapters.model_store import ModelFolder, ModelStore, Progress, default_cache_dir, hub_for
+from adapters.model_store import ModelFolder, ModelStore, Progress
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
 from ports.model_backend import RawOutput, TranscribeRequest
@@ -24,8 +24,7 @@ class ServedModels:
 
 def model_store(progress: Progress | None = None) -> ModelStore:
     """The store over the cache folder of this machine. The hub is asked only where WORDLOOP_ALLOW_HUB is 1."""
-    allowed = os.environ.get("WORDLOOP_ALLOW_HUB") == "1"
-    return ModelStore(default_cache_dir(dict(os.environ)), progress, hub=hub_for(os.environ, allowed))
+    return ModelStore.from_environment(os.environ, progress)
 
 
 def resolve_models(settings: Settings, progress: Progress | None = None) -> ServedModels:

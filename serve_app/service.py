@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from adapters.ray_serve.cluster import (
     free_ports,
     leftovers,
     prepare_environment,
+    same_processes,
+    started_processes,
 )
 from serve_app.errors import StartFailed
 from serve_app.settings import ServeFile, Settings, default_data_dir
@@ -35,7 +37,10 @@ States = Mapping[str, ReplicaState]
 
 @dataclass(frozen=True, slots=True)
 class ServiceFile:
-    """What `DIR/service.json` says of a running service."""
+    """What `DIR/service.json` says of a running service.
+
+    `processes` are those it started, as (pid, start time): some of Ray's hide the mark that the others carry.
+    """
 
     url: str
     dashboard_url: str | None
@@ -43,6 +48,7 @@ class ServiceFile:
     pid: int
     created: float
     mark: str
+    processes: tuple[tuple[int, float], ...] = ()
 
     @classmethod
     def path(cls, data_dir: Path) -> Path:
@@ -96,7 +102,7 @@ class Service:
         if earlier is not None and earlier.alive:
             raise StartFailed(f"a service already runs on {self.data_dir}, at {earlier.url} (process {earlier.pid})")
         if earlier is not None:
-            end_processes(leftovers(earlier.mark))
+            end_processes([*leftovers(earlier.mark), *same_processes(earlier.processes)])
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
         self._files = prepare_environment(self.data_dir, {})
         config = self._read_config()
@@ -147,6 +153,8 @@ class Service:
             if status == "DEPLOY_FAILED":
                 raise StartFailed("; ".join(f"{name}: {state.message}" for name, state in states.items() if state.message))
             if status == "RUNNING" and _answers(f"{self.file.url}/readyz"):
+                self.file = replace(self.file, processes=started_processes())
+                self.file.write(self.data_dir)
                 return
             time.sleep(POLL_S)
         raise StartFailed(f"the models were not ready after {timeout_s:.0f} s")
@@ -170,7 +178,7 @@ def _answers(url: str) -> bool:
 
 def with_light_model(config: ServeFile) -> ServeFile:
     """The same service with the smaller language model: half the quality of phrasing for a third of the memory."""
-    light = config.settings.language_model.model_copy(update={"model": "qwen2.5-coder-0.5b-instruct"})
+    light = config.settings.language_model.model_copy(update={"model": "qwen2.5-coder-0.5b-instruct:int8"})
     return _with(config, language_model=light)
 
 

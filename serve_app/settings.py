@@ -48,7 +48,7 @@ class TranscriberSettings(Strict):
 class LanguageModelSettings(Strict):
     """`context_tokens`: prompt and answer together. `kv_cache_gib`: memory for the cache on CPU, in GiB."""
 
-    model: str = "qwen2.5-coder-1.5b-instruct"
+    model: str = "qwen2.5-coder-1.5b-instruct:int8"
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: str = "bfloat16"
     context_tokens: int = Field(default=4096, ge=512)

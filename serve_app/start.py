@@ -3,8 +3,9 @@
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -39,7 +40,7 @@ def started(
         return with_light_model(chosen) if light else chosen
 
     service = Service(read, data_dir)
-    with _interruptible():
+    with _interruptible() as keep_hold:
         try:
             settings = service.prepare()
             with store_bars() as progress:
@@ -49,6 +50,7 @@ def started(
             with bars() as display:
                 ray = display.add_task("starting Ray and Serve", total=None)
                 service.start(settings, models, host, port)
+                keep_hold()
                 display.update(ray, description="Ray and Serve are up", total=1, completed=1)
                 service.wait_ready(WarmingBars(display).show)
             yield service
@@ -60,17 +62,26 @@ def started(
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end the context like ctrl-c does, so that nothing stays behind."""
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Let SIGTERM end the context like ctrl-c does, so that nothing stays behind.
+
+    Gives a function that takes the signal back: Ray installs a handler of its own when it starts, under which the process dies
+    before it has ended the others.
+    """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: None
         return
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
-        yield
+        yield partial(_take, interrupt)
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _take(handler: Callable[[int, FrameType | None], None]) -> None:
+    signal.signal(signal.SIGTERM, handler)

@@ -72,16 +72,18 @@ def store_bars() -> Iterator[StoreBars]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the farewells of Ray's processes, which write past every logger, off the terminal."""
+    sys.stdout.flush()
     sys.stderr.flush()
-    kept = os.dup(2)
+    kept = {number: os.dup(number) for number in (1, 2)}
     with open(os.devnull, "w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
+        for number in kept:
+            os.dup2(nowhere.fileno(), number)
     try:
         yield
     finally:
-        sys.stderr.flush()
-        os.dup2(kept, 2)
-        os.close(kept)
+        for number, copy in kept.items():
+            os.dup2(copy, number)
+            os.close(copy)
 
 
 class WarmingBars:

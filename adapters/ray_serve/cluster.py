@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,6 +225,22 @@ def end_processes(processes: list[psutil.Process]) -> None:
         with suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(alive, timeout=STOP_GRACE_S)
+
+
+def started_processes() -> tuple[tuple[int, float], ...]:
+    """Return (pid, start time) of every process below this one."""
+    return tuple((process.pid, process.create_time()) for process in _descendants())
+
+
+def same_processes(recorded: Iterable[Sequence[float]]) -> list[psutil.Process]:
+    """Return those of the recorded processes that still run; a pid that was given out again is another process."""
+    found = []
+    for pid, created in recorded:
+        with suppress(psutil.Error):
+            process = psutil.Process(int(pid))
+            if abs(process.create_time() - created) < 1.0:
+                found.append(process)
+    return found
 
 
 def leftovers(mark: str) -> list[psutil.Process]:

@@ -31,6 +31,7 @@ class RunningService:
         self._process: subprocess.Popen[bytes] | None = None
         self.url = ""
         self.mark = ""
+        self.described: dict[str, Any] = {}
 
     def start(self) -> "RunningService":
         """Start and wait until every model is warm."""
@@ -59,16 +60,23 @@ class RunningService:
         self.url, self.mark = described["url"], described["mark"]
         self.described = described
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200
+            ready = httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200
         except httpx.HTTPError:
             return False
+        return ready and bool(described["processes"])
 
     def client(self, timeout: float = 120.0) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
 
     def processes(self) -> list[psutil.Process]:
-        """Every process of this service, told by the mark they inherit."""
+        """Every process of this service, told by the mark they inherit, or by what the service wrote down of them."""
         found = []
+        for pid, created in self.described.get("processes", []):
+            try:
+                if abs(psutil.Process(pid).create_time() - created) < 1.0:
+                    found.append(psutil.Process(pid))
+            except psutil.Error:
+                continue
         for process in psutil.process_iter():
             try:
                 if process.environ().get(MARK) == self.mark:
