@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from application.payloads import AudioPayload
@@ -10,10 +10,11 @@ from application.submit_job import JobTerms, SubmitJob
 from domain.errors import InvalidRequest, TooLarge, WordloopError
 from domain.job import Job, JobKind
 from ports.blob_store import Blob, BlobReferences, BlobStore
+from ports.clock import Clock
 
 
 class Upload(Protocol):
-    """A recording on its way in."""
+    """A recording on its way in. All but its pieces is known once these have ended."""
 
     @abstractmethod
     def pieces(self) -> AsyncIterator[bytes]:
@@ -21,7 +22,11 @@ class Upload(Protocol):
 
     @abstractmethod
     def payload(self, blob: Blob) -> AudioPayload:
-        """Return what the job is to carry; known once `pieces` has ended."""
+        """Return what the job is to carry."""
+
+    @abstractmethod
+    def timeout_s(self) -> float | None:
+        """Return in how many seconds from now the client has no use for the result any more, None when it did not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class AcceptUpload:
     references: BlobReferences
     submit: SubmitJob
     max_bytes: int
+    clock: Clock
 
     async def __call__(self, kind: JobKind, upload: Upload, terms: JobTerms) -> tuple[Job, bool]:
         """Return the job and whether it is new.
@@ -51,12 +57,18 @@ class AcceptUpload:
                 raise InvalidRequest("The recording is empty.")
             blob = await writer.commit()
         try:
-            return await self.submit(kind, upload.payload(blob).plain(), terms)
+            return await self.submit(kind, upload.payload(blob).plain(), self._within(upload.timeout_s(), terms))
         except WordloopError:
             # A refusal, so no job names the bytes. Any other end (a crash, a cancelled request) leaves open whether the job
             # was written: then the bytes stay, and retention removes them if they are orphans.
             await self._discard(terms.tenant, blob)
             raise
+
+    def _within(self, timeout_s: float | None, terms: JobTerms) -> JobTerms:
+        if timeout_s is None:
+            return terms
+        deadline = self.clock.now() + timeout_s
+        return replace(terms, deadline=deadline if terms.deadline is None else min(deadline, terms.deadline))
 
     async def _discard(self, tenant: str, blob: Blob) -> None:
         if not await self.references.blob_in_use(tenant, blob.id):

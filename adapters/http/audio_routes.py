@@ -7,7 +7,7 @@ from adapters.http.bodies import AudioUrlBody
 from adapters.http.documents import form_body, job_responses, problems
 from adapters.http.edge import Edge
 from adapters.http.problems import HttpProblem
-from adapters.http.terms import Preferences, Preferred, Tenant
+from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
 from adapters.http.uploads import AudioForm, FormUpload
 from domain.job import JobKind
 
@@ -18,12 +18,14 @@ def audio_routes(edge: Edge) -> APIRouter:
     """The two upload routes."""
     router = APIRouter(tags=["audio"], responses=job_responses() | problems(*REFUSALS))
 
-    @router.post("/v1/conversations", status_code=202, openapi_extra=form_body(AudioForm, url=True))
+    @router.post("/v1/conversations", status_code=202, openapi_extra=form_body(AudioForm, url=True), dependencies=[TimeoutHeader])
     async def create_conversation(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Turn a recording into a transcript, a recap and searchable vectors."""
         return await _take(edge, JobKind.CONVERSATION, request, tenant, prefer)
 
-    @router.post("/v1/transcriptions", status_code=202, openapi_extra=form_body(AudioForm, url=True))
+    @router.post(
+        "/v1/transcriptions", status_code=202, openapi_extra=form_body(AudioForm, url=True), dependencies=[TimeoutHeader]
+    )
     async def create_transcription(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Turn a recording into a transcript."""
         return await _take(edge, JobKind.TRANSCRIPTION, request, tenant, prefer)

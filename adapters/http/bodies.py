@@ -25,6 +25,14 @@ Seconds = Annotated[float, Field(ge=0, le=LATEST_SECOND, allow_inf_nan=False)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=SEGMENT_CHARACTERS)]
 
 
+Timeout = Annotated[
+    float,
+    Field(
+        gt=0, le=LATEST_SECOND, allow_inf_nan=False, description="Seconds after which the result is of no use; then the job ends"
+    ),
+]
+
+
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,6 +44,7 @@ class AudioUrlBody(Body):
     language: Language | None = None
     vocabulary: Annotated[str, StringConstraints(max_length=1024)] | None = None
     template: Template = "general"
+    timeout: Timeout | None = None
 
 
 class SegmentBody(Body):
@@ -60,6 +69,7 @@ class RecapBody(Body):
     segments: Annotated[tuple[SegmentBody, ...], Field(min_length=1, max_length=MOST_SEGMENTS)] | None = None
     language: Language | None = None
     template: Template = "general"
+    timeout: Timeout | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -80,6 +90,7 @@ class EmbeddingsBody(Body):
     encoding_format: Literal["float", "base64"] = "float"
     user: Annotated[str, StringConstraints(max_length=256)] | None = None
     input_type: InputType = InputType.DOCUMENT
+    timeout: Timeout | None = None
 
 
 class SearchBody(Body):

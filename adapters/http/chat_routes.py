@@ -8,7 +8,7 @@ from adapters.http.chat_bodies import ChatBody, ChatView
 from adapters.http.documents import envelopes
 from adapters.http.edge import Edge
 from adapters.http.problems import HttpProblem
-from adapters.http.terms import Tenant
+from adapters.http.terms import Tenant, TimeoutHeader
 from domain.call import CallKind
 
 REFUSALS = (400, 402, 404, 413, 415, 422, 429, 502, 503, 504)
@@ -18,7 +18,7 @@ def chat_routes(edge: Edge) -> APIRouter:
     """The route of `client.chat.completions.create`."""
     router = APIRouter(tags=["openai"])
 
-    @router.post("/v1/chat/completions", responses=envelopes(*REFUSALS), dependencies=[JsonOnly])
+    @router.post("/v1/chat/completions", responses=envelopes(*REFUSALS), dependencies=[JsonOnly, TimeoutHeader])
     async def complete(body: ChatBody, request: Request, tenant: Tenant) -> ChatView:
         """An answer of the served language model. One that is cut off at its token limit is refused, not handed out (502)."""
         body.refuse_unsupported()

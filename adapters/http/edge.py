@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from adapters.http.problems import HttpProblem, of_job
 from adapters.http.services import HttpLimits, HttpServices
-from adapters.http.terms import Preferences, idempotency_key_of, traceparent_of, wants_storage
+from adapters.http.terms import Preferences, idempotency_key_of, timeout_of, traceparent_of, wants_storage
 from adapters.http.views import JobView
 from application.accept_upload import AcceptUpload
 from application.submit_job import JobTerms, SubmitJob
@@ -35,12 +35,12 @@ class Edge:
     @classmethod
     def of(cls, services: HttpServices, limits: HttpLimits) -> "Edge":
         submit = SubmitJob(services.jobs, limits.queued_jobs, limits.retry_after_s)
-        accept = AcceptUpload(services.blobs, services.references, submit, limits.upload_bytes)
+        accept = AcceptUpload(services.blobs, services.references, submit, limits.upload_bytes, services.clock)
         return cls(services, limits, submit, accept, WaitForJob(services.jobs, services.clock))
 
-    def terms(self, request: Request, tenant: str) -> JobTerms:
-        """The terms of the job that a request asks for."""
-        allowed = self.limits.job_deadline_s
+    def terms(self, request: Request, tenant: str, timeout_s: float | None = None) -> JobTerms:
+        """The terms of the job that a request asks for; the nearest of its timeouts and ours is its deadline."""
+        allowed = nearest(timeout_s, timeout_of(request), self.limits.job_deadline_s)
         return JobTerms(
             tenant=tenant,
             idempotency_key=idempotency_key_of(request),
@@ -50,7 +50,8 @@ class Edge:
         )
 
     def context(self, request: Request, tenant: str, seconds: float | None = None) -> CallContext:
-        """The context of a model call that a request makes itself, within `seconds`."""
+        """The context of a model call that a request makes itself, within `seconds` or the request's own timeout."""
+        seconds = nearest(seconds, timeout_of(request))
         deadline = self.services.clock.now() + seconds if seconds is not None else None
         return CallContext(tenant=tenant, deadline=deadline, store=wants_storage(request), traceparent=traceparent_of(request))
 
@@ -89,6 +90,11 @@ class Edge:
             job = await self.wait(tenant, job.id, min(prefer.wait_s, self.limits.wait_s))
         headers = prefer.applied(self.limits.wait_s) | ({} if new else {"Idempotent-Replayed": "true"})
         return job_answer(job, headers, 200 if job.status.ended else 202)
+
+
+def nearest(*seconds: float | None) -> float | None:
+    """The least of the bounds that are set."""
+    return min((bound for bound in seconds if bound is not None), default=None)
 
 
 def job_answer(job: Job, headers: Mapping[str, str], status: int) -> JSONResponse:

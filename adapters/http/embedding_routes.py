@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse
 
 from adapters.http.bodies import MOST_TEXTS, EmbeddingsBody, JsonOnly
 from adapters.http.documents import Responses, envelopes, job_responses
-from adapters.http.edge import Edge
+from adapters.http.edge import Edge, nearest
 from adapters.http.problems import HttpProblem
-from adapters.http.terms import Preferences, Preferred, Tenant
+from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
 from adapters.http.views import EmbeddingsView, EmbeddingUsage, EmbeddingView
 from application.payloads import EmbeddingPayload
 from application.run_stages import cut
@@ -32,7 +32,7 @@ def embedding_routes(edge: Edge) -> APIRouter:
         "/v1/embeddings",
         responses=made | envelopes(400, 402, 404, 413, 415, 429, 502, 503, 504),
         response_class=Response,
-        dependencies=[JsonOnly],
+        dependencies=[JsonOnly, TimeoutHeader],
     )
     async def create_embeddings(body: EmbeddingsBody, request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Unit-length vectors of texts. Many texts, or `Prefer: respond-async`, go through a job."""
@@ -46,7 +46,7 @@ def embedding_routes(edge: Edge) -> APIRouter:
         if small and not prefer.respond_async:
             return await _at_once(edge, request, tenant, body, texts)
         payload = EmbeddingPayload(texts, body.input_type.value, body.dimensions)
-        job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.terms(request, tenant))
+        job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.terms(request, tenant, body.timeout))
         return await _through_job(edge, tenant, job, new, prefer, body.encoding_format)
 
     @router.get("/v1/embeddings/{embedding_id}", responses=envelopes(404, 503))
@@ -60,7 +60,7 @@ def embedding_routes(edge: Edge) -> APIRouter:
 
 
 async def _at_once(edge: Edge, request: Request, tenant: str, body: EmbeddingsBody, texts: Sequence[str]) -> JSONResponse:
-    context = edge.context(request, tenant, edge.limits.inline_embed_s)
+    context = edge.context(request, tenant, nearest(body.timeout, edge.limits.inline_embed_s))
     answer = await edge.services.embedder.embed(texts, body.input_type, context)
     vectors = [cut(vector, body.dimensions) for vector in answer.value]
     tokens = answer.provenance.usage.input_tokens

@@ -11,7 +11,7 @@ from adapters.http.documents import Responses, envelopes, form_body, job_respons
 from adapters.http.edge import Edge
 from adapters.http.openai_audio import OpenAIAudioForm, TranscriptionView, VerboseView, stream_events
 from adapters.http.problems import HttpProblem, envelope_of, of_domain
-from adapters.http.terms import Preferred, Tenant
+from adapters.http.terms import Preferred, Tenant, TimeoutHeader
 from adapters.http.uploads import FormUpload
 from application.transcript_formats import subrip, web_vtt
 from domain.call import CallKind
@@ -35,6 +35,7 @@ def openai_audio_routes(edge: Edge) -> APIRouter:
         response_class=Response,
         openapi_extra=form_body(OpenAIAudioForm, url=False),
         responses=_answers() | envelopes(*REFUSALS),
+        dependencies=[TimeoutHeader],
     )
     async def transcribe(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """A recording as text. With `Prefer: respond-async` or `wait=N` the job is handed out as on our own routes."""

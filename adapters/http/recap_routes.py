@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from adapters.http.bodies import JsonOnly, RecapBody
 from adapters.http.documents import job_responses, problems
 from adapters.http.edge import Edge
-from adapters.http.terms import Preferred, Tenant
+from adapters.http.terms import Preferred, Tenant, TimeoutHeader
 from application.payloads import RecapPayload, SpokenSegment
 from domain.job import JobKind
 
@@ -15,7 +15,7 @@ def recap_routes(edge: Edge) -> APIRouter:
     router = APIRouter(tags=["recaps"])
     answers = job_responses() | problems(400, 402, 404, 413, 415, 422, 429, 503)
 
-    @router.post("/v1/recaps", status_code=202, responses=answers, dependencies=[JsonOnly])
+    @router.post("/v1/recaps", status_code=202, responses=answers, dependencies=[JsonOnly, TimeoutHeader])
     async def create_recap(body: RecapBody, request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Turn a transcript into a title, a summary, decisions, action items and chapters, every statement cited."""
         await edge.check_template(body.template)
@@ -23,7 +23,7 @@ def recap_routes(edge: Edge) -> APIRouter:
             await edge.services.transcripts.get_transcript(tenant, body.transcript_id)
         segments = tuple(SpokenSegment(s.start, s.end, s.text, s.speaker) for s in body.segments or ())
         payload = RecapPayload(body.transcript_id, segments, body.language, body.template)
-        job, new = await edge.submit(JobKind.RECAP, payload.plain(), edge.terms(request, tenant))
+        job, new = await edge.submit(JobKind.RECAP, payload.plain(), edge.terms(request, tenant, body.timeout))
         return await edge.hand_out(tenant, job, new, prefer)
 
     return router

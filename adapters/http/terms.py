@@ -3,12 +3,13 @@
 import re
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from adapters.http.problems import HttpProblem
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C Trace Context, level 1, section 3.2."""
+SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 LONGEST_KEY = 255
 """Characters of an idempotency key (Stripe's bound)."""
 
@@ -66,6 +67,27 @@ def idempotency_key_of(request: Request) -> str | None:
     if not key or len(key) > LONGEST_KEY or not key.isprintable() or not key.isascii():
         raise HttpProblem("malformed_request", f"Idempotency-Key takes 1 to {LONGEST_KEY} printable ASCII characters.")
     return key
+
+
+def timeout_of(request: Request) -> float | None:
+    """The seconds of `Wordloop-Timeout`, None without one. Raises HttpProblem for one that is no positive number."""
+    value = request.headers.get("wordloop-timeout")
+    if value is None:
+        return None
+    if not SECONDS.fullmatch(value.strip()) or float(value) <= 0:
+        raise HttpProblem("malformed_request", "Wordloop-Timeout takes a positive number of seconds.")
+    return float(value)
+
+
+async def _documented_timeout(
+    wordloop_timeout: Annotated[
+        str | None, Header(description="Seconds from the arrival of the request until its result is of no use any more")
+    ] = None,
+) -> None:
+    """Shows the header in the OpenAPI document; `timeout_of` reads it."""
+
+
+TimeoutHeader = Depends(_documented_timeout)
 
 
 def wants_storage(request: Request) -> bool:

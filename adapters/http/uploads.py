@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
-from adapters.http.bodies import Body, Language, Template
+from adapters.http.bodies import Body, Language, Template, Timeout
 from adapters.http.middleware import announced_length
 from adapters.http.multipart import FilePiece, FormField, MultipartEvents, Part, boundary_of
 from adapters.http.problems import HttpProblem
@@ -38,6 +38,7 @@ class AudioForm(Body):
         Field(validation_alias=AliasChoices("vocabulary", "prompt")),
     ] = None
     template: Template = "general"
+    timeout: Timeout | None = None
 
 
 Form = TypeVar("Form", bound=AudioForm)
@@ -84,6 +85,10 @@ class FormUpload(Upload, Generic[Form]):
             vocabulary=self.form.vocabulary,
             template=self.form.template,
         )
+
+    def timeout_s(self) -> float | None:
+        assert self.form is not None
+        return self.form.timeout
 
     async def _chunks(self) -> AsyncIterator[bytes]:
         stream = self._request.stream()

@@ -4,7 +4,7 @@ import base64
 import struct
 
 import pytest
-from conftest import DIMENSIONS, EMBEDDER, vector_of
+from conftest import DIMENSIONS, EMBEDDER, WRITER, vector_of
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
 from adapters.http.services import HttpLimits
@@ -134,4 +134,4 @@ async def test_openais_client_reads_vectors_and_errors(served):
     assert tokens.value.code == "unsupported_parameter"
     assert tokens.value.param == "input"
     assert unknown.value.code == "model_not_found"
-    assert models == ["whisper-base", EMBEDDER.id]
+    assert models == ["whisper-base", EMBEDDER.id, WRITER.id]
