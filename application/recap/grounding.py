@@ -31,6 +31,9 @@ NEGATIVE: Final = re.compile(
     re.IGNORECASE,
 )
 """Words that can carry a negation of the notes without a `not`."""
+MISATTRIBUTED: Final = "somebody else said it"
+MOSTLY: Final = 0.6
+"""Share of the supported words by which somebody else is the one who said it."""
 CLAUSES: Final = re.compile(r",? (?:and|but|while|whereas|so) (?=[A-ZÀ-Ý]|the )|; ")
 SUBJECT: Final = re.compile(r"^(?:[Tt]he )?(?P<name>[\w'’-]+(?: [A-ZÀ-Ý][\w'’-]+)*)")
 REPORTING_STEMS: Final = frozenset(stem(word) for word in REPORTING)
@@ -63,6 +66,23 @@ def softened(text: str, sources: Sequence[Sentence], settled: frozenset[int]) ->
     for pattern, words in _SOFTER:
         text = pattern.sub(words, text)
     return text
+
+
+def reattributed(text: str, sources: Sequence[Sentence], speakers: frozenset[str]) -> str | None:
+    """Give a sentence that begins with the wrong person to the one whose words it is made of; None when there is none."""
+    subject = SUBJECT.match(text)
+    said = frozenset(content_stems(tokens(text))) & frozenset().union(*(s.stems for s in sources))
+    if not subject or not said or CLAUSES.search(text):
+        return None
+    for speaker in sorted({s.speaker for s in sources if s.speaker}):
+        theirs = said & frozenset().union(*(s.stems for s in sources if s.speaker == speaker))
+        names = sorted((part for name in speakers for part in (name, *name.split())), key=len, reverse=True)
+        wrong = re.match(
+            rf"(?:The )?(?:{'|'.join(map(re.escape, names))})(?: (?:team|expert|specialist|designer))?\b", text, re.IGNORECASE
+        )
+        if wrong and len(theirs) >= MOSTLY * len(said):
+            return speaker + text[wrong.end() :]
+    return None
 
 
 def grounded(
@@ -133,7 +153,7 @@ def _fault(
         return "a negation that was not said, or was"
     absent = [speaker for speaker in named if not any(_is_by(s, {speaker}) for s in sources)]
     if absent or any(_misattributed(clause, claims, sources, speakers) for clause in CLAUSES.split(text)):
-        return "somebody else said it"
+        return MISATTRIBUTED
     return None
 
 

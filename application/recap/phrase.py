@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from application.recap.embed import DEGRADABLE, estimated_tokens, in_step, reason
 from application.recap.injection import addresses_the_model, has_link
 from application.recap.lexicon import LANGUAGE_NAMES
-from application.recap.sentences import Sentence
+from application.recap.sentences import SENTENCE_END, Sentence
 from application.recap.settings import RecapSettings
 from domain.call import CallContext, Provenance
 from domain.errors import InvalidRequest
@@ -19,6 +19,9 @@ MARKUP: Final = re.compile(r"<[/!\w]|\]\(|&\w+;|\{\{")
 """Minutes hold none, so whoever wrote it did not write minutes."""
 CONTEXT_MARGIN: Final = 64
 """Tokens kept free for the chat template and for the error of our token estimate."""
+CLAUSE_END: Final = re.compile(r",? (?:and|but|which|while|with|including|so|as well as|because) |; |: |, ")
+SHORTEST_WORDS: Final = 5
+"""A sentence cut back to its first part keeps at least this many words."""
 LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
 
@@ -118,10 +121,9 @@ class Phrasing:
         except DEGRADABLE as error:
             return Phrased(failure=reason(error, "language_model"))
         title, sentences = answer.value.get("title"), answer.value.get("sentences")
-        texts = [text for text in sentences if isinstance(text, str)] if isinstance(sentences, list | tuple) else []
-        return Phrased(
-            plain(title) if isinstance(title, str) else "", tuple(filter(None, map(plain, texts))), (answer.provenance,)
-        )
+        texts = [plain(text) for text in sentences if isinstance(text, str)] if isinstance(sentences, list | tuple) else []
+        single = tuple(dict.fromkeys(part for text in texts for part in whole_sentences(text)))
+        return Phrased(plain(title) if isinstance(title, str) else "", single, (answer.provenance,))
 
 
 def plain(text: str) -> str:
@@ -130,6 +132,19 @@ def plain(text: str) -> str:
         return ""
     text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff`*_#|]+", " ", text)
     return re.sub(r"\s+", " ", text).strip(" -\"'")
+
+
+def whole_sentences(text: str) -> list[str]:
+    """Cut one string of the model into sentences; one that was cut off goes back to its last clause, or is left out."""
+    found: list[str] = []
+    for part in SENTENCE_END.split(text):
+        sentence = part.strip()
+        if sentence and sentence[-1] not in ".!?。！？…":
+            end = max((match.start() for match in CLAUSE_END.finditer(sentence)), default=0)
+            sentence = sentence[:end].rstrip(" ,;:") + "." if len(sentence[:end].split()) >= SHORTEST_WORDS else ""
+        if sentence and not sentence[0].islower() and sentence[0].isalnum():
+            found.append(sentence)
+    return found
 
 
 def is_sound(text: str) -> bool:

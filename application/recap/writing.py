@@ -1,12 +1,11 @@
 """Turns what was phrased into what may be said: every sentence grounded, replaced by a quote, or dropped."""
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from application.recap.grounding import Grounded, grounded, softened
+from application.recap.grounding import MISATTRIBUTED, Grounded, grounded, reattributed, softened
 from application.recap.merge import (
     Weighed,
     action_of,
@@ -18,7 +17,7 @@ from application.recap.merge import (
     statement_of,
     summary_and_rest,
 )
-from application.recap.phrase import Phrased, is_sound
+from application.recap.phrase import CLAUSE_END, SHORTEST_WORDS, Phrased, is_sound
 from application.recap.plan import Plan
 from application.recap.sentences import Sentence
 from application.recap.settings import RecapSettings
@@ -27,13 +26,10 @@ from application.recap.vectors import Vector
 from domain.call import Provenance
 from domain.recap import ActionItem, Chapter, Recap, Statement
 
-CLAUSE_END: Final = re.compile(r",? (?:and|but|which|while|with|including|so|as well as|because) |; |, ")
 QUOTES: Final = 2
 """Notes that tell a chapter when nothing phrased does."""
 COVERED: Final = 0.6
 """Share of a decision's content words in one summary statement that tells it."""
-SHORTEST_WORDS: Final = 5
-"""A sentence cut back to its supported part keeps at least this many words."""
 
 
 @dataclass(slots=True)
@@ -83,6 +79,9 @@ class Writing:
         first = grounded(text, notes, vector, self.plan.dialogue.vectors, speakers)
         soft = softened(text, first.sources, self.plan.settled)
         if soft != text:
+            first = grounded(soft, notes, vector, self.plan.dialogue.vectors, speakers)
+        if first.fault == MISATTRIBUTED and (renamed := reattributed(soft, first.sources, speakers)):
+            soft = renamed
             first = grounded(soft, notes, vector, self.plan.dialogue.vectors, speakers)
         if first.support >= self.settings.minimum_support:
             return first

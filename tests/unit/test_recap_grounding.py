@@ -2,7 +2,7 @@
 
 import pytest
 
-from application.recap.grounding import grounded, softened
+from application.recap.grounding import grounded, reattributed, softened
 from application.recap.sentences import sentences_of
 from tests.doubles_recap import conversation
 
@@ -87,3 +87,11 @@ def test_a_role_named_in_the_second_half_must_have_said_the_second_half():
     wrong, right = asked.format("nurse"), asked.format("doctor")
     assert grounded(wrong, notes, None, {}, speakers).fault == "somebody else said it"
     assert grounded(right, notes, None, {}, speakers).fault is None
+
+
+def test_words_in_the_wrong_mouth_go_back_to_who_said_them():
+    wrong = "The team member Anna would rent a faster machine from Berlin."
+    assert reattributed(wrong, [NOTES[2]], SPEAKERS) is None
+    right = reattributed("Anna would rent a faster machine from Berlin.", [NOTES[2]], SPEAKERS)
+    assert right == "Chris Moss would rent a faster machine from Berlin."
+    assert check(right).fault is None

@@ -6,7 +6,9 @@ import itertools
 import pytest
 
 import prompts
+from application.recap.embed import estimated_tokens
 from application.recap.make_recap import TEMPLATES, MakeRecap
+from application.recap.phrase import CONTEXT_MARGIN
 from application.recap.settings import RecapSettings
 from domain.call import CallContext
 from domain.errors import (
@@ -196,7 +198,9 @@ def test_the_templates_are_those_of_the_prompt():
 
 
 async def test_a_small_context_gets_fewer_notes_and_a_tiny_one_quotes():
-    small = RuledLanguageModel(context_tokens=560)
+    prompt = prompts.load("phrase_chapter")
+    fixed = prompt.sampling.max_tokens + CONTEXT_MARGIN + sum(estimated_tokens(words) for _, words in prompt.messages)
+    small = RuledLanguageModel(context_tokens=fixed + 60)
     await make(model=small)
     usual = RuledLanguageModel()
     await make(model=usual)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.recap.chapters import chapter_count, chapter_spans
+from application.recap.phrase import whole_sentences
 from application.recap.salience import ranked_sentences
 from application.recap.sentences import MAX_WORDS, sentences_of
 from application.recap.settings import RecapSettings
@@ -144,3 +145,9 @@ def test_word_count_vectors_are_unit_length_and_near_for_shared_words():
     near, far, same = lexical_vectors(["the printer is broken", "roses in the garden", "a broken printer"])
     assert dot(near, near) > 0.999
     assert dot(near, same) > 0.9 > 0.1 > dot(near, far)
+
+
+def test_what_the_model_wrote_is_cut_into_whole_sentences():
+    assert whole_sentences("They rent a printer. Anna will order it.") == ["They rent a printer.", "Anna will order it."]
+    assert whole_sentences("They rent a printer until July, and the repair compa") == ["They rent a printer until July."]
+    assert whole_sentences(", and other options. The rest is op") == []
