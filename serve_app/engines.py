@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from adapters.guard import REMOTE_ENGINE
 from adapters.model_store import ModelFolder, ModelStore, Progress
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
@@ -56,7 +57,7 @@ def local_identity(folder: ModelFolder, engine: str, precision: str) -> ModelIde
 
 def remote_identity(remote: RemoteSettings) -> ModelIdentity:
     """Identity of a model behind an OpenAI-compatible server, as far as the server lets it be known."""
-    return ModelIdentity(remote.model, remote.revision, "openai-compatible", "unknown")
+    return ModelIdentity(remote.model, remote.revision, REMOTE_ENGINE, "unknown")
 
 
 def _version(engine: str) -> str:

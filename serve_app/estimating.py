@@ -17,12 +17,13 @@ from serve_app.settings import EmbedderSettings, LanguageModelSettings, Settings
 
 CPU_PACES: Final[Mapping[CallKind, Pace]] = {
     CallKind.TRANSCRIBE: Pace(audio_second=1.6 / 11),
-    CallKind.GENERATE: Pace(output_token=1 / 3.4, at_once=8),
+    CallKind.GENERATE: Pace(output_token=(2 / 3) / 3.4, at_once=8),
     CallKind.EMBED: Pace(input_token=1 / 7_000),
 }
-"""The bundled models on two cores. Whisper base int8 took 1.6 s for a clip of 11 s; the 1.5B language model writes 3.6 tokens/s
-alone and 26 at eight streams, its prompt included (docs/adr/0007); MiniLM places 532 short sentences of about 13 tokens a second
-(docs/adr/0002). Whatever runs on a GPU has no figure here, so its time is not known."""
+"""The bundled models on two cores. Whisper base int8 took 1.6 s for a clip of 11 s. The 1.5B language model writes 3.6 tokens/s
+alone and 26 at eight streams in bfloat16, its prompt included (docs/adr/0007), and takes two thirds of that time in int8. MiniLM
+places 532 short sentences of about 13 tokens a second (docs/adr/0002). What runs on a GPU has no figure here, so its time is not
+known."""
 ESTIMATES_AT_ONCE: Final = 2
 """Each decodes and detects speech on about one core."""
 RETRY_AFTER_S: Final = 5.0

@@ -3,11 +3,12 @@
 from adapters.guard.guard import CallGuard, build_guard
 from adapters.guard.models import GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber
 from adapters.guard.preview import GuardedPreview
-from adapters.guard.prices import DEFAULT_PRICES, Price, Prices
+from adapters.guard.prices import DEFAULT_PRICES, REMOTE_ENGINE, Price, Prices
 from adapters.guard.settings import GuardSettings
 
 __all__ = [
     "DEFAULT_PRICES",
+    "REMOTE_ENGINE",
     "CallGuard",
     "GuardSettings",
     "GuardedEmbedder",
