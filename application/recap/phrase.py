@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from application.recap.embed import DEGRADABLE, estimated_tokens, in_step, reason
 from application.recap.injection import addresses_the_model, has_link
-from application.recap.lexicon import LANGUAGE_NAMES
+from application.recap.lexicon import LANGUAGE_NAMES, word_set
 from application.recap.sentences import SENTENCE_END, Sentence
 from application.recap.settings import RecapSettings
 from domain.call import CallContext, Provenance
@@ -22,6 +22,9 @@ CONTEXT_MARGIN: Final = 64
 CLAUSE_END: Final = re.compile(r",? (?:and|but|which|while|with|including|so|as well as|because) |; |: |, ")
 SHORTEST_WORDS: Final = 5
 """A sentence cut back to its first part keeps at least this many words."""
+TITLE_LIMIT: Final = 60
+"""Characters from which a title may have been cut by the schemas' maxLength; its last word is not trusted."""
+DANGLING: Final = word_set("and or of the a an to for with in on at by about but und oder et ou y e de")
 LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
 
@@ -123,7 +126,7 @@ class Phrasing:
         title, sentences = answer.value.get("title"), answer.value.get("sentences")
         texts = [plain(text) for text in sentences if isinstance(text, str)] if isinstance(sentences, list | tuple) else []
         single = tuple(dict.fromkeys(part for text in texts for part in whole_sentences(text)))
-        return Phrased(plain(title) if isinstance(title, str) else "", single, (answer.provenance,))
+        return Phrased(tidy_title(title) if isinstance(title, str) else "", single, (answer.provenance,))
 
 
 def plain(text: str) -> str:
@@ -132,6 +135,18 @@ def plain(text: str) -> str:
         return ""
     text = re.sub(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff`*_#|]+", " ", text)
     return re.sub(r"\s+", " ", text).strip(" -\"'")
+
+
+def tidy_title(text: str) -> str:
+    """Return a title without who talked about it, and without the torn end that a length limit leaves."""
+    title = re.sub(r"^(?:the )?(?:group|team|meeting|they|participants)\s+discuss\w*\s+", "", plain(text), flags=re.IGNORECASE)
+    if len(text) >= TITLE_LIMIT and " " in title:
+        title = title.rpartition(" ")[0]
+    while (last := title.rpartition(" ")[2].strip(",;:.").lower()) in DANGLING or title[-1:] in ",;:.":
+        title = title.rstrip(",;:.") if title[-1:] in ",;:." else title[: -len(last)].rstrip()
+        if not title:
+            break
+    return title[:1].upper() + title[1:]
 
 
 def whole_sentences(text: str) -> list[str]:

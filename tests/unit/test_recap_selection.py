@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.recap.chapters import chapter_count, chapter_spans
-from application.recap.phrase import whole_sentences
+from application.recap.phrase import tidy_title, whole_sentences
 from application.recap.salience import ranked_sentences
 from application.recap.sentences import MAX_WORDS, sentences_of
 from application.recap.settings import RecapSettings
@@ -151,3 +151,13 @@ def test_what_the_model_wrote_is_cut_into_whole_sentences():
     assert whole_sentences("They rent a printer. Anna will order it.") == ["They rent a printer.", "Anna will order it."]
     assert whole_sentences("They rent a printer until July, and the repair compa") == ["They rent a printer until July."]
     assert whole_sentences(", and other options. The rest is op") == []
+
+
+def test_a_title_loses_its_torn_end_and_its_talk_about_talking():
+    assert tidy_title("The Group Discusses Waiting Times, Routine Blood Tests, and ") == "Waiting Times, Routine Blood Tests"
+    assert (
+        tidy_title("Opening a second check in desk and adjusting blood tests and wai")
+        == "Opening a second check in desk and adjusting blood tests"
+    )
+    assert tidy_title("Renting a faster printer.") == "Renting a faster printer"
+    assert tidy_title("and") == ""
