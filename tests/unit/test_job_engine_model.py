@@ -18,10 +18,14 @@ from domain.errors import JobCancelled, LeaseLost, QueueFull
 from domain.job import JobKind, JobRequest, JobStatus, Lease, Problem, Progress
 from ports.clock import Clock
 
-EXAMPLES = int(os.environ.get("WORDLOOP_MODEL_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("WORDLOOP_MODEL_EXAMPLES", "100"))
 LEASE_S = 30.0
-MAX_QUEUED, MAX_ATTEMPTS = 4, 3
+MAX_QUEUED, MAX_ATTEMPTS = 4, 2
 OWNERS = st.sampled_from(["a", "b"])
+FRACTIONS = st.sampled_from([0.25, 0.5, 0.75, 1.0])
+ACTIONS = [*["renew", "wait", "progress", "stage_done", "fail"] * 2, "cancel", "complete", "stop_for_a_cancel", "release"]
+"""One rule draws from them: Hypothesis leaves whole rules out of a run, and with a rule per action most runs could not get far
+(measured: 1 takeover in 60 runs, 8 of 18 mutants missed). What lets a job live on stands in twice."""
 QUEUED, RUNNING = JobStatus.QUEUED, JobStatus.IN_PROGRESS
 
 
@@ -91,13 +95,15 @@ class JobEngineModel(RuleBasedStateMachine):
             self.runner.close()
             self.store.close()
 
-    @rule(
-        target=ids,
-        priority=st.integers(0, 1),
-        patience=st.none() | st.integers(1, 90),
-        key=st.none() | st.sampled_from(["k1", "k2"]),
-    )
-    def submit(self, priority: int, patience: int | None, key: str | None) -> object:
+    @rule(target=ids, priority=st.integers(0, 1))
+    def submit(self, priority: int) -> object:
+        return self.submitted(priority, None, None)
+
+    @rule(target=ids, patience=st.sampled_from([1, 20, 45, 90]), key=st.none() | st.sampled_from(["k1", "k2"]))
+    def submit_with_a_deadline_or_a_key(self, patience: int, key: str | None) -> object:
+        return self.submitted(0, patience if key is None else None, key)
+
+    def submitted(self, priority: int, patience: int | None, key: str | None) -> object:
         deadline = None if patience is None else self.clock.seconds + patience
         request = JobRequest(JobKind.RECAP, {}, idempotency_key=key, priority=priority, deadline=deadline)
         waiting = sum(job.status is QUEUED for job in self.jobs.values())
@@ -118,12 +124,20 @@ class JobEngineModel(RuleBasedStateMachine):
             self.keys[key] = job.id
         return job.id
 
-    @rule(seconds=st.sampled_from([0.5, 5.0, 10.0, LEASE_S, 3 * LEASE_S]))
+    @rule(seconds=st.sampled_from([0.5, 5.0, 10.0, 25.0]))
     def time_passes(self, seconds: float) -> None:
         self.clock.seconds += seconds
 
     @rule(target=leases, owner=OWNERS)
     def claim(self, owner: str) -> object:
+        return self.claimed(owner)
+
+    @rule(target=leases, owner=OWNERS)
+    def claim_after_the_leases_ran_out(self, owner: str) -> object:
+        self.clock.seconds += LEASE_S
+        return self.claimed(owner)
+
+    def claimed(self, owner: str) -> object:
         expected = self.claimed_by_the_rules()
         lease = self.runner.run(self.store.jobs.claim(owner, LEASE_S))
         if expected is None:
@@ -173,25 +187,43 @@ class JobEngineModel(RuleBasedStateMachine):
         assert even_if_cancelled or not job.cancel
         return job
 
-    @rule(lease=leases)
+    @rule(lease=leases, actions=st.lists(st.sampled_from(ACTIONS), min_size=2, max_size=5), data=st.data())
+    def a_worker_acts(self, lease: Lease, actions: list[str], data: st.DataObject) -> None:
+        for action in actions:
+            self.act(lease, action, data)
+            self.the_table_says_what_the_model_says()
+
+    def act(self, lease: Lease, action: str, data: st.DataObject) -> None:
+        if action == "progress":
+            self.progress(lease, data.draw(st.lists(FRACTIONS, min_size=2, max_size=2)))
+        elif action == "stage_done":
+            self.stage_done(lease, data.draw(st.sampled_from(["transcript_id", "recap_id"])), data.draw(st.integers(1, 2)))
+        elif action == "fail":
+            self.fail(lease, data.draw(st.sampled_from([0.0, 5.0, 60.0, None])))
+        elif action == "cancel":
+            self.cancelled(lease.job.id)
+        elif action == "wait":
+            self.clock.seconds += 2 / 3 * LEASE_S
+        else:
+            getattr(self, action)(lease)
+
     def renew(self, lease: Lease) -> None:
         if job := self.written(lease, self.store.jobs.renew(lease, LEASE_S)):
             job.lease_until = self.clock.seconds + LEASE_S
 
-    @rule(lease=leases, fraction=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]))
-    def progress(self, lease: Lease, fraction: float) -> None:
-        if (job := self.written(lease, self.store.jobs.progress(lease, Progress(fraction, "working")))) is not None:
-            job.fraction = max(job.fraction, fraction)
+    def progress(self, lease: Lease, fractions: list[float]) -> None:
+        for fraction in fractions:
+            if (job := self.written(lease, self.store.jobs.progress(lease, Progress(fraction, "working")))) is not None:
+                job.fraction = max(job.fraction, fraction)
 
-    @rule(lease=leases, stage=st.sampled_from(["transcript_id", "recap_id"]))
-    def stage_done(self, lease: Lease, stage: str) -> None:
+    def stage_done(self, lease: Lease, stage: str, times: int) -> None:
         made = {stage: f"{stage} of {lease.job.id}"}
-        job = self.written(lease, self.store.jobs.stage_done(lease, made, "stage.completed", {}))
-        if job is not None and stage not in job.result:
-            job.result |= made
-            job.told.append("stage.completed")
+        for _ in range(times):
+            job = self.written(lease, self.store.jobs.stage_done(lease, made, "stage.completed", {}))
+            if job is not None and stage not in job.result:
+                job.result |= made
+                job.told.append("stage.completed")
 
-    @rule(lease=leases)
     def complete(self, lease: Lease) -> None:
         made = {"conversation_id": f"made by fence {lease.fence}"}
         if job := self.written(lease, self.store.jobs.complete(lease, made)):
@@ -199,7 +231,6 @@ class JobEngineModel(RuleBasedStateMachine):
             job.fraction = 1.0
             job.end(JobStatus.COMPLETED)
 
-    @rule(lease=leases, retry=st.none() | st.sampled_from([0.0, 5.0, 60.0]))
     def fail(self, lease: Lease, retry: float | None) -> None:
         job = self.written(lease, self.store.jobs.fail(lease, Problem("model_timeout", "slow"), retry))
         if job is None:
@@ -212,19 +243,21 @@ class JobEngineModel(RuleBasedStateMachine):
             job.status, job.run_after = QUEUED, again_at
             job.told.append("job.retrying")
 
-    @rule(lease=leases)
-    def worker_stops_for_a_cancel(self, lease: Lease) -> None:
+    def stop_for_a_cancel(self, lease: Lease) -> None:
         if job := self.written(lease, self.store.jobs.cancelled(lease), even_if_cancelled=True):
             job.end(JobStatus.CANCELLED)
 
-    @rule(lease=leases)
     def release(self, lease: Lease) -> None:
         if job := self.written(lease, self.store.jobs.release(lease)):
             job.status, job.run_after, job.attempts = QUEUED, self.clock.seconds, job.attempts - 1
             job.told.append("job.released")
 
-    @rule(job_id=ids)
-    def cancel(self, job_id: str) -> None:
+    @rule(job_id=ids, luck=st.integers(0, 3))
+    def cancel(self, job_id: str, luck: int) -> None:
+        if luck == 0:  # else most jobs were cancelled before anybody worked on them
+            self.cancelled(job_id)
+
+    def cancelled(self, job_id: str) -> None:
         self.runner.run(self.store.jobs.cancel("default", job_id))
         job = self.jobs[job_id]
         if job.status is QUEUED:
