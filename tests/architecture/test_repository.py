@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-LONGEST = 330
+LONGEST = 340
 """Lines of a source file that a reader can hold in the head, with a little slack for tables."""
 
 
