@@ -39,6 +39,8 @@ PLEASE: Final = re.compile(
     r"'re going to| are going to)) (?P<task2>(?P<verb2>[\w']+).*)",
     re.IGNORECASE,
 )
+NUMBERED: Final = re.compile(r"^(?:speaker|spk|voice|channel|person|participant|unknown)[\s_-]*\w{0,2}$", re.IGNORECASE)
+"""Labels that a diarizer gives, which name nobody."""
 WHO_WILL: Final = re.compile(
     r"\bwho (?:will|can|could|would|wants to|is going to|takes|does|should)\b|\b(?:any|a) volunteers?\b", re.IGNORECASE
 )
@@ -141,7 +143,7 @@ def _promised(sentence: Sentence, dialogue: Dialogue, hint: float) -> Iterator[I
         elif POINTS_BACK.search(text) and request and verb == _verb(request[1]):
             text, places = _task(request[1]), (request[0].index, sentence.index)
         if len(text.split()) >= 2 and (due or wanted or len(content_stems(tokens(text))) >= 2):
-            yield Item(text, places, score, sentence.speaker or _unnamed_owner(sentence, request, dialogue), due)
+            yield Item(text, places, score, _owner(sentence, request, dialogue), due)
 
 
 def _asked(sentence: Sentence, dialogue: Dialogue) -> Iterator[Item]:
@@ -308,6 +310,13 @@ def _welcomed(sentence: Sentence, dialogue: Dialogue) -> bool:
         if later.turn != sentence.turn or sentence.speaker is None:
             return bool(WELCOME.search(later.clean))
     return False
+
+
+def _owner(sentence: Sentence, request: tuple[Sentence, str] | None, dialogue: Dialogue) -> str | None:
+    """Who promised: the speaker; a name that was called instead of a bare number of a diarizer."""
+    if sentence.speaker and not NUMBERED.match(sentence.speaker):
+        return sentence.speaker
+    return _unnamed_owner(sentence, request, dialogue) or sentence.speaker
 
 
 def _unnamed_owner(sentence: Sentence, request: tuple[Sentence, str] | None, dialogue: Dialogue) -> str | None:

@@ -235,3 +235,18 @@ def test_the_plainest_cues_of_other_languages_are_known(turns, decision, action,
     assert decisions(turns) == [decision]
     assert actions(turns) == [action]
     assert questions(turns) == [question]
+
+
+def test_a_date_may_stand_in_the_request_or_in_the_next_breath():
+    asked = [("A", "Carla, can you send the list by Friday?"), ("B", "Yes, I will send the list.")]
+    assert actions(asked) == [("Send the list.", "B", "Friday")]
+    next_breath = [("B", "I will hire a temporary clerk. The new desk can open on the first of March.")]
+    assert actions(next_breath) == [("Hire a temporary clerk.", "B", "the first of March")]
+    other_matter = [("B", "I will hire a temporary clerk. The fair was on the first of March.")]
+    assert actions(other_matter) == [("Hire a temporary clerk.", "B", None)]
+
+
+def test_a_called_name_is_a_better_owner_than_a_diarizers_number():
+    talk = [("SPEAKER_00", "Carla, can you send the list by Friday?"), ("SPEAKER_01", "Yes, I will send the list.")]
+    assert [owner for _, owner, _ in actions(talk)] == ["Carla"]
+    assert [owner for _, owner, _ in actions([("SPEAKER_01", "I will send the list by Friday.")])] == ["SPEAKER_01"]

@@ -266,3 +266,15 @@ async def test_a_false_sentence_gives_way_to_what_was_said_and_the_recap_says_so
     ]
     assert "unsupported_by_transcript: chapter 1" in recap.degraded
     assert not any("five hundred" in statement.text for statement in statements(recap))
+
+
+async def test_a_sentence_of_mostly_invented_words_is_not_told_even_without_a_plain_contradiction():
+    invented = "The repair company charged for careless technicians installing defective rollers during maintenance hours."
+
+    def script(prompt):
+        said = repeat_the_notes(prompt)
+        return said if prompt.reference.name == "title_recap" else {**said, "sentences": [invented]}
+
+    recap = (await make(model=RuledLanguageModel(script))).recap
+    assert all(statement.text != invented for statement in statements(recap))
+    assert len(recap.degraded) == 2
