@@ -130,7 +130,7 @@ def _unspliced(text: str) -> Iterator[str]:
     """Cut at commas that stand for full stops, so that one sentence makes one claim."""
     start = 0
     for match in COMMA_SPLICE.finditer(text):
-        left, right = text[start : match.start()], text[match.end() :]
+        left, right = text[start : match.start()], text[match.end() : match.end() + MAX_CHARACTERS]
         long_enough = min(len(left.split()), len(right.split())) >= SHORTEST_CLAUSE
         if long_enough and not SUBORDINATE.match(left.strip()):
             yield f"{left},"
@@ -142,8 +142,8 @@ def _bounded(text: str) -> Iterator[str]:
     """Cut what is too long for one vector, at a comma when there is one in reach."""
     text = text.strip()
     while text:
-        limit = MAX_UNSPACED if UNSPACED.search(text) else MAX_CHARACTERS
-        words = list(re.finditer(r"\S+", text))
+        limit = MAX_UNSPACED if UNSPACED.search(text[:MAX_CHARACTERS]) else MAX_CHARACTERS
+        words = list(re.finditer(r"\S+", text[: 4 * MAX_CHARACTERS]))
         if len(words) <= MAX_WORDS and len(text) <= limit:
             yield text
             return
