@@ -57,6 +57,7 @@ NO_DEED: Final = re.compile(
     re.IGNORECASE,
 )
 """After `we will` or `we do not`: duties, opinions and announcements."""
+SUPPOSED: Final = re.compile(r"^(?:if|whether|unless|maybe|perhaps)\b", re.IGNORECASE)
 THEN: Final = re.compile(
     r"^(?:(?:good|great|fine|ok|okay|all right|alright|right|well|and|perfect|yes)[,.]? )*(?:then|so)\b", re.IGNORECASE
 )
@@ -88,7 +89,7 @@ def _evidence(sentence: Sentence, dialogue: Dialogue) -> float:
     """Add up what speaks for a decision in this sentence and around it."""
     text = sentence.clean
     bare = CONCLUDING.sub("", text)
-    if DECIDED.search(text):
+    if DECIDED.search(text) and not SUPPOSED.match(bare):
         return EXPLICIT if len(sentence.stems) >= 2 else 0.0
     score = _base(bare, text)
     if score == 0.0:

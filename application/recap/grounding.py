@@ -42,7 +42,7 @@ SETTLED: Final = re.compile(
 )
 _SOFTER: Final = (
     (re.compile(r"\b(?:have |has )?(?:decided|agreed) to\b(?! \w+ing)"), "discussed whether to"),
-    (re.compile(r"\b(?:have |has )?(?:decided|agreed) (?:on|upon)\b"), "discussed"),
+    (re.compile(r"\b(?:have |has )?(?:decided|agreed|settled) (?:on|upon)\b"), "discussed"),
     (re.compile(r"\b(?:have |has )?(?:decided|concluded|agreed) that\b"), "suggested that"),
     (re.compile(r"\bwas (?:decided|agreed|settled) that\b"), "was suggested that"),
     (re.compile(r"\bwas (?:decided|agreed) to\b"), "was suggested to"),

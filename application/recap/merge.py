@@ -18,7 +18,7 @@ from domain.recap import ActionItem, Statement
 
 REPEATS: Final = 0.72
 """Cosine of MiniLM from which a key point would only repeat a statement (dev meetings)."""
-TITLE_SUPPORT: Final = 0.6
+TITLE_SUPPORT: Final = 0.7
 """Share of a title's content words that the conversation must hold."""
 TITLE_LENGTH: Final = 80
 

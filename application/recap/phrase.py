@@ -20,7 +20,7 @@ MARKUP: Final = re.compile(r"<[/!\w]|\]\(|&\w+;|\{\{")
 CONTEXT_MARGIN: Final = 64
 """Tokens kept free for the chat template and for the error of our token estimate."""
 CLAUSE_END: Final = re.compile(r",? (?:and|but|which|while|with|including|so|as well as|because) |; |: |, ")
-SHORTEST_WORDS: Final = 5
+SHORTEST_WORDS: Final = 7
 """A sentence cut back to its first part keeps at least this many words."""
 TITLE_LIMIT: Final = 60
 """Characters from which a title may have been cut by the schemas' maxLength; its last word is not trusted."""

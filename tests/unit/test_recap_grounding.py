@@ -72,6 +72,7 @@ def test_nothing_is_called_decided_that_nobody_decided():
         softened("They decided to rent a faster machine.", source, frozenset())
         == "They discussed whether to rent a faster machine."
     )
+    assert softened("They settled on a faster machine.", source, frozenset()) == "They discussed a faster machine."
     assert softened("They decided to rent a faster machine.", source, frozenset({2})) == "They decided to rent a faster machine."
 
 

@@ -160,6 +160,7 @@ def test_a_question_that_points_back_brings_what_it_points_to():
         [("A", "If we start at seven, most of them are gone by eight."), ("B", "I agree.")],
         [("A", "I will explain that in a minute."), ("B", "Sure.")],
         [("A", "So there are two problems, the desk and the tests."), ("B", "Right.")],
+        [("A", "If we are going for the faster one, it needs more technology."), ("B", "Okay.")],
         [("A", "We can pay that from the reserve, maybe."), ("B", "Okay.")],
     ],
 )
