@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from application.keep_house import KeepHouse
 from domain.canonical import Json
 from domain.errors import DeadlineExceeded, JobCancelled, LeaseLost, WithRetryAfter, WordloopError
 from domain.job import JobKind, Lease, Problem, Progress
@@ -70,6 +71,7 @@ class WorkOnJobs:
     clock: Clock
     tracer: Tracer
     owner: str
+    house: KeepHouse
     concurrency: int = 4
     lease_s: float = 30.0
     idle_s: float = 0.2
@@ -89,6 +91,10 @@ class WorkOnJobs:
             task = asyncio.create_task(self.work(lease))
             self._running[task] = lease
             task.add_done_callback(self._running.pop)
+
+    async def keep_house(self) -> None:
+        """Do the chores until cancelled, beside the work."""
+        await self.house()
 
     async def stop(self) -> None:
         """Claim nothing more and give back what is held, unharmed."""

@@ -1,12 +1,13 @@
 """Everything real is chosen here: which adapter stands behind which port, for the worker and for the ingress."""
 
+import asyncio
 import os
 import random
 import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from adapters.local_blobs import LocalBlobStore
 from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
+from application.keep_house import KeepHouse
 from application.recap.make_recap import MakeRecap
 from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
@@ -112,6 +114,9 @@ class Composition:
             clock=self.clock,
             tracer=self.exported.tracer,
             owner=self.owner,
+            house=KeepHouse(
+                {"uploads": partial(asyncio.to_thread, self.blobs.sweep), "calls": self.guard.trim_cache}, self.clock
+            ),
             concurrency=worker.concurrency,
             lease_s=worker.lease_s,
         )

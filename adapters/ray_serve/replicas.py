@@ -140,9 +140,11 @@ class ConcurrentModelReplica:
 
 
 class Worker(Protocol):
-    """Something that works until it is told to stop."""
+    """Something that works until it is told to stop, and tidies up beside it."""
 
     async def __call__(self) -> None: ...
+
+    async def keep_house(self) -> None: ...
 
     async def stop(self) -> None: ...
 
@@ -156,11 +158,13 @@ class WorkerReplica:
     async def __init__(self, build: Callable[[dict[str, Any]], Worker], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
         self._worker = build(handles)
         self._loop = asyncio.create_task(self._worker())
+        self._house = asyncio.create_task(self._worker.keep_house())
 
     async def check_health(self) -> None:
         """Serve restarts the replica when its loop has died."""
-        if self._loop.done():
-            raise RuntimeError("the worker's loop has ended") from self._loop.exception()
+        for task in (self._loop, self._house):
+            if task.done():
+                raise RuntimeError("the worker's loop has ended") from task.exception()
 
     async def process_id(self) -> int:
         """The operating system's id of this replica's process, for measurements and fault tests."""
@@ -168,8 +172,9 @@ class WorkerReplica:
 
     async def __del__(self) -> None:
         await self._worker.stop()
-        self._loop.cancel()
-        await asyncio.gather(self._loop, return_exceptions=True)
+        for task in (self._loop, self._house):
+            task.cancel()
+        await asyncio.gather(self._loop, self._house, return_exceptions=True)
 
 
 @serve.ingress()

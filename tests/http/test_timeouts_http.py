@@ -7,6 +7,7 @@ import pytest
 from conftest import LIMITS
 
 from adapters.telemetry import build_telemetry
+from application.keep_house import KeepHouse
 from application.work_on_jobs import JobSession, WorkOnJobs
 from domain.job import JobKind
 from serve_app.clock import SystemClock
@@ -116,7 +117,7 @@ async def test_a_job_whose_deadline_passes_at_work_fails_and_says_so(world):
     lease = replace(lease, job=replace(lease.job, request=soon))
     tracer = build_telemetry(None, service_name="test").tracer
     handlers = {JobKind.CONVERSATION: never_ends}
-    worker = WorkOnJobs(world.store.jobs, world.store.calls, handlers, clock, tracer, "worker")
+    worker = WorkOnJobs(world.store.jobs, world.store.calls, handlers, clock, tracer, "worker", KeepHouse({}, clock))
     await worker.work(lease)
 
     job = (await world.client.get(f"/v1/jobs/{lease.job.id}")).json()
