@@ -46,6 +46,16 @@ An audit of what was really computed, kept outside the cache and the database: t
 """
 
 
+def adopt_logs() -> None:
+    """Send the service's own log lines to Serve's handlers: JSON with request and replica, where the operator looks."""
+    serve_log = logging.getLogger("ray.serve")
+    for name in ("wordloop", "adapters"):
+        own = logging.getLogger(name)
+        own.handlers = list(serve_log.handlers)
+        own.setLevel(serve_log.level or logging.INFO)
+        own.propagate = False
+
+
 class EngineLog:
     """Appends to the file in WORDLOOP_ENGINE_LOG, one write per line, so that lines of many processes stay whole."""
 
@@ -156,6 +166,7 @@ class WorkerReplica:
     """
 
     async def __init__(self, build: Callable[[dict[str, Any]], Worker], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
+        adopt_logs()
         self._worker = build(handles)
         self._loop = asyncio.create_task(self._worker())
         self._house = asyncio.create_task(self._worker.keep_house())
@@ -182,6 +193,7 @@ class IngressReplica:
     """A replica that answers HTTP. `build` gets the handles by name and returns the ASGI application."""
 
     async def __init__(self, build: Callable[[dict[str, Any]], Any], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
+        adopt_logs()
         self._asgi = build(handles)
 
     def __serve_build_asgi_app__(self) -> Any:
