@@ -132,6 +132,7 @@ class PyAvDecoder(AudioDecoder):
                 if process.returncode is None:
                     with contextlib.suppress(ProcessLookupError):
                         os.killpg(process.pid, signal.SIGKILL)
+                await _unread(process)
                 await process.wait()
 
 
@@ -165,6 +166,13 @@ def _opened(source: Path, target: Path) -> Iterator[_Files]:
         partial = Path(name)
         stack.callback(partial.unlink, missing_ok=True)
         yield _Files(reading, writing, partial)
+
+
+async def _unread(process: Process) -> None:
+    """Throw away what a dead child still had to say: asyncio reports no end of a process whose pipe is full and paused."""
+    if process.stdout is not None:
+        while await process.stdout.read(1 << 16):
+            pass
 
 
 async def _first_bytes(stream: asyncio.StreamReader) -> bytes:
