@@ -1,6 +1,5 @@
 """The language model in this process: vLLM's asynchronous engine, continuous batching, schema-guided decoding."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -154,8 +153,3 @@ class VllmEngine:
         guided = StructuredOutputsParams(json=json.dumps(request.schema)) if request.schema else None
         wanted = {name: request.parameters[name] for name in ("max_tokens", "temperature", "top_p", "seed")}
         return SamplingParams(**wanted, output_kind=RequestOutputKind.FINAL_ONLY, structured_outputs=guided)
-
-
-async def wait_closed(engine: VllmEngine) -> None:
-    """Shut the engine down off the event loop: it joins its child processes."""
-    await asyncio.to_thread(engine.shutdown)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from application.keep_house import KeepHouse
 from domain.canonical import Json
-from domain.errors import DeadlineExceeded, JobCancelled, LeaseLost, WithRetryAfter, WordloopError
+from domain.errors import JobCancelled, LeaseLost, WithRetryAfter, WordloopError
 from domain.job import JobKind, Lease, Problem, Progress
 from ports.call_cache import CallCache
 from ports.clock import Clock
@@ -198,9 +198,3 @@ def problem_of(error: WordloopError) -> Problem:
     name = type(error).__name__
     code = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
     return Problem(code, error.detail)
-
-
-def check_deadline(clock: Clock, deadline: float | None) -> None:
-    """Raise DeadlineExceeded when the deadline (Unix seconds) has passed: nothing starts after it."""
-    if deadline is not None and clock.now() >= deadline:
-        raise DeadlineExceeded("the deadline has passed")

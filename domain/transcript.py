@@ -1,9 +1,7 @@
 """Transcripts: words with times, segments with scores, and how much of the speech they cover."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.audio import Span
 from domain.call import Provenance
 
 
@@ -91,7 +89,3 @@ class Transcript:
     @property
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments)
-
-    @property
-    def spans(self) -> Sequence[Span]:
-        return [Span(segment.start, segment.end) for segment in self.segments]

@@ -21,7 +21,7 @@ from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
 from application.keep_house import KeepHouse
 from application.recap.make_recap import MakeRecap
-from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
+from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from application.work_on_jobs import WorkOnJobs
 from domain.job import JobKind
@@ -30,9 +30,6 @@ from ports.transcriber import TranscriptionOptions
 from serve_app.clock import SystemClock
 from serve_app.engines import ServedModels
 from serve_app.settings import RemoteSettings, Settings
-
-TEXTS_PER_EMBEDDING_CALL = 64
-"""Texts of one embedding call: one batch of the replica."""
 
 
 @dataclass
@@ -90,7 +87,7 @@ class Composition:
 
     @cached_property
     def embedder(self) -> GuardedEmbedder:
-        return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_EMBEDDING_CALL)
+        return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_CALL)
 
     def worker(self) -> WorkOnJobs:
         """The job worker of this process, with the plan of every kind of job."""

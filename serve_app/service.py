@@ -24,7 +24,7 @@ from adapters.ray_serve.cluster import (
     started_processes,
 )
 from serve_app.errors import StartFailed
-from serve_app.settings import ServeFile, Settings, default_data_dir
+from serve_app.settings import ServeFile, default_data_dir
 
 APPLICATION = "wordloop"
 POLL_S = 0.25
@@ -177,11 +177,7 @@ def _answers(url: str) -> bool:
 
 
 def with_light_model(config: ServeFile) -> ServeFile:
-    """The same service with the smaller language model: half the quality of phrasing for a third of the memory."""
+    """The same service with the smaller language model."""
     light = config.settings.language_model.model_copy(update={"model": "qwen2.5-coder-0.5b-instruct:int8"})
-    return _with(config, language_model=light)
-
-
-def _with(config: ServeFile, **changes: Any) -> ServeFile:
-    settings: Settings = config.settings.model_copy(update=changes)
+    settings = config.settings.model_copy(update={"language_model": light})
     return config.model_copy(update={"settings": settings})
