@@ -18,7 +18,12 @@ serve *ARGS:
     {{run}} wordloop up {{ARGS}}
 
 # Everything that has to be green before a commit lands: this is what .ci/run calls.
-test: lock lint types layers unit eval serve-tests
+test: servers lock lint types layers unit eval serve-tests
+
+# Put the servers in place that tests start: PostgreSQL, from the distribution's packages.
+servers:
+    @ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
+        || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql)
 
 # The lock file belongs to pyproject.toml.
 lock:

@@ -1,13 +1,16 @@
 """A batch engine in this process as a `ModelBackend`: what evaluations and small tools use in place of replicas."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from domain.call import ModelIdentity
-from domain.errors import ModelTimeout, WordloopError
+from domain.errors import ModelTimeout, ModelUnavailable, WordloopError
 from ports.model_backend import CallMeta, ModelBackend, ModelRequest, RawOutput
+
+log = logging.getLogger(__name__)
 
 
 class Engine(Protocol):
@@ -53,7 +56,14 @@ class InProcessBackend(ModelBackend):
             del self._waiting[: self._batch_size]
             if not batch:
                 continue
-            results = await loop.run_in_executor(self._thread, self._engine.run, [request for request, _ in batch])
+            try:
+                results = await loop.run_in_executor(self._thread, self._engine.run, [request for request, _ in batch])
+            except WordloopError as error:
+                results = [error] * len(batch)
+            except Exception as error:
+                # Whatever a library raises, every caller of the batch hears of it, as from a replica.
+                log.exception("engine failed", extra={"batch_size": len(batch)})
+                results = [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(batch)
             for (_, answer), result in zip(batch, results, strict=True):
                 if answer.done():
                     continue

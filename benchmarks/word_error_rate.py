@@ -21,7 +21,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.batching_transcriber import BatchingTranscriber
 from domain.call import CallContext, ModelIdentity
 from domain.transcript import Segment
 from ports.transcriber import TranscriptionOptions
@@ -128,6 +127,8 @@ def whole_path(model_path: Path) -> Recognise:
     from adapters.pyav_decoder.limits import DecodeLimits
     from adapters.silero_vad import SileroVad
     from application.transcribe_audio import TranscribeAudio
+    from serve_app.engines import WhisperBatches
+    from serve_app.in_process import in_process_transcriber
 
     identity = ModelIdentity(model_path.name, "benchmark", f"faster-whisper-{version('faster-whisper')}", COMPUTE_TYPE)
     engine = FasterWhisperEngine(model_path, "cpu", COMPUTE_TYPE, THREADS, identity)
@@ -144,14 +145,13 @@ def whole_path(model_path: Path) -> Recognise:
         slots = asyncio.Semaphore(FILES_AT_ONCE)
         decoder = PyAvDecoder(DecodeLimits())
         with tempfile.TemporaryDirectory() as folder:
-            async with BatchingTranscriber(engine, BATCH) as transcriber:
-                transcribe = TranscribeAudio(transcriber, SileroVad())
+            transcribe = TranscribeAudio(in_process_transcriber(WhisperBatches(engine), identity, BATCH), SileroVad())
 
-                async def bounded(clip: Clip) -> tuple[Clip, str, float]:
-                    async with slots:
-                        return await one(clip, transcribe, decoder, folder)
+            async def bounded(clip: Clip) -> tuple[Clip, str, float]:
+                async with slots:
+                    return await one(clip, transcribe, decoder, folder)
 
-                return await asyncio.gather(*(bounded(clip) for clip in clips))
+            return await asyncio.gather(*(bounded(clip) for clip in clips))
 
     def recognise(clips: Sequence[Clip]) -> Iterator[tuple[Clip, str, float]]:
         yield from asyncio.run(together(clips))

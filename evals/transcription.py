@@ -6,7 +6,6 @@ Runs the production path (decoder, voice activity detection, windows, guard, gat
 import asyncio
 import json
 import math
-import random
 import tempfile
 import tomllib
 from dataclasses import dataclass
@@ -16,20 +15,16 @@ from typing import Any
 import jiwer
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from adapters.guard import DEFAULT_PRICES, GuardedTranscriber, GuardSettings, build_guard
-from adapters.in_process import InProcessBackend
-from adapters.memory import MemoryCallCache
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from adapters.silero_vad import SileroVad
-from adapters.telemetry import build_telemetry
 from application.transcribe_audio import TranscribeAudio
 from domain.call import CallContext
 from domain.transcript import Transcript
 from ports.transcriber import TranscriptionOptions
-from serve_app.clock import SystemClock
 from serve_app.demo_command import RECORDING
 from serve_app.engines import build_transcriber, local_identity, model_store
+from serve_app.in_process import in_process_transcriber
 from serve_app.settings import TranscriberSettings
 
 THRESHOLDS = Path(__file__).with_name("thresholds.toml")
@@ -74,19 +69,8 @@ async def _scores(settings: TranscriberSettings) -> Scores:
 
 def _transcriber(settings: TranscriberSettings) -> TranscribeAudio:
     identity = local_identity(model_store().ensure(settings.model), "faster-whisper", settings.compute_type)
-    backend = InProcessBackend(build_transcriber(settings, identity), identity, settings.max_batch_size)
-    clock = SystemClock()
-    guard = build_guard(
-        GuardSettings(),
-        cache=MemoryCallCache(clock),
-        ledger=None,
-        prices=DEFAULT_PRICES,
-        clock=clock,
-        telemetry=build_telemetry().telemetry,
-        owner="eval",
-        random=random.Random(0),
-    )
-    return TranscribeAudio(GuardedTranscriber(backend, guard), SileroVad())
+    engine = build_transcriber(settings, identity)
+    return TranscribeAudio(in_process_transcriber(engine, identity, settings.max_batch_size), SileroVad())
 
 
 async def _transcript(transcribe: TranscribeAudio, recording: Path) -> Transcript:

@@ -29,6 +29,7 @@ from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
 from serve_app.clock import SystemClock
 from serve_app.engines import ServedModels
+from serve_app.errors import ConfigurationInvalid
 from serve_app.settings import RemoteSettings, Settings
 
 
@@ -147,8 +148,16 @@ class Composition:
 
 
 def database_url(settings: Settings) -> str:
-    """Where rows live: SQLite in the data folder."""
-    return f"sqlite:///{settings.data_folder / 'wordloop.db'}"
+    """Where rows live: the database named in the environment, else SQLite in the data folder.
+
+    Raises ConfigurationInvalid when the variable that should name it is not set.
+    """
+    variable = settings.database.url_env
+    if variable is None:
+        return f"sqlite:///{settings.data_folder / 'wordloop.db'}"
+    if not (url := os.environ.get(variable)):
+        raise ConfigurationInvalid(f"database.url_env: the environment has no {variable}.")
+    return url
 
 
 def work_dir(data_folder: Path) -> Path:

@@ -100,10 +100,20 @@ class TelemetrySettings(Strict):
     otlp_endpoint: str | None = None
 
 
+class DatabaseSettings(Strict):
+    """`url_env` names the environment variable that holds `postgresql://USER:PASSWORD@HOST/DATABASE`; None keeps rows in SQLite.
+
+    The address carries a password, so it never stands in a file.
+    """
+
+    url_env: str | None = None
+
+
 class Settings(Strict):
     """The arguments of the application. `data_dir` None means WORDLOOP_DATA_DIR or the user's data folder."""
 
     data_dir: Path | None = None
+    database: DatabaseSettings = DatabaseSettings()
     transcriber: TranscriberSettings = TranscriberSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from adapters.sql.calls import SqlCalls
-from adapters.sql.engine import WRITE, Database, connect, in_memory, transact
+from adapters.sql.engine import Database, connect, in_memory, transact, writing
 from adapters.sql.job_table import Admission
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.ledger import SqlLedger
+from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.results import SqlResults
-from adapters.sql.schema import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.search import SqlSearchIndex
 from ports.clock import Clock
 
@@ -32,7 +32,8 @@ class StoreSettings:
 
 
 class SqlStore:
-    """One process's door to the database. Every process opens its own; several may share one file on one machine.
+    """One process's door to the database. Every process opens its own; several may share one SQLite file on one machine, or one
+    PostgreSQL database from anywhere.
 
     `jobs` is JobStore and JobQueue; `calls` CallCache; `results` TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter
     and BlobReferences; `search` SearchIndex; `ledger` BudgetLedger.
@@ -54,7 +55,7 @@ class SqlStore:
 
     @classmethod
     def open(cls, url: str, clock: Clock, settings: StoreSettings | None = None) -> Self:
-        """Open a migrated database: `sqlite:///PATH`, or `sqlite://` for an empty private one in memory.
+        """Open a migrated database: `sqlite:///PATH`, `postgresql://...`, or `sqlite://` for an empty private one in memory.
 
         Raises SchemaMismatch for a database of another version (a file is never migrated here), StorageFailed when it can not
         be opened.
@@ -62,7 +63,7 @@ class SqlStore:
         engine = connect(url)
         try:
             if in_memory(engine):
-                transact(engine.execution_options(**{WRITE: True}), apply_migrations)
+                transact(writing(engine), apply_migrations)
             transact(engine, check_version)
         except BaseException:
             engine.dispose()

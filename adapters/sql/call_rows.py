@@ -3,7 +3,7 @@
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, tuple_, update
 
 from adapters.sql.plain import from_text, unpack, upsert
-from adapters.sql.schema import call_answers, call_flights, call_uses, deleted_conversations
+from adapters.sql.tables import call_answers, call_flights, call_uses, deleted_conversations
 from ports.call_cache import Claimed, Hit, InFlight, Lookup
 
 LAST_USED_STEP_S = 60.0

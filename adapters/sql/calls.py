@@ -5,7 +5,7 @@ from sqlalchemy import Connection, delete, func, select, update
 from adapters.sql import call_rows
 from adapters.sql.engine import Database
 from adapters.sql.plain import pack, to_text
-from adapters.sql.schema import call_answers, call_flights
+from adapters.sql.tables import call_answers, call_flights
 from domain.canonical import Json
 from ports.call_cache import CallCache, Lookup
 from ports.clock import Clock

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from adapters.sql.postgresql import POSTGRESQL, postgresql_engine, until_serialised
 from adapters.sql.sqlite_library import SqliteLibrary, journal_mode_for, sqlite_library
 from domain.errors import InvalidRequest, StorageFailed
 
@@ -30,20 +31,23 @@ JOURNAL = "wordloop_journal"
 
 
 def connect(url: str, library: SqliteLibrary | None = None) -> Engine:
-    """Return an engine for `sqlite:///PATH`, or `sqlite://` for a private store in memory.
+    """Return an engine for `sqlite:///PATH`, `sqlite://` (a private store in memory) or `postgresql://USER@HOST/DATABASE`.
 
-    `library` None takes the newest SQLite there is. Raises StorageFailed when the file lies on a network file system or its
-    journal can not be made safe.
+    `library` None takes the newest SQLite there is. Raises StorageFailed when an SQLite file lies on a network file system or
+    its journal can not be made safe, InvalidRequest for any other database.
     """
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        raise InvalidRequest(f"No store for {parsed.get_backend_name()} databases: this build keeps its data in SQLite.")
-    return _sqlite_engine(parsed, library or sqlite_library())
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        return _sqlite_engine(parsed, library or sqlite_library())
+    if kind == POSTGRESQL:
+        return postgresql_engine(parsed, WRITE)
+    raise InvalidRequest(f"No store for {kind} databases: data is kept in SQLite or PostgreSQL.")
 
 
 def in_memory(engine: Engine) -> bool:
     """Say whether the store lives and dies with this process."""
-    return engine.url.database in (None, "", ":memory:")
+    return engine.dialect.name == "sqlite" and engine.url.database in (None, "", ":memory:")
 
 
 def _sqlite_engine(url: URL, library: SqliteLibrary) -> Engine:
@@ -90,7 +94,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writing = engine.execution_options(**{WRITE: True})
+        self._writing = writing(engine)
         self._journal = engine.get_execution_options().get(JOURNAL)
         self._pid = os.getpid()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="sql-write")
@@ -139,13 +143,28 @@ def _empty_log(engine: Engine) -> None:
         connection.close()
 
 
+def writing(engine: Engine) -> Engine:
+    """Return the engine for transactions that write: SQLite takes its write lock when they begin, PostgreSQL may repeat them."""
+    return engine.execution_options(**{WRITE: True})
+
+
 def transact(engine: Engine, work: Callable[[Connection], Value]) -> Value:
-    """Run `work` in one transaction on the calling thread. Raises StorageFailed for what the database refuses to do just now."""
+    """Run `work` in one transaction on the calling thread. Raises StorageFailed for what the database refuses to do just now.
+
+    `work` may run more than once (PostgreSQL lets one of two transactions that got in each other's way start again), so it
+    does nothing but talk to the database.
+    """
     try:
-        with engine.begin() as connection:
-            return work(connection)
+        if engine.dialect.name == POSTGRESQL:
+            return until_serialised(lambda: _once(engine, work))
+        return _once(engine, work)
     except (IntegrityError, ProgrammingError):
         raise  # a mistake of ours, not a state of the database
     except (DBAPIError, PoolTimeout) as error:
         reason = getattr(error, "orig", None) or type(error).__name__
         raise StorageFailed(f"The database could not do it: {reason}") from error
+
+
+def _once(engine: Engine, work: Callable[[Connection], Value]) -> Value:
+    with engine.begin() as connection:
+        return work(connection)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Double, Select, and_, bindparam, func, literal, not_, or_, select, union_all
 
 from adapters.sql.job_rows import QUEUED, RUNNING, Row, change, end, job_of
-from adapters.sql.schema import jobs
+from adapters.sql.tables import jobs
 from domain.job import JobStatus, Lease, Problem
 
 MOST_ENDED_PER_CLAIM = 100

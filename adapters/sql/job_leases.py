@@ -7,7 +7,7 @@ from sqlalchemy import Connection, literal, select, update
 
 from adapters.sql.job_rows import QUEUED, RUNNING, Row, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text
-from adapters.sql.schema import job_events, jobs
+from adapters.sql.tables import job_events, jobs
 from domain.canonical import Json
 from domain.errors import InvalidRequest, JobCancelled, LeaseLost
 from domain.job import JobStatus, Lease, Problem, Progress

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.plain import from_text, to_text
-from adapters.sql.schema import job_events, jobs
+from adapters.sql.tables import job_events, jobs
 from domain.canonical import Json
 from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
 

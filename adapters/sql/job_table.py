@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select
 
 from adapters.sql.job_rows import QUEUED, RUNNING, append_event, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text, upsert
-from adapters.sql.schema import blob_uses, job_events, jobs
+from adapters.sql.tables import blob_uses, job_events, jobs
 from domain.errors import IdempotencyMismatch, InvalidRequest, NotFound, QueueFull
 from domain.job import Job, JobEvent, JobKind, JobRequest, JobStatus
 

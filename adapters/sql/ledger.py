@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from adapters.sql.engine import Database
 from adapters.sql.plain import upsert
-from adapters.sql.schema import budget_accounts, budget_reservations
+from adapters.sql.tables import budget_accounts, budget_reservations
 from domain.errors import BudgetExceeded
 from ports.call_metering import Amounts, BudgetLedger, Reservation
 from ports.clock import Clock

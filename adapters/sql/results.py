@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Table, delete, select
 from adapters.sql.engine import Database
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
-from adapters.sql.schema import blob_uses, deleted_conversations, embeddings, passages, recaps, transcripts
 from adapters.sql.search_rows import count_up
+from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, passages, recaps, transcripts
 from domain.call import ModelIdentity
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.recap import Recap

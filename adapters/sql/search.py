@@ -13,7 +13,7 @@ from adapters.sql import search_rows
 from adapters.sql.engine import Database
 from adapters.sql.plain import floats_from_bytes
 from adapters.sql.results import refuse_deleted
-from adapters.sql.schema import passages
+from adapters.sql.tables import passages
 from domain.call import ModelIdentity
 from domain.errors import InvalidRequest
 from domain.search import Passage, SearchHit, SearchMode

@@ -7,10 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, text
+from sqlalchemy import Connection, delete, func, insert, select
 
+from adapters.sql import words_postgresql, words_sqlite
 from adapters.sql.plain import floats_to_bytes, upsert
-from adapters.sql.schema import index_versions, passages
+from adapters.sql.postgresql import POSTGRESQL
+from adapters.sql.tables import index_versions, passages
 from domain.call import ModelIdentity
 from domain.canonical import sha256_of
 from domain.errors import InvalidRequest
@@ -43,6 +45,8 @@ def version(connection: Connection, tenant: str) -> int:
 
 def replace_passages(connection: Connection, owner: Ownership, transcript_id: str, new: Sequence[Passage]) -> None:
     """Put `new` in the place of what is indexed of the transcript. Raises InvalidRequest for vectors that can not be compared."""
+    # First of all: who else indexes for the tenant waits here, so that ids are given in the order in which they become visible.
+    count_up(connection, owner.tenant)
     of_transcript = (passages.c.tenant == owner.tenant, passages.c.transcript_id == transcript_id)
     connection.execute(delete(passages).where(*of_transcript))
     rows = [_row(owner, transcript_id, passage) for passage in new]
@@ -53,7 +57,8 @@ def replace_passages(connection: Connection, owner: Ownership, transcript_id: st
             raise InvalidRequest("Vectors of one model have one length.")
     if rows:
         connection.execute(insert(passages), rows)
-    count_up(connection, owner.tenant)
+    if connection.dialect.name == POSTGRESQL:
+        words_postgresql.add(connection, owner.tenant, transcript_id)
 
 
 def _row(owner: Ownership, transcript_id: str, passage: Passage) -> dict[str, Any]:
@@ -67,12 +72,16 @@ def _row(owner: Ownership, transcript_id: str, passage: Passage) -> dict[str, An
         "segment_ids": json.dumps(passage.segment_ids),
         "start": passage.start,
         "end": passage.end,
-        "speaker": passage.speaker,
-        "text": passage.text,
+        "speaker": _storable(passage.speaker) if passage.speaker is not None else None,
+        "text": _storable(passage.text),
         "model": model_key(passage.model) if vector.size else NO_MODEL,
         "dimensions": int(vector.size),
         "vector": floats_to_bytes(passage.vector),
     }
+
+
+def _storable(words: str) -> str:
+    return words.replace("\0", "\ufffd")  # PostgreSQL keeps no NUL in text
 
 
 def words_of(query: str) -> list[str]:
@@ -81,20 +90,13 @@ def words_of(query: str) -> list[str]:
 
 
 def lexical(connection: Connection, tenant: str, query: str, limit: int) -> list[tuple[int, float]]:
-    """Return (passage id, score), best first, by BM25 over the words of the query; any one word is enough for a hit.
-
-    Every word is quoted, so nothing a user writes is query syntax (https://sqlite.org/fts5.html, section 3.1).
-    """
+    """Return (passage id, score), best first, by BM25 over the words of the query; any one word is enough for a hit."""
     words = words_of(query)
     if not words:
         return []
-    statement = text(
-        "SELECT p.id, -bm25(passages_text) AS score FROM passages_text JOIN passages p ON p.id = passages_text.rowid "
-        "WHERE passages_text MATCH :words AND p.tenant = :tenant ORDER BY score DESC, p.id LIMIT :limit"
-    )
-    quoted = " OR ".join(f'"{word}"' for word in words)
-    found = connection.execute(statement, {"words": quoted, "tenant": tenant, "limit": limit})
-    return [(row.id, float(row.score)) for row in found]
+    if connection.dialect.name == POSTGRESQL:
+        return words_postgresql.lexical(connection, tenant, words, limit)
+    return words_sqlite.lexical(connection, tenant, words, limit)
 
 
 def hits(connection: Connection, tenant: str, ranked: Sequence[tuple[int, float]]) -> Sequence[SearchHit]:

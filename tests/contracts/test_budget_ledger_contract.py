@@ -103,16 +103,14 @@ class TestMemoryBudgetLedger(BudgetLedgerContract):
         return MemoryBudgetLedger()
 
 
-class TestSqliteBudgetLedger(BudgetLedgerContract):
+class TestSqlBudgetLedger(BudgetLedgerContract):
     @pytest.fixture
     def clock(self) -> MovableClock:
         return MovableClock()
 
     @pytest.fixture
-    def ledger(self, clock: MovableClock, tmp_path: Path) -> Iterator[BudgetLedger]:
-        url = f"sqlite:///{tmp_path}/ledger.db"
-        SqlStore.migrate(url)
-        store = SqlStore.open(url, clock, StoreSettings(reservation_s=RESERVATION_S))
+    def ledger(self, clock: MovableClock, database_url: str) -> Iterator[BudgetLedger]:
+        store = SqlStore.open(database_url, clock, StoreSettings(reservation_s=RESERVATION_S))
         yield store.ledger
         store.close()
 

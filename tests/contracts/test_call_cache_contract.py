@@ -6,12 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from adapters.memory import MemoryCallCache
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
-from adapters.sql.engine import connect
+from adapters.sql.engine import connect, writing
+from adapters.sql.tables import call_answers
 from ports.call_cache import CallCache, Claimed, Hit, InFlight
 
 SCOPE, KEY = "tenant:t", "k" * 64
@@ -186,12 +187,10 @@ class TestMemoryCallCache(CallCacheContract):
         return MemoryCallCache(clock)
 
 
-class TestSqliteCallCache(CallCacheContract):
+class TestSqlCallCache(CallCacheContract):
     @pytest.fixture
-    def store(self, clock: MovableClock, tmp_path: Path) -> Iterator[SqlStore]:
-        url = f"sqlite:///{tmp_path}/calls.db"
-        SqlStore.migrate(url)
-        store = SqlStore.open(url, clock)
+    def store(self, clock: MovableClock, database_url: str) -> Iterator[SqlStore]:
+        store = SqlStore.open(database_url, clock)
         yield store
         store.close()
 
@@ -211,28 +210,32 @@ class TestSqliteCallCache(CallCacheContract):
         assert not await cache.put("job:1", KEY, "w", claim.fence, ANSWER, None)
         assert await cache.peek("job:1", [KEY]) == set()
 
-    async def test_repeated_hits_write_at_most_once_a_minute(self, store: SqlStore, clock: MovableClock, tmp_path: Path) -> None:
-        await stored(store.calls, conversation="one")
-        watcher = connect(f"sqlite:///{tmp_path}/calls.db").connect()
-        changes = [data_version(watcher)]
-        for advance, conversation in ((1, "one"), (1, None), (1, "two"), (1, "two"), (60, "two"), (1, "two")):
-            await clock.advance(advance)
-            await store.calls.begin(SCOPE, KEY, "w", CLAIM_S, conversation)
-            changes.append(data_version(watcher))
-        written = [before != after for before, after in pairwise(changes)]
-        assert written == [False, False, True, False, True, False]
-        watcher.close()
-
-    async def test_a_damaged_answer_counts_as_a_miss(self, store: SqlStore, tmp_path: Path) -> None:
+    async def test_a_damaged_answer_counts_as_a_miss(self, store: SqlStore, database_url: str) -> None:
         await stored(store.calls)
-        with connect(f"sqlite:///{tmp_path}/calls.db").begin() as vandal:
-            vandal.exec_driver_sql("UPDATE call_answers SET answer = x'7a00ff'")
+        with writing(connect(database_url)).begin() as vandal:
+            vandal.execute(update(call_answers).values(answer=b"z\x00\xff"))
         assert isinstance(await store.calls.begin(SCOPE, KEY, "w", CLAIM_S, None), Claimed)
 
     async def test_size_is_what_the_answers_take(self, cache: CallCache, store: SqlStore) -> None:
         assert await store.calls.size() == 0
         await stored(cache, answer={"text": "x" * 100_000})
         assert 0 < await store.calls.size() < 5000
+
+
+async def test_repeated_hits_write_at_most_once_a_minute(sqlite_url: str) -> None:
+    clock = MovableClock()
+    store = SqlStore.open(sqlite_url, clock)
+    await stored(store.calls, conversation="one")
+    watcher = connect(sqlite_url).connect()
+    changes = [data_version(watcher)]
+    for advance, conversation in ((1, "one"), (1, None), (1, "two"), (1, "two"), (60, "two"), (1, "two")):
+        await clock.advance(advance)
+        await store.calls.begin(SCOPE, KEY, "w", CLAIM_S, conversation)
+        changes.append(data_version(watcher))
+    written = [before != after for before, after in pairwise(changes)]
+    assert written == [False, False, True, False, True, False]
+    watcher.close()
+    store.close()
 
 
 def data_version(watcher: Connection) -> int:

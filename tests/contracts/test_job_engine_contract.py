@@ -432,19 +432,15 @@ class JobEngineContract:
 SETTINGS = StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS)
 
 
-class TestSqliteFileJobs(JobEngineContract):
+class TestSqlJobs(JobEngineContract):
     @pytest.fixture
-    def jobs(self, clock: MovableClock, tmp_path: Path) -> Iterator[JobEngine]:
-        url = f"sqlite:///{tmp_path}/jobs.db"
-        SqlStore.migrate(url)
-        store = SqlStore.open(url, clock, SETTINGS)
+    def jobs(self, clock: MovableClock, database_url: str) -> Iterator[JobEngine]:
+        store = SqlStore.open(database_url, clock, SETTINGS)
         yield store.jobs
         store.close()
 
-    async def test_a_tenant_at_its_cap_lets_others_pass(self, clock: MovableClock, tmp_path: Path) -> None:
-        url = f"sqlite:///{tmp_path}/capped.db"
-        SqlStore.migrate(url)
-        store = SqlStore.open(url, clock, StoreSettings(max_running_per_tenant=2))
+    async def test_a_tenant_at_its_cap_lets_others_pass(self, clock: MovableClock, database_url: str) -> None:
+        store = SqlStore.open(database_url, clock, StoreSettings(max_running_per_tenant=2))
         for tenant in ("flood", "flood", "flood", "quiet"):
             await submitted(store.jobs, tenant=tenant)
         claimed = [await store.jobs.claim("w", LEASE_S) for _ in range(4)]

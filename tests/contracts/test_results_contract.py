@@ -195,25 +195,26 @@ class ResultsContract:
             await store.results.delete_conversation("default", conversation)
 
 
-class TestSqliteResults(ResultsContract):
+class TestSqlResults(ResultsContract):
     @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[SqlStore]:
-        url = f"sqlite:///{tmp_path}/results.db"
-        SqlStore.migrate(url)
-        store = SqlStore.open(url, MovableClock())
+    def store(self, database_url: str) -> Iterator[SqlStore]:
+        store = SqlStore.open(database_url, MovableClock())
         yield store
         store.close()
 
-    async def test_no_byte_of_a_deleted_conversation_is_left_in_the_files(self, store: SqlStore, tmp_path: Path) -> None:
-        canary = "zugvogelklappe"
-        segment = Segment(0, 0.0, 1.0, f"the {canary} opened", None, (), None)
-        transcript = Transcript("transcript_1", "en", 1.0, (segment,), Coverage(1, 1))
-        await store.results.put_transcript(owner(), transcript)
-        passage = Passage("transcript_1", (0,), 0, 1, segment.text, (1.0, 0.0), MODEL)
-        await store.search.index(owner(), "transcript_1", [passage])
-        assert canary.encode() in bytes_of(tmp_path)
-        await store.results.delete_conversation("default", "conversation_1")
-        assert canary.encode() not in bytes_of(tmp_path)
+
+async def test_no_byte_of_a_deleted_conversation_is_left_in_the_files(sqlite_url: str, tmp_path: Path) -> None:
+    store = SqlStore.open(sqlite_url, MovableClock())
+    canary = "zugvogelklappe"
+    segment = Segment(0, 0.0, 1.0, f"the {canary} opened", None, (), None)
+    transcript = Transcript("transcript_1", "en", 1.0, (segment,), Coverage(1, 1))
+    await store.results.put_transcript(owner(), transcript)
+    passage = Passage("transcript_1", (0,), 0, 1, segment.text, (1.0, 0.0), MODEL)
+    await store.search.index(owner(), "transcript_1", [passage])
+    assert canary.encode() in bytes_of(tmp_path)
+    await store.results.delete_conversation("default", "conversation_1")
+    assert canary.encode() not in bytes_of(tmp_path)
+    store.close()
 
 
 def bytes_of(folder: Path) -> bytes:

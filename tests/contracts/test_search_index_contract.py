@@ -168,17 +168,15 @@ class SearchIndexContract:
         assert await self.find(index, query, SearchMode.LEXICAL) == []
 
 
-class TestSqliteSearchIndex(SearchIndexContract):
+class TestSqlSearchIndex(SearchIndexContract):
     @pytest.fixture
-    def index(self, tmp_path: Path) -> Iterator[SearchIndex]:
-        url = f"sqlite:///{tmp_path}/search.db"
-        SqlStore.migrate(url)
-        store = SqlStore.open(url, MovableClock())
+    def index(self, database_url: str) -> Iterator[SearchIndex]:
+        store = SqlStore.open(database_url, MovableClock())
         yield store.search
         store.close()
 
-    async def test_what_another_process_indexed_is_found_at_once(self, index: SearchIndex, tmp_path: Path) -> None:
-        other = SqlStore.open(f"sqlite:///{tmp_path}/search.db", MovableClock())
+    async def test_what_another_process_indexed_is_found_at_once(self, index: SearchIndex, database_url: str) -> None:
+        other = SqlStore.open(database_url, MovableClock())
         await index.index(OWNER, "transcript_1", [passage("first", 0)])
         assert await self.find(index, "", SearchMode.SEMANTIC) == ["first"]
         await other.search.index(OWNER, "transcript_2", [passage("second", 40)])

@@ -19,8 +19,8 @@ PATIENCE_S = 60.0
 class Processes:
     """The processes of one test, on one database and one log."""
 
-    def __init__(self, folder: Path) -> None:
-        self.url = f"sqlite:///{folder}/store.db"
+    def __init__(self, folder: Path, url: str) -> None:
+        self.url = url
         self._log = folder / "log.jsonl"
         self._log.touch()
         self.running: list[subprocess.Popen[bytes]] = []

@@ -20,7 +20,7 @@ from domain.errors import InvalidAudio, TooLarge, UnsupportedAudio
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests/data/audio/bad"
-EVALUATION = Path(os.environ.get("WORDLOOP_DATA", ROOT.parent / "shared/data")) / "bad_audio"
+EVALUATION = Path(os.environ.get("WORDLOOP_EVAL_DATA", ROOT.parent / "shared/data")) / "bad_audio"
 REFUSALS = (InvalidAudio, UnsupportedAudio, TooLarge)
 MAX_SECONDS = 7200.0
 PROMPT_SECONDS = 5.0

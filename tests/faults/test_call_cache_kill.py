@@ -16,9 +16,8 @@ CLAIM_S = 1.0
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    processes = Processes(tmp_path)
-    SqlStore.migrate(processes.url)
+def processes(tmp_path: Path, database_url: str) -> Iterator[Processes]:
+    processes = Processes(tmp_path, database_url)
     yield processes
     processes.stop_all()
 

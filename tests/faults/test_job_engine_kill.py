@@ -30,9 +30,8 @@ TAKEOVER_S = 4.0
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
-    processes = Processes(tmp_path)
-    SqlStore.migrate(processes.url)
+def processes(tmp_path: Path, database_url: str) -> Iterator[Processes]:
+    processes = Processes(tmp_path, database_url)
     yield processes
     processes.stop_all()
 
@@ -122,8 +121,9 @@ async def assert_log_and_table_agree(processes: Processes, store: SqlStore, jobs
             fence = saved.get((job_id, step))
             assert fence is None or job.result[f"{step}_id"] == f"{step}-{fence}"
     assert redone_after_saving(processes.log()) == []
-    with connect(processes.url).connect() as connection:
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    if processes.url.startswith("sqlite"):
+        with connect(processes.url).connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
 
 
 def redone_after_saving(log: list[dict[str, object]]) -> list[tuple[object, object]]:

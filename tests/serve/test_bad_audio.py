@@ -9,8 +9,9 @@ from pathlib import Path
 import httpx
 import jiwer
 import pytest
-from conftest import ROOT, RunningService
 from whisper_normalizer.english import EnglishTextNormalizer
+
+from tests.running_service import ROOT, RunningService
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(900)]
 BUNDLED = ROOT / "tests" / "data" / "audio" / "bad"

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import RECORDING, RunningService, finished, submit
+
+from tests.running_service import RECORDING, RunningService, finished, submit
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(1500)]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import httpx
 import jiwer
 import pytest
-from conftest import RECORDING, RunningService, finished, submit
 from openai import OpenAI
 from whisper_normalizer.english import EnglishTextNormalizer
+
+from tests.running_service import RECORDING, RunningService, finished, submit
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(900)]
 REFERENCE = json.loads(RECORDING.with_suffix(".json").read_text())

@@ -21,7 +21,7 @@ from domain.errors import InvalidAudio, StorageFailed, TooLarge, WordloopError
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests/data/audio/bad"
 SPOKEN = KEPT / "-leading-dash.mp3"
-SPEECH = Path(os.environ.get("WORDLOOP_DATA", ROOT.parent / "shared/data")) / "speech"
+SPEECH = Path(os.environ.get("WORDLOOP_EVAL_DATA", ROOT.parent / "shared/data")) / "speech"
 ORDINARY = ["format-p001.aac", "format-p001.mp4", "format-p001.webm", "jfk.flac", "stereo-2ch.wav", "fleurs-de-000.ogg"]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SchemaMismatch, SqlStore
 from adapters.sql.engine import Database, connect, transact
-from adapters.sql.schema import check_version
+from adapters.sql.migrations import check_version
 from adapters.sql.sqlite_library import (
     NETWORK_FILE_SYSTEMS,
     PERHAPS_SHARED_FILE_SYSTEMS,
@@ -151,8 +151,8 @@ def test_a_store_of_newer_code_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_database_of_another_kind_is_refused_in_words() -> None:
-    with pytest.raises(InvalidRequest, match="postgresql"):
-        connect("postgresql://host/db")
+    with pytest.raises(InvalidRequest, match="mysql"):
+        connect("mysql://host/db")
 
 
 async def test_a_forked_child_may_not_use_its_parents_connections(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from adapters.silero_vad import BLOCK_FRAMES, FRAME_SAMPLES, SileroVad
 from application.transcribe_audio import TranscribeAudio
-from benchmarks.batching_transcriber import BatchingTranscriber
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
 from domain.call import CallContext, ModelIdentity
 from domain.canonical import Json
@@ -27,6 +26,8 @@ from domain.speech import speech_spans
 from domain.transcript import Segment, Transcript
 from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
+from serve_app.engines import WhisperBatches
+from serve_app.in_process import in_process_transcriber
 
 pytestmark = pytest.mark.slow
 
@@ -208,8 +209,8 @@ async def transcribe(engine: FasterWhisperEngine, folder: Path, pcm: bytes) -> T
     async def nobody(_done: int, _total: int, _fresh: object) -> None:
         return None
 
-    async with BatchingTranscriber(engine, 4) as transcriber:
-        return await TranscribeAudio(transcriber, SileroVad())("t", audio, TranscriptionOptions(), CallContext(), nobody)
+    transcriber = in_process_transcriber(WhisperBatches(engine), engine.identity, 4)
+    return await TranscribeAudio(transcriber, SileroVad())("t", audio, TranscriptionOptions(), CallContext(), nobody)
 
 
 async def test_a_long_recording_is_put_together_in_time(engine: FasterWhisperEngine, clips: Clips, tmp_path: Path) -> None:

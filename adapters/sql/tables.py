@@ -1,13 +1,9 @@
-"""The tables, and the one command that brings a database to them."""
-
-from collections.abc import Callable
-from pathlib import Path
+"""The tables, the same on SQLite and PostgreSQL."""
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Connection,
     Double,
     ForeignKey,
     ForeignKeyConstraint,
@@ -18,25 +14,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    insert,
-    inspect,
-    select,
-    text,
-    update,
 )
-from sqlalchemy.engine import make_url
 
-from adapters.sql.engine import WRITE, connect, transact
-from domain.errors import StorageFailed
-
-tables = MetaData()
+metadata = MetaData()
 serial = BigInteger().with_variant(Integer, "sqlite")
 
-schema_version = Table("schema_version", tables, Column("version", Integer, nullable=False))
+schema_version = Table("schema_version", metadata, Column("version", Integer, nullable=False))
 
 jobs = Table(
     "jobs",
-    tables,
+    metadata,
     Column("seq", serial, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
     Column("tenant", Text, nullable=False),
@@ -75,7 +62,7 @@ Index("jobs_by_tenant", jobs.c.tenant, jobs.c.seq)
 
 job_events = Table(
     "job_events",
-    tables,
+    metadata,
     Column("job_seq", serial, ForeignKey(jobs.c.seq, ondelete="CASCADE"), primary_key=True),
     Column("sequence", Integer, primary_key=True),
     Column("fence", Integer, nullable=False),
@@ -86,7 +73,7 @@ job_events = Table(
 
 call_answers = Table(
     "call_answers",
-    tables,
+    metadata,
     Column("scope", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("answer", LargeBinary, nullable=False),
@@ -99,7 +86,7 @@ Index("call_answers_by_use", call_answers.c.last_used)
 
 call_uses = Table(
     "call_uses",
-    tables,
+    metadata,
     Column("scope", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("conversation_id", Text, primary_key=True),
@@ -109,7 +96,7 @@ Index("call_uses_by_conversation", call_uses.c.scope, call_uses.c.conversation_i
 
 call_flights = Table(
     "call_flights",
-    tables,
+    metadata,
     Column("fence", serial, primary_key=True),  # never used twice, so an old holder can not pass for a new one
     Column("scope", Text, nullable=False),
     Column("key", Text, nullable=False),
@@ -121,7 +108,7 @@ call_flights = Table(
 
 deleted_conversations = Table(
     "deleted_conversations",
-    tables,
+    metadata,
     Column("owner", Text, primary_key=True),  # a tenant, or a scope of calls
     Column("conversation_id", Text, primary_key=True),
     Column("deleted_at", Double, nullable=False),
@@ -131,7 +118,7 @@ deleted_conversations = Table(
 def _results(name: str, *columns: Column[bytes] | Column[int]) -> Table:
     table = Table(
         name,
-        tables,
+        metadata,
         Column("tenant", Text, primary_key=True),
         Column("id", Text, primary_key=True),
         Column("conversation_id", Text, nullable=False),
@@ -153,7 +140,7 @@ embeddings = _results(
 
 blob_uses = Table(
     "blob_uses",
-    tables,
+    metadata,
     Column("tenant", Text, primary_key=True),
     Column("blob_id", Text, primary_key=True),
     Column("conversation_id", Text, primary_key=True),
@@ -162,7 +149,7 @@ Index("blob_uses_by_conversation", blob_uses.c.tenant, blob_uses.c.conversation_
 
 passages = Table(
     "passages",
-    tables,
+    metadata,
     Column("id", serial, primary_key=True),
     Column("tenant", Text, nullable=False),
     Column("conversation_id", Text, nullable=False),
@@ -182,12 +169,12 @@ Index("passages_by_conversation", passages.c.tenant, passages.c.conversation_id)
 Index("passages_by_model", passages.c.tenant, passages.c.model, passages.c.id)
 
 index_versions = Table(
-    "index_versions", tables, Column("tenant", Text, primary_key=True), Column("version", Integer, nullable=False)
+    "index_versions", metadata, Column("tenant", Text, primary_key=True), Column("version", Integer, nullable=False)
 )
 
 budget_accounts = Table(
     "budget_accounts",
-    tables,
+    metadata,
     Column("account", Text, primary_key=True),
     Column("audio_seconds", BigInteger, nullable=False),
     Column("tokens", BigInteger, nullable=False),
@@ -196,7 +183,7 @@ budget_accounts = Table(
 
 budget_reservations = Table(
     "budget_reservations",
-    tables,
+    metadata,
     Column("id", Text, primary_key=True),
     Column("account", Text, primary_key=True),
     Column("state", Text, nullable=False),
@@ -206,80 +193,3 @@ budget_reservations = Table(
     Column("money_usd", BigInteger, nullable=False),
 )
 Index("budget_reservations_by_account", budget_reservations.c.account, budget_reservations.c.state)
-
-FULL_TEXT = (
-    """CREATE VIRTUAL TABLE passages_text USING fts5(
-        text, content='passages', content_rowid='id', tokenize="unicode61 remove_diacritics 2")""",
-    """CREATE TRIGGER passages_text_insert AFTER INSERT ON passages BEGIN
-        INSERT INTO passages_text(rowid, text) VALUES (new.id, new.text); END""",
-    """CREATE TRIGGER passages_text_delete AFTER DELETE ON passages BEGIN
-        INSERT INTO passages_text(passages_text, rowid, text) VALUES ('delete', old.id, old.text); END""",
-)
-"""Words of the passages, kept in step by the database itself (https://sqlite.org/fts5.html, external content tables)."""
-
-
-FORGET_WORDS = "INSERT INTO passages_text(passages_text, rank) VALUES ('secure-delete', 1)"
-"""Deleted words leave the full-text index at once (SQLite 3.42 and later); without it they linger until a merge."""
-FIRST_THAT_FORGETS = (3, 42, 0)
-
-
-def _first_tables(connection: Connection) -> None:
-    tables.create_all(connection, checkfirst=True)
-    for statement in FULL_TEXT:
-        connection.execute(text(statement))
-    version = connection.exec_driver_sql("SELECT sqlite_version()").scalar_one()
-    if tuple(map(int, version.split("."))) >= FIRST_THAT_FORGETS:
-        connection.execute(text(FORGET_WORDS))
-
-
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
-"""Steps forward, in order; version N is a database that has run the first N. There is no way back."""
-
-
-class SchemaMismatch(StorageFailed):
-    """The database is of another version than this code: migrate it, or run the code that fits."""
-
-    transient = False
-
-
-def migrate(url: str) -> int:
-    """Bring the database to this code's version and return that. Run once, by a command, before any worker starts.
-
-    Raises SchemaMismatch for a database that newer code has migrated.
-    """
-    database = make_url(url).database
-    if database and database != ":memory:":
-        Path(database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = connect(url)
-    try:
-        return transact(engine.execution_options(**{WRITE: True}), apply_migrations)
-    finally:
-        engine.dispose()
-
-
-def apply_migrations(connection: Connection) -> int:
-    """Run the steps that the database has not had, inside the caller's transaction."""
-    have = version_of(connection)
-    if have > len(MIGRATIONS):
-        raise SchemaMismatch(f"The database has version {have}; this code knows {len(MIGRATIONS)}.")
-    for step in MIGRATIONS[have:]:
-        step(connection)
-    if have == 0:
-        connection.execute(insert(schema_version).values(version=len(MIGRATIONS)))
-    elif have < len(MIGRATIONS):
-        connection.execute(update(schema_version).values(version=len(MIGRATIONS)))
-    return len(MIGRATIONS)
-
-
-def version_of(connection: Connection) -> int:
-    """Return the schema version of the database; 0 for an empty one."""
-    if not inspect(connection).has_table(schema_version.name):
-        return 0
-    return connection.execute(select(schema_version.c.version)).scalar_one_or_none() or 0
-
-
-def check_version(connection: Connection) -> None:
-    """Raises SchemaMismatch unless the database has exactly this code's version."""
-    have = version_of(connection)
-    if have != len(MIGRATIONS):
-        raise SchemaMismatch(f"The database has version {have}; this code needs {len(MIGRATIONS)}: run the migration.")

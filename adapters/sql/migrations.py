@@ -1,0 +1,85 @@
+"""The one command that brings a database to this code's tables."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, insert, inspect, select, update
+from sqlalchemy.engine import make_url
+
+from adapters.sql import words_postgresql, words_sqlite
+from adapters.sql.engine import connect, transact, writing
+from adapters.sql.postgresql import POSTGRESQL
+from adapters.sql.tables import metadata, schema_version
+from domain.errors import StorageFailed
+
+
+def _first_tables(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=True)
+    if connection.dialect.name == POSTGRESQL:
+        words_postgresql.create_index(connection)
+    else:
+        words_sqlite.create_index(connection)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
+"""Steps forward, in order; version N is a database that has run the first N. There is no way back."""
+MIGRATION_LOCK = 0x776F72646C6F6F70
+"""Number of the advisory lock around migrations: "wordloop" in ASCII."""
+
+
+class SchemaMismatch(StorageFailed):
+    """The database is of another version than this code: migrate it, or run the code that fits."""
+
+    transient = False
+
+
+def migrate(url: str) -> int:
+    """Bring the database to this code's version and return that. Run once, by a command, before any worker starts.
+
+    Raises SchemaMismatch for a database that newer code has migrated.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = connect(url)
+    try:
+        return transact(_migrating(engine), apply_migrations)
+    finally:
+        engine.dispose()
+
+
+def _migrating(engine: Engine) -> Engine:
+    if engine.dialect.name != POSTGRESQL:
+        return writing(engine)
+    # Two commands at once: the second waits for the lock, and has to see then what the first has done.
+    return writing(engine).execution_options(isolation_level="READ COMMITTED")
+
+
+def apply_migrations(connection: Connection) -> int:
+    """Run the steps that the database has not had, inside the caller's transaction."""
+    if connection.dialect.name == POSTGRESQL:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
+    have = version_of(connection)
+    if have > len(MIGRATIONS):
+        raise SchemaMismatch(f"The database has version {have}; this code knows {len(MIGRATIONS)}.")
+    for step in MIGRATIONS[have:]:
+        step(connection)
+    if have == 0:
+        connection.execute(insert(schema_version).values(version=len(MIGRATIONS)))
+    elif have < len(MIGRATIONS):
+        connection.execute(update(schema_version).values(version=len(MIGRATIONS)))
+    return len(MIGRATIONS)
+
+
+def version_of(connection: Connection) -> int:
+    """Return the schema version of the database; 0 for an empty one."""
+    if not inspect(connection).has_table(schema_version.name):
+        return 0
+    return connection.execute(select(schema_version.c.version)).scalar_one_or_none() or 0
+
+
+def check_version(connection: Connection) -> None:
+    """Raises SchemaMismatch unless the database has exactly this code's version."""
+    have = version_of(connection)
+    if have != len(MIGRATIONS):
+        raise SchemaMismatch(f"The database has version {have}; this code needs {len(MIGRATIONS)}: run the migration.")

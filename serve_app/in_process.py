@@ -1,0 +1,26 @@
+"""The transcriber port over an engine in this process: what evaluations and benchmarks use in place of replicas."""
+
+import random
+
+from adapters.guard import DEFAULT_PRICES, GuardedTranscriber, GuardSettings, build_guard
+from adapters.in_process import Engine, InProcessBackend
+from adapters.memory import MemoryCallCache
+from adapters.telemetry import build_telemetry
+from domain.call import ModelIdentity
+from serve_app.clock import SystemClock
+
+
+def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedTranscriber:
+    """Return the port behind the production guard: same validation, same batches, a cache that ends with the process."""
+    clock = SystemClock()
+    guard = build_guard(
+        GuardSettings(),
+        cache=MemoryCallCache(clock),
+        ledger=None,
+        prices=DEFAULT_PRICES,
+        clock=clock,
+        telemetry=build_telemetry().telemetry,
+        owner="in-process",
+        random=random.Random(0),  # noqa: S311  # jitter of retries, not secrecy
+    )
+    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), guard)

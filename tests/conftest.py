@@ -1,0 +1,39 @@
+"""What tests of every kind may ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.sql import SqlStore
+from tests.postgresql_server import PostgresqlServer, running_server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server of this session."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A migrated SQLite database in a file of this test."""
+    url = f"sqlite:///{tmp_path}/store.db"
+    SqlStore.migrate(url)
+    return url
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgresqlServer) -> str:
+    """A migrated PostgreSQL database of this test."""
+    url = postgresql.database()
+    SqlStore.migrate(url)
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of each kind in turn: what holds for one store holds for the other."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url

@@ -1,0 +1,143 @@
+"""A real service for the tests: `wordloop up` in a process of its own, real models, loopback, ended by pid."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "tests" / "data" / "serve_config.smollm2.yaml"
+RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"
+START_TIMEOUT_S = 420.0
+MARK = "WORDLOOP_SERVICE_ID"
+
+
+class RunningService:
+    """`wordloop up --port 0` on a folder of its own, with the engine log as the oracle of what was computed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data_dir = folder / "data"
+        self.engine_log = folder / "engine.log"
+        self.output = folder / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = ""
+        self.mark = ""
+        self.described: dict[str, Any] = {}
+
+    def start(self) -> "RunningService":
+        """Start and wait until every model is warm."""
+        environment = os.environ | {"WORDLOOP_ENGINE_LOG": str(self.engine_log), "HF_HUB_OFFLINE": "1"}
+        command = [sys.executable, "-m", "serve_app", "up", "--port", "0", "--config", str(CONFIG)]
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*command, "--data-dir", str(self.data_dir)], cwd=ROOT, env=environment, stdout=output, stderr=output
+            )
+        give_up = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up:
+            if self._process.poll() is not None:
+                raise AssertionError(f"wordloop up ended: {self.output.read_text()[-2000:]}")
+            if self._ready():
+                return self
+            time.sleep(0.5)
+        raise AssertionError(f"not ready: {self.output.read_text()[-2000:]}")
+
+    def _ready(self) -> bool:
+        try:
+            described = json.loads((self.data_dir / "service.json").read_text())
+        except (OSError, ValueError):
+            return False
+        if self._process is None or described["pid"] != self._process.pid:
+            return False
+        self.url, self.mark = described["url"], described["mark"]
+        self.described = described
+        try:
+            ready = httpx.get(f"{self.url}/readyz", timeout=2, trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+        return ready and bool(described["processes"])
+
+    def client(self, timeout: float = 120.0) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=timeout, trust_env=False)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of this service, told by the mark they inherit, or by what the service wrote down of them."""
+        found = []
+        for pid, created in self.described.get("processes", []):
+            try:
+                if abs(psutil.Process(pid).create_time() - created) < 1.0:
+                    found.append(psutil.Process(pid))
+            except psutil.Error:
+                continue
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == self.mark:
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def replica(self, deployment: str) -> psutil.Process:
+        """The process of a deployment's replica."""
+        for process in self.processes():
+            if f"ServeReplica:wordloop:{deployment}" in " ".join(process.cmdline()) or (
+                f"ServeReplica:wordloop:{deployment}" in process.name()
+            ):
+                return process
+        raise AssertionError(f"no replica of {deployment}")
+
+    def kill_everything(self) -> None:
+        """SIGKILL to the main process and to all of Ray, as a power cut would."""
+        for process in self.processes():
+            try:
+                process.send_signal(signal.SIGKILL)
+            except psutil.NoSuchProcess:
+                continue
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+
+    def stop(self) -> None:
+        """Ask it to stop, as an operator does, and make sure that it did."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(90)
+        except subprocess.TimeoutExpired:
+            self.kill_everything()
+            raise
+
+    def engine_calls(self, event: str = "start") -> list[str]:
+        """Content keys of the engine calls so far, in order."""
+        if not self.engine_log.exists():
+            return []
+        lines = (line.split() for line in self.engine_log.read_text().splitlines())
+        return [key for kind, key in lines if kind == event]
+
+
+def submit(client: httpx.Client, recording: Path, route: str = "conversations", **fields: str) -> dict[str, Any]:
+    with recording.open("rb") as file:
+        response = client.post(f"/v1/{route}", files={"file": (recording.name, file)}, data=fields)
+    assert response.status_code in (200, 202), response.text
+    return response.json()
+
+
+def finished(client: httpx.Client, job_id: str, timeout_s: float = 400.0) -> dict[str, Any]:
+    """Follow a job to its end; its fraction must never go back."""
+    give_up = time.monotonic() + timeout_s
+    last = 0.0
+    while time.monotonic() < give_up:
+        job = client.get(f"/v1/jobs/{job_id}").json()
+        assert job["progress"]["fraction"] >= last, "progress went back"
+        last = job["progress"]["fraction"]
+        if job["status"] not in ("queued", "in_progress"):
+            return job
+        time.sleep(0.2)
+    raise AssertionError(f"job did not end: {job}")
