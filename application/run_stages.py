@@ -1,15 +1,17 @@
 """What each kind of job does, top to bottom: the plan of a conversation and its single stages."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload, EmbeddingPayload, RecapPayload
 from application.recap.make_recap import RecapResult
 from application.work_on_jobs import JobSession
 from domain.audio import DecodedAudio
-from domain.call import CallContext
+from domain.call import CallContext, Provenance
+from domain.embedding import Embedding
 from domain.job import Job, JobKind
 from domain.transcript import Segment, Transcript
 from ports.audio_decoder import AudioDecoder
@@ -93,6 +95,7 @@ class TranscribeUpload:
     decoder: AudioDecoder
     transcribe: Transcribe
     transcripts: TranscriptStore
+    known: KnownTranscripts
     work_dir: Path
     max_audio_s: float
     options: TranscriptionOptions
@@ -108,19 +111,26 @@ class TranscribeUpload:
         stored = job.result.get("transcript_id")
         if stored is not None:
             return await self.transcripts.get_transcript(job.request.tenant, stored)
-        transcript = await self._make(session, start, end)
+        payload = AudioPayload.of(job.request.payload)
+        options, context = self._options(payload), context_of(session)
+        known = await self.known.find(payload.blob_id, options, context)
+        made = known or await self._make(session, payload.blob_id, options, context, start, end)
+        transcript = replace(made, id=job.result_id("transcript"))
         await self.transcripts.put_transcript(owner_of(job), transcript)
+        if known is None:
+            await self.known.note(payload.blob_id, options, context, transcript)
         result = {"transcript_id": transcript.id, "conversation_id": conversation_of(job)}
         await session.stage_done(result, "transcript.completed", {"transcript_id": transcript.id})
         return transcript
 
-    async def _make(self, session: JobSession, start: float, end: float) -> Transcript:
+    async def _make(
+        self, session: JobSession, blob_id: str, options: TranscriptionOptions, context: CallContext, start: float, end: float
+    ) -> Transcript:
         job = session.job
-        payload = AudioPayload.of(job.request.payload)
         pcm = self.work_dir / f"{job.id}-{session.lease.fence}.pcm"
         await session.progress(start, "decoding")
         try:
-            async with self.blobs.local_path(job.request.tenant, payload.blob_id) as source:
+            async with self.blobs.local_path(job.request.tenant, blob_id) as source:
                 audio = await self.decoder.decode(source, pcm, self.max_audio_s)
             first = start + (end - start) * DECODED
             await session.progress(first, "transcribing")
@@ -128,9 +138,7 @@ class TranscribeUpload:
             async def on_window(done: int, total: int, _new: Sequence[Segment]) -> None:
                 await session.progress(first + (end - first) * done / max(1, total), "transcribing")
 
-            return await self.transcribe(
-                job.result_id("transcript"), audio, self._options(payload), context_of(session), on_window
-            )
+            return await self.transcribe(job.result_id("transcript"), audio, options, context, on_window)
         finally:
             pcm.unlink(missing_ok=True)
 
@@ -219,15 +227,16 @@ class EmbedTexts:
         job = session.job
         payload = EmbeddingPayload.of(job.request.payload)
         vectors: list[Sequence[float]] = []
-        tokens = 0
+        calls: list[Provenance] = []
         for start in range(0, len(payload.texts), TEXTS_PER_CALL):
             group = payload.texts[start : start + TEXTS_PER_CALL]
             answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(session))
             vectors.extend(cut(vector, payload.dimensions) for vector in answer.value)
-            tokens += answer.provenance.usage.input_tokens
+            calls.append(answer.provenance)
             await session.progress(len(vectors) / len(payload.texts), "embedding")
         embedding_id = job.result_id("embedding")
-        await self.embeddings.put_embedding(owner_of(job), embedding_id, self.embedder.identity, vectors, tokens)
+        embedding = Embedding(self.embedder.identity, vectors, tuple(calls))
+        await self.embeddings.put_embedding(owner_of(job), embedding_id, embedding)
         return {"embedding_id": embedding_id}
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from domain.call import CallContext, ModelIdentity
+from domain.call import CallContext, Provenance
 from domain.errors import BudgetExceeded, DeadlineExceeded, ModelError, ModelRejected, RateLimited, WordloopError
 from domain.search import SearchHit, SearchMode
 from ports.clock import Clock
@@ -15,11 +15,15 @@ _MODEL_AWAY: tuple[type[WordloopError], ...] = (ModelError, RateLimited, BudgetE
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """Hits, best first, and the mode that was really used; `degraded` says why it is not the one asked for."""
+    """Hits, best first, and the mode that was really used; `degraded` says why it is not the one asked for.
+
+    `provenance`: the call that embedded the query, if one did.
+    """
 
     hits: Sequence[SearchHit]
     mode: SearchMode
     degraded: str | None = None
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +41,19 @@ class SearchTranscripts:
         When the embedder does not answer, hybrid falls back to words and says so; semantic raises the error.
         """
         vector: Sequence[float] | None = None
-        model: ModelIdentity | None = None
+        call: Provenance | None = None
         degraded: str | None = None
         if mode is not SearchMode.LEXICAL:
             try:
-                vector, model = await self._embed(query, context)
+                vector, call = await self._embed(query, context)
             except _MODEL_AWAY as error:
                 if mode is SearchMode.SEMANTIC or isinstance(error, ModelRejected):
                     raise
                 mode, degraded = SearchMode.LEXICAL, f"Searched by words only: {error.detail}"
-        hits = await self.index.search(context.tenant, query, vector, model, mode, limit)
-        return SearchAnswer(hits, mode, degraded)
+        hits = await self.index.search(context.tenant, query, vector, call.model if call else None, mode, limit)
+        return SearchAnswer(hits, mode, degraded, call)
 
-    async def _embed(self, query: str, context: CallContext) -> tuple[Sequence[float], ModelIdentity]:
+    async def _embed(self, query: str, context: CallContext) -> tuple[Sequence[float], Provenance]:
         bounded = replace(context, deadline=self.clock.now() + self.embed_s)
         answer = await self.embedder.embed([query], InputType.QUERY, bounded)
-        return answer.value[0], answer.provenance.model
+        return answer.value[0], answer.provenance

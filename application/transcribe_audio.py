@@ -12,11 +12,13 @@ from domain.call import CallContext, Provenance
 from domain.errors import InvalidModelOutput
 from domain.sentences import sentences_of
 from domain.speech import PlannedWindow, SpeechRules, plan_windows, speech_spans
-from domain.transcript import RecognisedWindow, Segment, SuspectSpan, Transcript
+from domain.transcript import REFUSED, RecognisedWindow, Segment, SuspectSpan, Transcript
 from domain.transcript_gates import coverage_of, reason_to_withhold
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import Transcriber, TranscriptionOptions
 
+RECIPE = 1
+"""Version of what decodes, cuts, gates and merges; raise it with every change that can change a transcript."""
 OnWindow = Callable[[int, int, Sequence[Segment]], Awaitable[None]]
 """Told `done`, `total` and the segments that became final, in order of time, after every window."""
 
@@ -36,10 +38,6 @@ class TranscriptionSettings:
     """A window keeps a language other than the recording's only from this probability,"""
     other_language_speech: float = 3.0
     """and with this many seconds of speech: on less, the detector guesses."""
-
-
-REFUSED = "invalid_model_output"
-"""Why speech has no text when the recogniser's answer broke a rule of shape or content."""
 
 
 @dataclass(frozen=True, slots=True)

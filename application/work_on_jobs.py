@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from application.keep_house import KeepHouse
 from domain.canonical import Json
-from domain.errors import JobCancelled, LeaseLost, WithRetryAfter, WordloopError
+from domain.errors import JobCancelled, LeaseLost, StorageFailed, WithRetryAfter, WordloopError
+from domain.failure import places
 from domain.job import JobKind, Lease, Problem, Progress
 from ports.call_cache import CallCache
 from ports.clock import Clock
@@ -18,6 +19,8 @@ log = logging.getLogger("wordloop.worker")
 
 HEARTBEATS_PER_LEASE = 3
 """A lease is renewed at every third of it, so that two missed beats still keep it (reliability notes, rule 6)."""
+STORE_PAUSE_S = 1.0
+"""Seconds before a store that did not answer is asked again."""
 RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
 """Seconds before a job that failed for a passing reason is tried again: doubling from the base, up to the cap."""
@@ -84,7 +87,14 @@ class WorkOnJobs:
             if len(self._running) >= self.concurrency:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                 continue
-            lease = await self.queue.claim(self.owner, self.lease_s)
+            try:
+                lease = await self.queue.claim(self.owner, self.lease_s)
+            except StorageFailed as error:
+                if not error.transient:
+                    raise
+                log.warning("the store does not answer", extra={"detail": error.detail})
+                await self.clock.sleep(STORE_PAUSE_S)
+                continue
             if lease is None:
                 await self.clock.sleep(self.idle_s)
                 continue
@@ -107,7 +117,7 @@ class WorkOnJobs:
             try:
                 await self.queue.release(lease)
             except (LeaseLost, JobCancelled):
-                log.info("job ended while stopping", extra={"job_id": lease.job.id})
+                log.info("job ended while stopping", extra=_of(lease))
 
     async def work(self, lease: Lease) -> None:
         """Work on one claimed job to an end state, or leave it to whoever took it over."""
@@ -116,7 +126,7 @@ class WorkOnJobs:
                 result = await self._traced(lease)
             await self._end(lease, self.queue.complete(lease, result))
         except LeaseLost:
-            log.warning("lease lost", extra={"job_id": lease.job.id})
+            log.warning("lease lost", extra=_of(lease))
         except JobCancelled:
             await self._end(lease, self.queue.cancelled(lease))
         except TimeoutError:
@@ -125,7 +135,7 @@ class WorkOnJobs:
         except WordloopError as error:
             await self._fail(lease, problem_of(error), self._retry_after(error, lease))
         except Exception as error:
-            log.exception("job failed", extra={"job_id": lease.job.id})
+            log.error("job failed", extra=_of(lease) | {"failure": places(error)})
             problem = Problem("internal_error", f"the service failed with {type(error).__name__}")
             await self._fail(lease, problem, self._backoff(lease))
 
@@ -145,13 +155,16 @@ class WorkOnJobs:
         if retry_after_s is None:
             await self._end(lease, self.queue.fail(lease, problem, None))
         else:
-            await self._quietly(self.queue.fail(lease, problem, retry_after_s))
+            await self._quietly(lease, self.queue.fail(lease, problem, retry_after_s))
 
     async def _end(self, lease: Lease, ending: Awaitable[None]) -> None:
         """End the job; what a no-store job had cached ends with it."""
-        await self._quietly(ending)
-        if not lease.job.request.store:
-            await self.calls.forget_scope(f"job:{lease.job.id}")
+        await self._quietly(lease, ending)
+        job = lease.job
+        took = round(self.clock.now() - job.created_at, 3)
+        log.info("job worked on", extra=_of(lease) | {"kind": job.request.kind.value, "since_submitted_s": took})
+        if not job.request.store:
+            await self.calls.forget_scope(f"job:{job.id}")
 
     async def _with_heartbeat(self, session: JobSession) -> Mapping[str, str]:
         handler = asyncio.ensure_future(self.handlers[session.job.request.kind](session))
@@ -167,10 +180,16 @@ class WorkOnJobs:
             await asyncio.gather(handler, beat, return_exceptions=True)
 
     async def _heartbeat(self, session: JobSession) -> None:
-        """Renew until the lease is lost or a cancel was asked for; either raises."""
+        """Renew until the lease is lost or a cancel was asked for; either raises.
+
+        A store that is away is asked again; if the lease ran out meanwhile, the fence refuses what comes after.
+        """
         while True:
             await self.clock.sleep(self.lease_s / HEARTBEATS_PER_LEASE)
-            session.lease = await self.queue.renew(session.lease, self.lease_s)
+            try:
+                session.lease = await self.queue.renew(session.lease, self.lease_s)
+            except StorageFailed:
+                log.warning("lease could not be renewed", extra=_of(session.lease))
 
     def _left(self, lease: Lease) -> float | None:
         deadline = lease.job.request.deadline
@@ -185,12 +204,21 @@ class WorkOnJobs:
         named = error.retry_after_s if isinstance(error, WithRetryAfter) else None
         return max(named or 0.0, self._backoff(lease))
 
-    async def _quietly(self, ending: Awaitable[None]) -> None:
-        """End the job unless it has been taken over or ended meanwhile."""
+    async def _quietly(self, lease: Lease, ending: Awaitable[None]) -> None:
+        """End the job unless it has been taken over or ended meanwhile; when the store is away, its lease runs out instead."""
         try:
             await ending
         except (LeaseLost, JobCancelled):
-            log.info("job had ended or moved on")
+            log.info("job had ended or moved on", extra=_of(lease))
+        except StorageFailed as error:
+            log.warning("job could not be ended", extra=_of(lease) | {"detail": error.detail})
+
+
+def _of(lease: Lease) -> dict[str, str | int]:
+    """What every log line about a job carries; the trace is the one that its client began."""
+    trace = lease.job.request.traceparent
+    about: dict[str, str | int] = {"job_id": lease.job.id, "attempt": lease.job.attempts}
+    return about | ({"trace_id": trace.split("-")[1]} if trace else {})
 
 
 def problem_of(error: WordloopError) -> Problem:

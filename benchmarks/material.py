@@ -33,8 +33,9 @@ def long_recording() -> Path:
 def ten_minute_meeting(name: str = "product-ES2009a.json") -> list[dict[str, Any]]:
     """The first ten minutes of a real meeting as segments with speakers, the body of `POST /v1/recaps`."""
     turns = json.loads((data_folder() / "meetings" / name).read_text())["turns"]
-    return [
+    segments = [
         {"start": turn["start_s"], "end": turn["end_s"], "speaker": turn["speaker"], "text": turn["text"]}
         for turn in turns
         if turn["text"].strip() and turn["start_s"] is not None and turn["end_s"] is not None and turn["end_s"] <= MEETING_S
     ]
+    return sorted(segments, key=lambda segment: segment["start"])

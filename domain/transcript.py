@@ -51,6 +51,10 @@ class RecognisedWindow:
     segments: tuple[Segment, ...]
 
 
+REFUSED = "invalid_model_output"
+"""Why speech has no text when the recogniser's answer broke a rule of shape or content."""
+
+
 @dataclass(frozen=True, slots=True)
 class SuspectSpan:
     """Speech that got no text, or text that was withheld: where, and the reason as a short code."""
@@ -89,3 +93,8 @@ class Transcript:
     @property
     def text(self) -> str:
         return " ".join(segment.text for segment in self.segments)
+
+    @property
+    def refused(self) -> bool:
+        """Whether speech has no text because an answer of the recogniser broke a rule."""
+        return any(span.reason == REFUSED for span in self.coverage.suspects)

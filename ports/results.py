@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.call import ModelIdentity
+from domain.embedding import Embedding
 from domain.recap import Recap
 from domain.search import Passage, SearchHit, SearchMode
 from domain.transcript import Transcript
@@ -45,13 +46,12 @@ class EmbeddingStore(Protocol):
     """Keeps the vectors of embedding jobs. Writing an id again replaces it."""
 
     @abstractmethod
-    async def put_embedding(
-        self, owner: Ownership, embedding_id: str, model: ModelIdentity, vectors: Sequence[Sequence[float]], tokens: int
-    ) -> None: ...
+    async def put_embedding(self, owner: Ownership, embedding_id: str, embedding: Embedding) -> None:
+        """Raises InvalidRequest for vectors of unlike length."""
 
     @abstractmethod
-    async def get_embedding(self, tenant: str, embedding_id: str) -> tuple[ModelIdentity, list[list[float]], int]:
-        """Return model, vectors and prompt tokens. Raises NotFound."""
+    async def get_embedding(self, tenant: str, embedding_id: str) -> Embedding:
+        """Return it with its vectors as 32-bit floats. Raises NotFound."""
 
 
 class SearchIndex(Protocol):

@@ -85,7 +85,7 @@ def bench(
     name: Annotated[str | None, typer.Argument(help="A benchmark (default: list them).")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
 ) -> None:
-    """Measure: time to recap, readiness, health under load, repeat requests, memory.
+    """Measure: time to recap, readiness, health under load, repeat requests, memory, the call guard.
 
     Example: wordloop bench health-under-load --json figures.json
     """

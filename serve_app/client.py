@@ -78,8 +78,9 @@ class Client:
             return response.json() if parse else None
         try:
             problem = response.json()
-            words = problem.get("detail") or problem.get("title") or response.text
-        except (json.JSONDecodeError, AttributeError):
+            found = [f"{error['location']}: {error['message']}" for error in problem.get("errors") or ()]
+            words = "; ".join(found) or problem.get("detail") or problem.get("title") or response.text
+        except (json.JSONDecodeError, AttributeError, KeyError, TypeError):
             words = response.text[:200] or response.reason_phrase
         raise RequestFailed(f"{response.status_code}: {words}")
 

@@ -6,7 +6,7 @@ import random
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
 from application.keep_house import KeepHouse
+from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
 from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
-from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
+from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionSettings
 from application.work_on_jobs import WorkOnJobs
+from domain.canonical import Json
 from domain.job import JobKind
 from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
@@ -130,10 +132,15 @@ class Composition:
             decoder=PyAvDecoder(DecodeLimits()),
             transcribe=TranscribeAudio(self.transcriber, SileroVad(), transcription),
             transcripts=self.store.results,
+            known=KnownTranscripts(self.store.calls, self.store.results, self._recipe(transcription), self.owner),
             work_dir=work_dir(self.settings.data_folder),
             max_audio_s=self.settings.limits.max_audio_s,
             options=TranscriptionOptions(),
         )
+
+    def _recipe(self, transcription: TranscriptionSettings) -> dict[str, Json]:
+        """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
+        return {"model": asdict(self.models.transcriber), "rules": asdict(transcription), "code": RECIPE}
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)

@@ -68,6 +68,7 @@ def build_ingress(composition: Composition) -> Any:
             clock=composition.clock,
             templates=frozenset(TEMPLATES),
             model_aliases=_aliases(composition),
+            budget_left=composition.guard.budget_left,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

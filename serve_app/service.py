@@ -20,6 +20,7 @@ from adapters.ray_serve.cluster import (
     free_ports,
     leftovers,
     prepare_environment,
+    remember_logs,
     same_processes,
     started_processes,
 )
@@ -39,7 +40,8 @@ States = Mapping[str, ReplicaState]
 class ServiceFile:
     """What `DIR/service.json` says of a running service.
 
-    `processes` are those it started, as (pid, start time): some of Ray's hide the mark that the others carry.
+    `metrics_url` answers Prometheus; `log_dir` holds the logs of every process, those of Serve in `serve/`. `processes` are
+    those it started, as (pid, start time): some of Ray's hide the mark that the others carry.
     """
 
     url: str
@@ -48,6 +50,8 @@ class ServiceFile:
     pid: int
     created: float
     mark: str
+    metrics_url: str | None = None
+    log_dir: str | None = None
     processes: tuple[tuple[int, float], ...] = ()
 
     @classmethod
@@ -104,6 +108,8 @@ class Service:
         if earlier is not None:
             end_processes([*leftovers(earlier.mark), *same_processes(earlier.processes)])
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
+            if earlier.log_dir is not None:
+                remember_logs(self.data_dir, Path(earlier.log_dir))
         self._files = prepare_environment(self.data_dir, {})
         config = self._read_config()
         os.environ.update(config.environment)
@@ -138,6 +144,8 @@ class Service:
             pid=process.pid,
             created=process.create_time(),
             mark=os.environ[SERVICE_MARK],
+            metrics_url=self._cluster.metrics_url,
+            log_dir=self._cluster.log_dir,
         )
         self.file.write(self.data_dir)
         return self.file

@@ -16,6 +16,7 @@ def run_up(*, host: str | None, port: int | None, data_dir: Path | None, config:
             if service.file.dashboard_url:
                 output.print(f"Ray dashboard at {service.file.dashboard_url}")
                 output.print(f"  to log in, paste the token in {service.file.dashboard_token_file}")
+            output.print(f"Metrics for Prometheus at {service.file.metrics_url}; logs in {service.file.log_dir}/serve")
             output.print(f"Address and process are in {service.data_dir / 'service.json'}; ctrl-c stops everything.")
             while True:
                 time.sleep(3600)

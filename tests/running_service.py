@@ -11,18 +11,22 @@ from typing import Any
 
 import httpx
 import psutil
+import yaml
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "tests" / "data" / "serve_config.smollm2.yaml"
 RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"
 START_TIMEOUT_S = 420.0
+DATABASE = "WORDLOOP_TEST_DATABASE"
 MARK = "WORDLOOP_SERVICE_ID"
 
 
 class RunningService:
     """`wordloop up --port 0` on a folder of its own, with the engine log as the oracle of what was computed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, otlp_endpoint: str | None = None, database_url: str | None = None) -> None:
+        self.config = _config(folder, otlp_endpoint, database_url)
+        self._environment = {} if database_url is None else {DATABASE: database_url}
         self.data_dir = folder / "data"
         self.engine_log = folder / "engine.log"
         self.output = folder / "up.log"
@@ -33,8 +37,8 @@ class RunningService:
 
     def start(self) -> "RunningService":
         """Start and wait until every model is warm."""
-        environment = os.environ | {"WORDLOOP_ENGINE_LOG": str(self.engine_log), "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-m", "serve_app", "up", "--port", "0", "--config", str(CONFIG)]
+        environment = os.environ | self._environment | {"WORDLOOP_ENGINE_LOG": str(self.engine_log), "HF_HUB_OFFLINE": "1"}
+        command = [sys.executable, "-m", "serve_app", "up", "--port", "0", "--config", str(self.config)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "--data-dir", str(self.data_dir)], cwd=ROOT, env=environment, stdout=output, stderr=output
@@ -120,6 +124,17 @@ class RunningService:
             return []
         lines = (line.split() for line in self.engine_log.read_text().splitlines())
         return [key for kind, key in lines if kind == event]
+
+
+def _config(folder: Path, otlp_endpoint: str | None, database_url: str | None) -> Path:
+    """The configuration of the tests, with a collector and a database where they are given."""
+    config = yaml.safe_load(CONFIG.read_text())
+    arguments = config["applications"][0]["args"]
+    arguments["telemetry"] = {"otlp_endpoint": otlp_endpoint}
+    arguments["database"] = {"url_env": DATABASE if database_url is not None else None}
+    path = folder / "serve_config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 def submit(client: httpx.Client, recording: Path, route: str = "conversations", **fields: str) -> dict[str, Any]:

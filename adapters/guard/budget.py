@@ -48,6 +48,8 @@ class Budget:
     async def left(self, tenant: str) -> Amounts:
         """Return what the tenant may still use in this period; infinite where it has no limit."""
         account, limits = self._tenant_account(tenant)
+        if limits == Limits():
+            return amounts_of(limits)
         return await self._ledger.left(account, amounts_of(limits))
 
     async def _reserve(self, accounts: dict[str, Amounts], amounts: Amounts) -> Reservation:

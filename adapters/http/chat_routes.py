@@ -1,6 +1,6 @@
 """OpenAI's chat route over the guarded language model: cache, budget, breaker and validation hold here as everywhere."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from adapters.http.answer_schema import schema_of
 from adapters.http.bodies import JsonOnly
@@ -19,7 +19,7 @@ def chat_routes(edge: Edge) -> APIRouter:
     router = APIRouter(tags=["openai"])
 
     @router.post("/v1/chat/completions", responses=envelopes(*REFUSALS), dependencies=[JsonOnly, TimeoutHeader])
-    async def complete(body: ChatBody, request: Request, tenant: Tenant) -> ChatView:
+    async def complete(body: ChatBody, request: Request, response: Response, tenant: Tenant) -> ChatView:
         """An answer of the served language model. One that is cut off at its token limit is refused, not handed out (502)."""
         body.refuse_unsupported()
         schema = schema_of(body.response_format)
@@ -29,6 +29,7 @@ def chat_routes(edge: Edge) -> APIRouter:
         port = edge.services.language_model
         prompt = body.prompt(schema, port.context_tokens)
         answer = await port.generate(prompt, edge.context(request, tenant, edge.limits.inline_chat_s))
+        response.headers.update(await edge.budget_headers(tenant))
         return ChatView.of(answer, schema is None, edge.services.clock.now())
 
     return router

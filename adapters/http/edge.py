@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -15,8 +15,10 @@ from application.accept_upload import AcceptUpload
 from application.submit_job import JobTerms, SubmitJob
 from application.wait_for_job import WaitForJob
 from domain.call import CallContext, CallKind
+from domain.errors import StorageFailed
 from domain.job import Job, JobStatus
 
+BUDGET_HEADER = "Wordloop-Budget-Left"
 SHORTEST_RETRY_S = 1
 LONGEST_RETRY_S = 30
 """Seconds a client is told to wait before it asks again: its job's remaining time, within these."""
@@ -84,12 +86,32 @@ class Edge:
         code = "deadline_exceeded" if job.status is JobStatus.EXPIRED else "job_cancelled"
         raise HttpProblem(code, f"The job {job.id} ended as {job.status.value}.", extra_headers=where)
 
+    async def budget_headers(self, tenant: str) -> dict[str, str]:
+        """What the tenant may still use, as a dictionary of RFC 9651; no header where there is no limit.
+
+        The answer is paid for by now, so it goes out without the header when the ledger can not tell.
+        """
+        if self.services.budget_left is None:
+            return {}
+        try:
+            left = await self.services.budget_left(tenant)
+        except StorageFailed:
+            return {}
+        shown = [f"{name.replace('_', '-')}={_decimal(amount)}" for name, amount in asdict(left).items() if math.isfinite(amount)]
+        return {BUDGET_HEADER: ", ".join(shown)} if shown else {}
+
     async def hand_out(self, tenant: str, job: Job, new: bool, prefer: Preferences) -> JSONResponse:
         """Answer with the job, after waiting for it as long as the request prefers: 200 when it has ended, else 202."""
         if prefer.wait_s:
             job = await self.wait(tenant, job.id, min(prefer.wait_s, self.limits.wait_s))
         headers = prefer.applied(self.limits.wait_s) | ({} if new else {"Idempotent-Replayed": "true"})
+        headers |= await self.budget_headers(tenant)
         return job_answer(job, headers, 200 if job.status.ended else 202)
+
+
+def _decimal(amount: float) -> str:
+    """A decimal of RFC 9651, section 3.3.2: three digits after the point, rounded down so that nobody is promised too much."""
+    return f"{math.floor(amount * 1000) / 1000:.3f}"
 
 
 def nearest(*seconds: float | None) -> float | None:

@@ -12,11 +12,13 @@ from adapters.http.bodies import MOST_TEXTS, EmbeddingsBody, JsonOnly
 from adapters.http.documents import Responses, envelopes, job_responses
 from adapters.http.edge import Edge, nearest
 from adapters.http.problems import HttpProblem
+from adapters.http.result_views import ProvenanceView
 from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
 from adapters.http.views import EmbeddingsView, EmbeddingUsage, EmbeddingView
 from application.payloads import EmbeddingPayload
 from application.run_stages import cut
 from domain.call import CallKind
+from domain.embedding import Embedding
 from domain.job import Job, JobKind
 
 Encoding = Literal["float", "base64"]
@@ -63,9 +65,8 @@ async def _at_once(edge: Edge, request: Request, tenant: str, body: EmbeddingsBo
     context = edge.context(request, tenant, nearest(body.timeout, edge.limits.inline_embed_s))
     answer = await edge.services.embedder.embed(texts, body.input_type, context)
     vectors = [cut(vector, body.dimensions) for vector in answer.value]
-    tokens = answer.provenance.usage.input_tokens
-    view = embeddings_view(vectors, answer.provenance.model.id, tokens, body.encoding_format)
-    return JSONResponse(view.model_dump(mode="json"))
+    view = embeddings_view(Embedding(answer.provenance.model, vectors, (answer.provenance,)), body.encoding_format)
+    return JSONResponse(view.model_dump(mode="json"), headers=await edge.budget_headers(tenant))
 
 
 async def _through_job(edge: Edge, tenant: str, job: Job, new: bool, prefer: Preferences, encoding: Encoding) -> Response:
@@ -75,21 +76,25 @@ async def _through_job(edge: Edge, tenant: str, job: Job, new: bool, prefer: Pre
     job = await edge.wait(tenant, job.id, edge.limits.compatible_wait_s)
     edge.refuse_unless_completed(job)
     view = await _stored(edge, tenant, job.result["embedding_id"], encoding)
-    return JSONResponse(view.model_dump(mode="json"))
+    return JSONResponse(view.model_dump(mode="json"), headers=await edge.budget_headers(tenant))
 
 
 async def _stored(edge: Edge, tenant: str, embedding_id: str, encoding: Encoding) -> EmbeddingsView:
-    model, vectors, tokens = await edge.services.embeddings.get_embedding(tenant, embedding_id)
-    return embeddings_view(vectors, model.id, tokens, encoding)
+    return embeddings_view(await edge.services.embeddings.get_embedding(tenant, embedding_id), encoding)
 
 
-def embeddings_view(vectors: Sequence[Sequence[float]], model: str, tokens: int, encoding: Encoding) -> EmbeddingsView:
+def embeddings_view(embedding: Embedding, encoding: Encoding) -> EmbeddingsView:
     """OpenAI's shape; base64 holds little-endian 32-bit floats."""
     data = [
         EmbeddingView(index=index, embedding=list(vector) if encoding == "float" else packed(vector))
-        for index, vector in enumerate(vectors)
+        for index, vector in enumerate(embedding.vectors)
     ]
-    return EmbeddingsView(data=data, model=model, usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens))
+    return EmbeddingsView(
+        data=data,
+        model=embedding.model.id,
+        usage=EmbeddingUsage(prompt_tokens=embedding.tokens, total_tokens=embedding.tokens),
+        provenance=[ProvenanceView.of(call) for call in embedding.provenance],
+    )
 
 
 def packed(vector: Sequence[float]) -> str:

@@ -35,7 +35,7 @@ def job_routes(edge: Edge) -> APIRouter:
     async def get_job(job_id: JobId, tenant: Tenant, prefer: Preferred) -> Response:
         """A job as it is now, or once it has ended when `Prefer: wait=N` says so."""
         job = await edge.wait(tenant, job_id, min(prefer.wait_s or 0.0, edge.limits.wait_s))
-        return job_answer(job, prefer.applied(edge.limits.wait_s), 200)
+        return job_answer(job, prefer.applied(edge.limits.wait_s) | await edge.budget_headers(tenant), 200)
 
     @router.post("/v1/jobs/{job_id}/cancel", status_code=202, responses=job_responses() | problems(404, 422, 503))
     async def cancel_job(job_id: JobId, tenant: Tenant) -> Response:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -10,10 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http.error_handlers import internal_error
 from adapters.http.problems import HttpProblem, render
+from adapters.http.terms import TRACEPARENT
+from domain.failure import places
 
 log = logging.getLogger("wordloop.http")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+JOB_ID = re.compile(r"job_[0-9a-f]{32}")
+JOB_LOCATION = re.compile(rf"/v1/jobs/(?P<id>{JOB_ID.pattern})")
+PROBES = frozenset({"/livez", "/readyz"})
+"""Asked every second by machines; lines about them would hide the others."""
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -25,7 +32,7 @@ SECURITY_HEADERS = {
 
 
 class Envelope:
-    """Gives every request an id and every answer its headers; answers 500 when nothing else did."""
+    """Gives every request an id, every answer its headers and a line in the log; answers 500 when nothing else did."""
 
     def __init__(self, app: ASGIApp, new_id: Callable[[], str]) -> None:
         self.app = app
@@ -36,13 +43,18 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         request_id = self._request_id(scope)
+        begun = time.monotonic()
         started = False
+        told: dict[str, str | int | float] = {"request_id": request_id, "status": 0}
 
         async def send_dressed(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
+                told["status"] = message["status"]
+                if job := JOB_LOCATION.fullmatch(headers.get("location", "")):
+                    told["job_id"] = job["id"]
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
@@ -51,17 +63,31 @@ class Envelope:
 
         try:
             await self.app(scope, receive, send_dressed)
-        except Exception:
-            log.exception("request failed", extra={"request_id": request_id, "path": scope["path"]})
+        except Exception as error:
+            log.error("request failed", extra={"request_id": request_id, "failure": places(error)})
             if started:
                 raise
             await internal_error(Request(scope))(scope, receive, send_dressed)
+        finally:
+            if scope["path"] not in PROBES:
+                log.info("request", extra=_told_of(scope) | told | {"seconds": round(time.monotonic() - begun, 4)})
 
     def _request_id(self, scope: Scope) -> str:
         offered = Headers(scope=scope).get("x-request-id", "")
         request_id = offered if REQUEST_ID.fullmatch(offered) else self.new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         return request_id
+
+
+def _told_of(scope: Scope) -> dict[str, str | int | float]:
+    """What may be told of a request: its route, never its path or query, which hold what clients put there."""
+    route = getattr(scope.get("route"), "path", "unknown")
+    about: dict[str, str | int | float] = {"method": scope["method"], "route": route}
+    job_id = scope.get("path_params", {}).get("job_id", "")
+    if JOB_ID.fullmatch(job_id):
+        about["job_id"] = job_id
+    trace = TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
+    return about | ({"trace_id": trace["trace_id"]} if trace else {})
 
 
 class BodyLimit:

@@ -9,6 +9,7 @@ from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from domain.call import CallKind
 from ports.blob_store import BlobReferences, BlobStore
+from ports.call_metering import Amounts
 from ports.clock import Clock
 from ports.embedder import Embedder
 from ports.jobs import JobStore
@@ -67,6 +68,7 @@ class HttpServices:
 
     `models` and `readiness` are asked on every request of their route and should answer within a second. `model_aliases`
     maps names that clients bring along (`whisper-1`) to ids of served models. `templates` are the recap templates.
+    `budget_left` tells what a tenant may still use; None where nobody counts.
     """
 
     jobs: JobStore
@@ -85,6 +87,7 @@ class HttpServices:
     clock: Clock
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     templates: frozenset[str] = frozenset({"general"})
+    budget_left: Callable[[str], Awaitable[Amounts]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

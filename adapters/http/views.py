@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from adapters.http.problems import problem_members
+from adapters.http.result_views import ProvenanceView
 from adapters.http.services import ModelCard
 from domain.call import CallKind
 from domain.job import Job, JobKind, JobStatus
@@ -201,6 +202,7 @@ class SearchView(BaseModel):
     hits: list[HitView]
     mode: SearchMode
     degraded: str | None = None
+    provenance: ProvenanceView | None = Field(None, description="The call that embedded the query; null when none did")
 
 
 class DeletedView(BaseModel):
@@ -245,3 +247,4 @@ class EmbeddingsView(BaseModel):
     data: list[EmbeddingView]
     model: str
     usage: EmbeddingUsage = Field(description="Tokens of the served model; 0 for what came from the cache")
+    provenance: list[ProvenanceView] = Field(description="One entry per model call; not part of OpenAI's answer")

@@ -6,6 +6,7 @@ Import this module before `ray`: Ray Serve reads its switches from the environme
 import logging
 import os
 import secrets
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +23,8 @@ SERVICE_MARK = "WORDLOOP_SERVICE_ID"
 """Environment variable that every process of one service inherits: how its leftovers are told from strangers."""
 STOP_GRACE_S = 5.0
 """Seconds that processes get to end by themselves before they are killed."""
+SESSIONS_KEPT = 3
+"""Runs whose logs are kept: the one that failed, and two to hold it against."""
 INGRESS_PORTS = 200
 """Ports set aside for ingress replicas: more than any one machine runs."""
 
@@ -104,6 +107,8 @@ def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFile
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Started by `uv run`, Ray would copy the whole folder, 8 GB of .venv included, for processes on this very machine.
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_DEDUP_LOGS": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
@@ -129,6 +134,8 @@ class PrivateCluster:
     def __init__(self, files: ClusterFiles) -> None:
         self._files = files
         self.dashboard_url: str | None = None
+        self.metrics_url: str | None = None
+        self.log_dir: str | None = None
 
     def start(
         self,
@@ -156,6 +163,8 @@ class PrivateCluster:
             runtime_env=runtime_env,
         )
         self.dashboard_url = f"http://{context.dashboard_url}" if dashboard and context.dashboard_url else None
+        self.metrics_url = f"http://127.0.0.1:{context.address_info['metrics_export_port']}/metrics"
+        self.log_dir = str(Path(context.address_info["session_dir"]) / "logs")
         options = {"http_options": dict(http_options), "logging_config": dict(logging_config) or None}
         try:
             serve.start(proxy_location=proxy_location, **options)
@@ -209,6 +218,25 @@ class PrivateCluster:
                 path.unlink()
         with suppress(OSError):
             self._files.socket_dir.rmdir()
+        if self.log_dir is not None:
+            remember_logs(self._files.token.parent, Path(self.log_dir))
+
+
+def remember_logs(data_dir: Path, log_dir: Path) -> None:
+    """Keep the logs of the last `SESSIONS_KEPT` runs on a data folder; the rest of a session, and older ones, go.
+
+    Ray itself keeps every session for good.
+    """
+    session = log_dir.parent
+    for part in session.glob("*"):
+        if part != log_dir:
+            shutil.rmtree(part, ignore_errors=True)
+    record = data_dir / "ray-sessions"
+    known = [Path(line) for line in record.read_text().splitlines()] if record.exists() else []
+    there = [path for path in dict.fromkeys([*known, session]) if path.name.startswith("session_") and (path / "logs").is_dir()]
+    for path in there[:-SESSIONS_KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
+    record.write_text("".join(f"{path}\n" for path in there[-SESSIONS_KEPT:]))
 
 
 def _descendants() -> list[psutil.Process]:

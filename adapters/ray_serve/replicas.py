@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from ray import serve
 
 from domain.errors import ModelUnavailable, WordloopError
+from domain.failure import places
 from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput
 from ports.tracer import Tracer
 
@@ -109,7 +110,7 @@ class BatchedModelReplica:
             return [error] * len(requests)
         except Exception as error:
             # A batch must not fail as one: Serve would hand every caller the same foreign exception.
-            log.exception("engine failed", extra={"batch_size": len(requests)})
+            log.error("engine failed", extra={"batch_size": len(requests), "failure": places(error)})
             return [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(requests)
 
     async def process_id(self) -> int:

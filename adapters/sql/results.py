@@ -1,6 +1,7 @@
 """Transcripts, recaps and vectors as rows, and their deletion."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -11,7 +12,7 @@ from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
 from adapters.sql.search_rows import count_up
 from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, passages, recaps, transcripts
-from domain.call import ModelIdentity
+from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.recap import Recap
 from domain.transcript import Transcript
@@ -33,7 +34,7 @@ class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDelete
         self._clock = clock
         self._transcript: TypeAdapter[Transcript] = TypeAdapter(Transcript)
         self._recap: TypeAdapter[Recap] = TypeAdapter(Recap)
-        self._identity: TypeAdapter[ModelIdentity] = TypeAdapter(ModelIdentity)
+        self._embedding: TypeAdapter[Embedding] = TypeAdapter(Embedding)
 
     async def put_transcript(self, owner: Ownership, transcript: Transcript) -> None:
         body = pack(self._transcript.dump_json(transcript))
@@ -51,20 +52,19 @@ class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDelete
         row = await self._database.read(lambda c: _get(c, recaps, tenant, recap_id, "recap"))
         return self._recap.validate_json(unpack(row.body))
 
-    async def put_embedding(
-        self, owner: Ownership, embedding_id: str, model: ModelIdentity, vectors: Sequence[Sequence[float]], tokens: int
-    ) -> None:
+    async def put_embedding(self, owner: Ownership, embedding_id: str, embedding: Embedding) -> None:
+        vectors = embedding.vectors
         dimensions = len(vectors[0]) if vectors else 0
         if any(len(vector) != dimensions for vector in vectors):
             raise InvalidRequest("Vectors of one embedding have one length.")
-        data, body = floats_to_bytes(vectors), pack(self._identity.dump_json(model))
-        columns = {"id": embedding_id, "body": body, "vectors": data, "dimensions": dimensions, "tokens": tokens}
+        data, body = floats_to_bytes(vectors), pack(self._embedding.dump_json(replace(embedding, vectors=())))
+        columns = {"id": embedding_id, "body": body, "vectors": data, "dimensions": dimensions}
         await self._database.write(lambda c: _put(c, embeddings, owner, **columns))
 
-    async def get_embedding(self, tenant: str, embedding_id: str) -> tuple[ModelIdentity, list[list[float]], int]:
+    async def get_embedding(self, tenant: str, embedding_id: str) -> Embedding:
         row = await self._database.read(lambda c: _get(c, embeddings, tenant, embedding_id, "embedding"))
         vectors: list[list[float]] = floats_from_bytes(row.vectors, row.dimensions).tolist() if row.dimensions else []
-        return self._identity.validate_json(unpack(row.body)), vectors, row.tokens
+        return replace(self._embedding.validate_json(unpack(row.body)), vectors=vectors)
 
     async def delete_conversation(self, tenant: str, conversation_id: str) -> Sequence[str]:
         blobs = await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._clock.now()))

@@ -135,7 +135,6 @@ embeddings = _results(
     "embeddings",
     Column("vectors", LargeBinary, nullable=False),
     Column("dimensions", Integer, nullable=False),
-    Column("tokens", Integer, nullable=False),
 )
 
 blob_uses = Table(

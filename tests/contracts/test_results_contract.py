@@ -9,6 +9,7 @@ import pytest
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from domain.call import CallKind, CallSpec, ModelIdentity, PromptReference, Provenance, Usage
+from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.job import Job, JobKind, JobRequest
 from domain.recap import ActionItem, Chapter, Recap, Statement
@@ -89,18 +90,18 @@ class ResultsContract:
         assert await results.get_recap("default", "recap_1") == a_recap()
 
     async def test_vectors_are_kept_as_32_bit_floats(self, results: Results) -> None:
-        await results.put_embedding(owner(), "embedding_1", MODEL, [[0.1, -0.5], [1e-8, 1.0]], tokens=7)
-        model, vectors, tokens = await results.get_embedding("default", "embedding_1")
-        assert (model, tokens) == (MODEL, 7)
-        assert vectors == [pytest.approx([0.1, -0.5], rel=1e-7), pytest.approx([1e-8, 1.0], rel=1e-7)]
+        await results.put_embedding(owner(), "embedding_1", Embedding(MODEL, [[0.1, -0.5], [1e-8, 1.0]], (PROVENANCE,)))
+        embedding = await results.get_embedding("default", "embedding_1")
+        assert (embedding.model, embedding.provenance, embedding.tokens) == (MODEL, (PROVENANCE,), 10)
+        assert embedding.vectors == [pytest.approx([0.1, -0.5], rel=1e-7), pytest.approx([1e-8, 1.0], rel=1e-7)]
 
     async def test_an_embedding_of_nothing_is_nothing(self, results: Results) -> None:
-        await results.put_embedding(owner(), "embedding_1", MODEL, [], tokens=0)
-        assert await results.get_embedding("default", "embedding_1") == (MODEL, [], 0)
+        await results.put_embedding(owner(), "embedding_1", Embedding(MODEL, []))
+        assert await results.get_embedding("default", "embedding_1") == Embedding(MODEL, [])
 
     async def test_vectors_of_unlike_length_are_refused(self, results: Results) -> None:
         with pytest.raises(InvalidRequest):
-            await results.put_embedding(owner(), "embedding_1", MODEL, [[0.1], [0.1, 0.2]], tokens=1)
+            await results.put_embedding(owner(), "embedding_1", Embedding(MODEL, [[0.1], [0.1, 0.2]]))
 
     async def test_writing_an_id_again_replaces_it(self, results: Results) -> None:
         await results.put_recap(owner(), a_recap())
@@ -111,7 +112,7 @@ class ResultsContract:
     async def test_another_tenants_results_are_not_there(self, results: Results) -> None:
         await results.put_transcript(owner(), a_transcript())
         await results.put_recap(owner(), a_recap())
-        await results.put_embedding(owner(), "embedding_1", MODEL, [[1.0]], 1)
+        await results.put_embedding(owner(), "embedding_1", Embedding(MODEL, [[1.0]]))
         for look in (
             results.get_transcript("other", "transcript_1"),
             results.get_recap("other", "recap_1"),
@@ -132,7 +133,7 @@ class ResultsContract:
         for conversation, number in (("conversation_1", 1), ("conversation_2", 2)):
             await results.put_transcript(owner(conversation), a_transcript(f"transcript_{number}"))
             await results.put_recap(owner(conversation), a_recap(f"recap_{number}"))
-            await results.put_embedding(owner(conversation), f"embedding_{number}", MODEL, [[1.0]], 1)
+            await results.put_embedding(owner(conversation), f"embedding_{number}", Embedding(MODEL, [[1.0]]))
             passage = Passage(f"transcript_{number}", (0,), 0, 1, "words", (1.0, 0.0), MODEL)
             await store.search.index(owner(conversation), f"transcript_{number}", [passage])
         await results.delete_conversation("default", "conversation_1")
@@ -158,7 +159,7 @@ class ResultsContract:
         for write in (
             store.results.put_transcript(owner(), a_transcript()),
             store.results.put_recap(owner(), a_recap()),
-            store.results.put_embedding(owner(), "embedding_1", MODEL, [[1.0]], 1),
+            store.results.put_embedding(owner(), "embedding_1", Embedding(MODEL, [[1.0]])),
             store.search.index(owner(), "transcript_1", []),
         ):
             with pytest.raises(Gone):

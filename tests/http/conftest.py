@@ -3,8 +3,9 @@
 import asyncio
 import functools
 import hashlib
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -30,11 +31,13 @@ from application.spool import Spool
 from application.wait_for_job import WaitForJob
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
 from domain.canonical import sha256_of
+from domain.embedding import Embedding
 from domain.errors import WordloopError
 from domain.job import Job, Lease
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import Passage
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
+from ports.call_metering import Amounts
 from ports.clock import Clock
 from ports.embedder import Embedder, InputType, Vectors
 from ports.language_model import LanguageModel, RenderedPrompt
@@ -98,9 +101,7 @@ class ScriptedEmbedder(Embedder):
         self.asked.append((tuple(texts), input_type, context))
         if self.error is not None:
             raise self.error
-        spec = CallSpec(CallKind.EMBED, "0" * 64, EMBEDDER, {})
-        provenance = Provenance(spec.key, CallKind.EMBED, "0" * 64, EMBEDDER, {}, usage=Usage(input_tokens=3 * len(texts)))
-        return Answer(tuple(vector_of(text) for text in texts), provenance)
+        return Answer(tuple(vector_of(text) for text in texts), embedded(len(texts)))
 
 
 class ScriptedLanguageModel(LanguageModel):
@@ -124,6 +125,12 @@ class ScriptedLanguageModel(LanguageModel):
         parameters = prompt.sampling.parameters()
         spec = CallSpec(CallKind.GENERATE, sha256_of(prompt.messages), WRITER, parameters, prompt.reference)
         return Answer(self.answer, replace(Provenance.of(spec), attempts=1, usage=Usage(0.0, 20, 5, 16)))
+
+
+def embedded(texts: int) -> Provenance:
+    """The call that embedded so many texts."""
+    spec = CallSpec(CallKind.EMBED, "0" * 64, EMBEDDER, {})
+    return replace(Provenance.of(spec), attempts=1, usage=Usage(input_tokens=3 * texts))
 
 
 def vector_of(text: str) -> tuple[float, ...]:
@@ -161,6 +168,19 @@ def a_recap(recap_id: str, transcript_id: str | None) -> Recap:
     )
 
 
+class BudgetLeft:
+    """What every tenant has left, without limits until a test says otherwise; raises `error` when one is set."""
+
+    def __init__(self) -> None:
+        self.amounts = Amounts(math.inf, math.inf, math.inf)
+        self.error: WordloopError | None = None
+
+    async def __call__(self, _tenant: str) -> Amounts:
+        if self.error is not None:
+            raise self.error
+        return self.amounts
+
+
 @dataclass
 class World:
     """Everything a test may look at."""
@@ -176,7 +196,8 @@ class World:
     writer: ScriptedLanguageModel
     models: ScriptedModels
     estimating: Estimating
-    cards: list[ModelCard] = field(default_factory=list)
+    cards: list[ModelCard]
+    budget_left: BudgetLeft
 
     async def upload(self, route: str = "/v1/conversations", sound: bytes = b"RIFF sound", **request: Any) -> httpx.Response:
         request.setdefault("files", {"file": ("call.wav", sound, "audio/wav")})
@@ -211,7 +232,9 @@ class World:
             texts = job.request.payload["texts"]
             vectors = [vector_of(text) for text in texts]  # type: ignore[union-attr, arg-type]
             result["embedding_id"] = job.result_id("embedding")
-            await self.store.results.put_embedding(owner, result["embedding_id"], EMBEDDER, vectors, 3 * len(vectors))
+            await self.store.results.put_embedding(
+                owner, result["embedding_id"], Embedding(EMBEDDER, vectors, (embedded(len(vectors)),))
+            )
         await self.store.jobs.complete(lease, result)
         return await self.store.jobs.get(job.request.tenant, job.id)
 
@@ -289,9 +312,10 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id},
         templates=frozenset({"general", "sales"}),
     )
-    app = build_app(services, limits, lambda: "request-1")
+    left = BudgetLeft()
+    app = build_app(replace(services, budget_left=left), limits, lambda: "request-1")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-    return World(app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards)
+    return World(app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards, left)
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from ports.embedder import InputType
 
 async def test_a_text_becomes_a_vector_in_openais_shape(world):
     body = (await world.client.post("/v1/embeddings", json={"input": "hello", "model": "all-MiniLM-L6-v2"})).json()
+    (call,) = body.pop("provenance")
 
+    assert (call["kind"], call["model"]["id"], call["usage"]["input_tokens"]) == ("embed", EMBEDDER.id, 3)
     assert body == {
         "object": "list",
         "data": [{"object": "embedding", "index": 0, "embedding": list(vector_of("hello"))}],

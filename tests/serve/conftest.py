@@ -4,13 +4,24 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.otlp_collector import Collector, running_collector
+from tests.postgresql_server import PostgresqlServer
 from tests.running_service import RunningService
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """One warm service for all tests that do not break it."""
-    running = RunningService(tmp_path_factory.mktemp("service"))
+def collector() -> Iterator[Collector]:
+    """Where the service sends spans and metrics."""
+    with running_collector() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, collector: Collector, postgresql: PostgresqlServer
+) -> Iterator[RunningService]:
+    """One warm service on PostgreSQL for all tests that do not break it; those that do start their own, on SQLite."""
+    running = RunningService(tmp_path_factory.mktemp("service"), collector.url, postgresql.database())
     try:
         yield running.start()
     finally:

@@ -30,10 +30,18 @@ def test_a_killed_replica_costs_at_most_its_own_calls_and_a_killed_service_repea
     service = RunningService(tmp_path).start()
     try:
         with service.client() as client:
-            job = submit(client, RECORDING)
+            job, twin = submit(client, RECORDING), submit(client, RECORDING)
 
-            # Given a job with some windows done, when the transcriber's process is killed ...
+            # Given two jobs that want the same windows, with some done and each made once ...
             wait_until(lambda: len(finished_keys(service.data_dir)) >= 2)
+            kept, asked = finished_keys(service.data_dir), service.engine_calls()
+            assert len(asked) == len(set(asked)), "a window was asked for twice"
+            # ... when the worker dies, and with it whoever holds the flights, the next holder goes on ...
+            os.kill(service.replica("JobWorker").pid, signal.SIGKILL)
+            done = len(finished_keys(service.data_dir))
+            wait_until(lambda: len(finished_keys(service.data_dir)) >= done + 2)
+            assert not kept & set(service.engine_calls()[len(asked) :])
+            # ... and when the transcriber's process is killed ...
             os.kill(service.replica("Transcriber").pid, signal.SIGKILL)
             # ... then the job goes on with a new replica.
             done = len(finished_keys(service.data_dir))
@@ -45,11 +53,11 @@ def test_a_killed_replica_costs_at_most_its_own_calls_and_a_killed_service_repea
         calls_before = len(service.engine_calls())
         service.start()
         with service.client() as client:
-            ended = finished(client, job["id"])
+            ended, same = finished(client, job["id"]), finished(client, twin["id"])
             transcript = client.get(f"/v1/transcripts/{ended['result']['transcript_id']}").json()
 
         # ... then the accepted job still completes, and no finished call was made again.
-        assert ended["status"] == "completed", ended
+        assert ended["status"] == same["status"] == "completed", (ended, same)
         repeated = kept & set(service.engine_calls()[calls_before:])
         assert not repeated
         assert kept, "nothing was finished before the kill: the test showed nothing"

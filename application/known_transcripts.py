@@ -1,0 +1,64 @@
+"""The transcript of a recording that was transcribed before: found by its content, without decoding it again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from domain.call import CallContext
+from domain.canonical import Json, sha256_of
+from domain.errors import NotFound, StorageFailed
+from domain.transcript import Transcript
+from ports.call_cache import CallCache, Claimed, Hit
+from ports.results import TranscriptStore
+from ports.transcriber import TranscriptionOptions
+
+CLAIM_S = 10.0
+"""Seconds that a note may take to be written; nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTranscripts:
+    """Remembers which transcript a recording's bytes led to, under everything that decides the text.
+
+    `recipe` is that part of it which is the same for every recording: model, detector, rules. The windows' calls are cached
+    one by one all the same; this saves the decoding and the search for speech that come before them.
+    """
+
+    calls: CallCache
+    transcripts: TranscriptStore
+    recipe: Mapping[str, Json]
+    owner: str
+
+    async def find(self, blob_id: str, options: TranscriptionOptions, context: CallContext) -> Transcript | None:
+        """Return the known transcript, its calls told as served from the cache; None when there is none, or it was deleted."""
+        if not context.store:
+            return None
+        scope, key = context.cache_scope, self._key(blob_id, options)
+        if await self.calls.read(scope, key) is None:
+            return None
+        found = await self.calls.begin(scope, key, self.owner, CLAIM_S, context.conversation_id)
+        if isinstance(found, Claimed):
+            await self.calls.release(scope, key, self.owner, found.fence)
+        if not isinstance(found, Hit) or not isinstance(found.answer, dict):
+            return None
+        try:
+            known = await self.transcripts.get_transcript(context.tenant, str(found.answer["transcript_id"]))
+        except NotFound:
+            await self.calls.discard(scope, key)
+            return None
+        return replace(known, provenance=tuple(call.served_from_cache(0.0) for call in known.provenance))
+
+    async def note(self, blob_id: str, options: TranscriptionOptions, context: CallContext, transcript: Transcript) -> None:
+        """Remember a stored transcript. One with windows that were refused is not: they deserve another try."""
+        if not context.store or transcript.refused:
+            return
+        scope, key = context.cache_scope, self._key(blob_id, options)
+        try:
+            claim = await self.calls.begin(scope, key, self.owner, CLAIM_S, context.conversation_id)
+            if isinstance(claim, Claimed):
+                answer: Json = {"transcript_id": transcript.id}
+                await self.calls.put(scope, key, self.owner, claim.fence, answer, context.conversation_id)
+        except StorageFailed:
+            return  # It costs the next one a decoding, and no job its result.
+
+    def _key(self, blob_id: str, options: TranscriptionOptions) -> str:
+        return sha256_of({"transcript of": blob_id, "options": options.parameters(), "recipe": dict(self.recipe)})
