@@ -215,9 +215,9 @@ class WorkOnJobs:
 
 
 def _of(lease: Lease) -> dict[str, str | int]:
-    """What every log line about a job carries; the trace is the one that its client began."""
+    """What every log line about a job carries; the trace is the one that its client began. Ray takes `job_id` for its own."""
     trace = lease.job.request.traceparent
-    about: dict[str, str | int] = {"job_id": lease.job.id, "attempt": lease.job.attempts}
+    about: dict[str, str | int] = {"wordloop_job_id": lease.job.id, "attempt": lease.job.attempts}
     return about | ({"trace_id": trace.split("-")[1]} if trace else {})
 
 

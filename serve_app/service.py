@@ -135,7 +135,7 @@ class Service:
         )
         from serve_app.graph import bind
 
-        self._cluster.deploy(bind(config.settings, models, config.deployments), APPLICATION)
+        self._cluster.deploy(bind(config.settings, models, config.deployments), APPLICATION, config.logging_config)
         process = psutil.Process()
         self.file = ServiceFile(
             url=f"http://{http['host']}:{http['port']}",

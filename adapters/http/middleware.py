@@ -54,7 +54,7 @@ class Envelope:
                 headers = MutableHeaders(scope=message)
                 told["status"] = message["status"]
                 if job := JOB_LOCATION.fullmatch(headers.get("location", "")):
-                    told["job_id"] = job["id"]
+                    told["wordloop_job_id"] = job["id"]
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
@@ -85,7 +85,7 @@ def _told_of(scope: Scope) -> dict[str, str | int | float]:
     about: dict[str, str | int | float] = {"method": scope["method"], "route": route}
     job_id = scope.get("path_params", {}).get("job_id", "")
     if JOB_ID.fullmatch(job_id):
-        about["job_id"] = job_id
+        about["wordloop_job_id"] = job_id
     trace = TRACEPARENT.fullmatch(Headers(scope=scope).get("traceparent", ""))
     return about | ({"trace_id": trace["trace_id"]} if trace else {})
 

@@ -21,7 +21,8 @@ class TraceRequests:
             return
         headers = dict(scope["headers"])
         given = headers.get(b"traceparent", b"").decode("ascii", "replace") or None
-        about = {"http.request.method": scope["method"], "url.path": scope["path"]}
+        # Neither path nor query: they hold what clients put there. Route and job stand in the log under the same trace.
+        about = {"http.request.method": scope["method"]}
         with self._tracer.span(f"HTTP {scope['method']}", given, about) as inside:
             kept = [(name, value) for name, value in scope["headers"] if name != b"traceparent"]
             if inside is not None:

@@ -104,6 +104,8 @@ def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFile
         # Serve's own 5 and 10 s give up on a proxy that starts beside three loading models on two cores.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
+        # Throughput-optimised replicas hold back a thousand log lines; a killed one would take them along.
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -173,12 +175,19 @@ class PrivateCluster:
             serve.start(proxy_location=proxy_location, **options)
 
     @staticmethod
-    def deploy(application: Any, name: str, route_prefix: str = "/") -> None:
-        """Hand the application to Serve and return at once; `states` tells how far it is."""
+    def deploy(application: Any, name: str, logging_config: Mapping[str, Any], route_prefix: str = "/") -> None:
+        """Hand the application to Serve and return at once; `states` tells how far it is.
+
+        `logging_config` as in the file: what Serve itself was started with does not reach the replicas.
+        """
         from ray import serve
 
         serve.run_many(
-            [serve.RunTarget(target=application, name=name, route_prefix=route_prefix)],
+            [
+                serve.RunTarget(
+                    target=application, name=name, route_prefix=route_prefix, logging_config=dict(logging_config) or None
+                )
+            ],
             wait_for_ingress_deployment_creation=False,
             wait_for_applications_running=False,
         )

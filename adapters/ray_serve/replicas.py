@@ -47,13 +47,20 @@ An audit of what was really computed, kept outside the cache and the database: t
 """
 
 
+class _ToServe(logging.Handler):
+    """Hands a record to whatever handlers Serve's logger has by then: Serve replaces them after the replica has started."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if log.isEnabledFor(record.levelno):
+            log.handle(record)
+
+
 def adopt_logs() -> None:
     """Send the service's own log lines to Serve's handlers: JSON with request and replica, where the operator looks."""
-    serve_log = logging.getLogger("ray.serve")
     for name in ("wordloop", "adapters"):
         own = logging.getLogger(name)
-        own.handlers = list(serve_log.handlers)
-        own.setLevel(serve_log.level or logging.INFO)
+        own.handlers = [_ToServe()]
+        own.setLevel(logging.INFO)
         own.propagate = False
 
 

@@ -88,7 +88,7 @@ def test_every_model_call_is_counted_for_prometheus_and_the_collector(
 
 def test_log_lines_carry_trace_and_job(service: RunningService, traced_job: dict[str, Any]) -> None:
     mine = [line for line in log_lines(service) if line.get("trace_id") == TRACE]
-    told = {line["message"] for line in mine if line.get("job_id") == traced_job["id"]}
+    told = {line["message"] for line in mine if line.get("wordloop_job_id") == traced_job["id"]}
     assert {"request", "job worked on"} <= told
     accepted = next(line for line in mine if line["message"] == "request" and line["method"] == "POST")
     assert (accepted["route"], accepted["status"]) == ("/v1/conversations", 202)

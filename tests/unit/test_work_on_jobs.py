@@ -122,7 +122,7 @@ async def test_what_nobody_expected_is_tried_again_and_logged_without_its_words(
     assert (await shop.job(lease)).status is JobStatus.QUEUED
     (line,) = [record for record in caplog.records if record.message == "job failed"]
     assert line.failure.startswith("builtins.ZeroDivisionError at ")  # type: ignore[attr-defined]
-    assert (line.job_id, line.trace_id) == (lease.job.id, TRACE)  # type: ignore[attr-defined]
+    assert (line.wordloop_job_id, line.trace_id) == (lease.job.id, TRACE)  # type: ignore[attr-defined]
     assert "zugvogelklappe" not in caplog.text + str([record.__dict__ for record in caplog.records])
 
 
