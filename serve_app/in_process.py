@@ -3,11 +3,19 @@
 import random
 
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedTranscriber, GuardSettings, build_guard
+from adapters.guard.settings import AttemptTimeouts, BulkheadSettings, RateSettings
 from adapters.in_process import Engine, InProcessBackend
 from adapters.memory import MemoryCallCache
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
 from serve_app.clock import SystemClock
+
+PATIENT = GuardSettings(
+    timeouts=AttemptTimeouts(transcribe=3600, generate=3600, embed=3600),
+    rate=RateSettings(max_wait_s=3600),
+    bulkhead=BulkheadSettings(max_wait_s=3600),
+)
+"""On a busy machine an evaluation is slow; it must not come out otherwise."""
 
 
 def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedTranscriber:
@@ -23,7 +31,7 @@ def in_process_embedder(engine: Engine, identity: ModelIdentity, max_batch_size:
 def _guard() -> CallGuard:
     clock = SystemClock()
     return build_guard(
-        GuardSettings(),
+        PATIENT,
         cache=MemoryCallCache(clock),
         ledger=None,
         prices=DEFAULT_PRICES,
