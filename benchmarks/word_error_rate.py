@@ -6,101 +6,35 @@ Both sides hear the same recordings with the same weights in the same run; only 
 """
 
 import argparse
-import asyncio
 import hashlib
 import json
 import os
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from domain.call import CallContext, ModelIdentity
-from domain.transcript import Segment
-from ports.transcriber import TranscriptionOptions
+from evals.hearing import Listener
+from evals.speech import WITHOUT_SPACES, Clip, ErrorCounter, Errors, read_corpus
+from serve_app.settings import TranscriberSettings
 
 ALLOWED_POINTS = 0.5
 """How much worse than faster-whisper alone the path may be, in percentage points of pooled word error rate."""
-SCORED_BY_CHARACTER = ("ja", "zh", "ko")
-"""Written without spaces: character error rate."""
 COMPUTE_TYPE = "int8"
 THREADS = 2
 BATCH = 8
-FILES_AT_ONCE = 4
 SEED = 20
 """Of faster-whisper's own sampling fallback, which it leaves unseeded, and of the bootstrap."""
 RESAMPLES = 2000
 BASELINE = {"beam_size": 5, "condition_on_previous_text": False}
 """As `whisper_base_error` of the corpus was measured; all else is faster-whisper's default, its temperature list included."""
 
-Recognise = Callable[[Sequence["Clip"]], Iterator[tuple["Clip", str, float]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Clip:
-    """A recording with its reference text."""
-
-    path: Path
-    reference: str
-    language: str
-    condition: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Errors:
-    """Edits and units (words, or characters) of one text against its reference."""
-
-    edits: int
-    units: int
-
-    def __add__(self, other: "Errors") -> "Errors":
-        return Errors(self.edits + other.edits, self.units + other.units)
-
-    @property
-    def rate(self) -> float:
-        return self.edits / self.units if self.units else 0.0
-
-
-def read_corpus(folder: Path, limit: int | None) -> list[Clip]:
-    """Return the clips that count, shortest first; with `limit`, every n-th of them in order of language and condition."""
-    rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    clips = [
-        Clip(folder / row["file"], row["reference"], row["language"], row["condition"], row["duration_s"])
-        for row in rows
-        if row.get("score_wer") is not False
-    ]
-    if limit is not None and limit < len(clips):
-        ordered = sorted(clips, key=lambda clip: (clip.language, clip.condition, clip.path.name))
-        clips = [ordered[i * len(ordered) // limit] for i in range(limit)]
-    return sorted(clips, key=lambda clip: (clip.seconds, clip.path.name))
-
-
-class ErrorCounter:
-    """Counts errors after the usual normalisation: Whisper's own for English, its basic one for the rest."""
-
-    def __init__(self) -> None:
-        from whisper_normalizer.basic import BasicTextNormalizer
-        from whisper_normalizer.english import EnglishTextNormalizer
-
-        self._english, self._basic = EnglishTextNormalizer(), BasicTextNormalizer()
-
-    def __call__(self, clip: Clip, text: str) -> Errors:
-        import jiwer
-
-        normalise = self._english if clip.language == "en" else self._basic
-        reference, hypothesis = normalise(clip.reference), normalise(text)
-        if clip.language in SCORED_BY_CHARACTER:
-            out = jiwer.process_characters(reference.replace(" ", ""), hypothesis.replace(" ", ""))
-        else:
-            out = jiwer.process_words(reference, hypothesis)
-        return Errors(out.substitutions + out.deletions + out.insertions, out.substitutions + out.deletions + out.hits)
+Recognise = Callable[[Sequence[Clip]], Iterator[tuple[Clip, str, float]]]
 
 
 def faster_whisper_alone(model_path: Path) -> Recognise:
@@ -122,45 +56,20 @@ def faster_whisper_alone(model_path: Path) -> Recognise:
 
 def whole_path(model_path: Path) -> Recognise:
     """The product's own adapters and use case around one engine in this process."""
-    from adapters.faster_whisper_engine import FasterWhisperEngine
-    from adapters.pyav_decoder.decoder import PyAvDecoder
-    from adapters.pyav_decoder.limits import DecodeLimits
-    from adapters.silero_vad import SileroVad
-    from application.transcribe_audio import TranscribeAudio
-    from serve_app.engines import WhisperBatches
-    from serve_app.in_process import in_process_transcriber
-
-    identity = ModelIdentity(model_path.name, "benchmark", f"faster-whisper-{version('faster-whisper')}", COMPUTE_TYPE)
-    engine = FasterWhisperEngine(model_path, "cpu", COMPUTE_TYPE, THREADS, identity)
-    engine.warm_up()
-
-    async def one(clip: Clip, transcribe: TranscribeAudio, decoder: PyAvDecoder, folder: str) -> tuple[Clip, str, float]:
-        started = time.perf_counter()
-        audio = await decoder.decode(clip.path, Path(folder) / f"{clip.path.name}.pcm", max_seconds=4 * 3600)
-        options = TranscriptionOptions(language=clip.language)
-        transcript = await transcribe(clip.path.name, audio, options, CallContext(), _nobody)
-        return clip, transcript.text, time.perf_counter() - started
-
-    async def together(clips: Sequence[Clip]) -> list[tuple[Clip, str, float]]:
-        slots = asyncio.Semaphore(FILES_AT_ONCE)
-        decoder = PyAvDecoder(DecodeLimits())
-        with tempfile.TemporaryDirectory() as folder:
-            transcribe = TranscribeAudio(in_process_transcriber(WhisperBatches(engine), identity, BATCH), SileroVad())
-
-            async def bounded(clip: Clip) -> tuple[Clip, str, float]:
-                async with slots:
-                    return await one(clip, transcribe, decoder, folder)
-
-            return await asyncio.gather(*(bounded(clip) for clip in clips))
+    settings = TranscriberSettings(model=str(model_path), compute_type=COMPUTE_TYPE, threads=THREADS, max_batch_size=BATCH)
 
     def recognise(clips: Sequence[Clip]) -> Iterator[tuple[Clip, str, float]]:
-        yield from asyncio.run(together(clips))
+        ended: dict[str, float] = {}
+        started = time.perf_counter()
+
+        def note(name: str, _done: int, _total: int) -> None:
+            ended[name] = time.perf_counter() - started
+
+        heard = Listener(settings)([(clip.path, clip.language) for clip in clips], note)
+        for clip, transcript in zip(clips, heard, strict=True):
+            yield clip, transcript.text, ended[clip.path.name]
 
     return recognise
-
-
-async def _nobody(_done: int, _total: int, _fresh: Sequence[Segment]) -> None:
-    return None
 
 
 def texts_of(side: Callable[[], Recognise], clips: Sequence[Clip], cache: Path | None) -> dict[str, str]:
@@ -187,8 +96,8 @@ def compare(clips: Sequence[Clip], alone: Mapping[str, str], ours: Mapping[str, 
     """Return pooled rates of both sides, by language and condition, and the files that moved."""
     count = ErrorCounter()
     rows = [(clip, count(clip, alone[clip.path.name]), count(clip, ours[clip.path.name])) for clip in clips]
-    worded = [row for row in rows if row[0].language not in SCORED_BY_CHARACTER]
-    spelled = [row for row in rows if row[0].language in SCORED_BY_CHARACTER]
+    worded = [row for row in rows if row[0].language not in WITHOUT_SPACES]
+    spelled = [row for row in rows if row[0].language in WITHOUT_SPACES]
     return {
         "word_error_rate": _pair(worded),
         "character_error_rate": _pair(spelled),

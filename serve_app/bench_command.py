@@ -17,6 +17,7 @@ from serve_app.terminal import console, output
 
 BENCHMARKS = "wordloop.benchmarks"
 EVALS = "wordloop.evals"
+EVAL_RUNNER = "wordloop.eval_runner"
 
 
 def registered(group: str) -> Mapping[str, Any]:
@@ -36,20 +37,19 @@ def run_bench(name: str | None, json_file: Path | None) -> None:
     _write(json_file, {name: figures})
 
 
-def run_eval(suite: str | None, json_file: Path | None) -> None:
-    """Run one suite or all; exits 1 when a score is missing or beyond its threshold."""
+def run_eval(
+    suite: str | None, *, tier: str, json_file: Path | None, html_file: Path | None, accept_baseline: bool, if_changed: bool
+) -> None:
+    """Run one suite or all; exits 1 when a score is missing, beyond its threshold, or fallen too far below the baseline."""
     known = registered(EVALS)
     chosen = known if suite is None else {suite: _chosen(known, suite, "suite")}
-    results = {name: point.load()() for name, point in chosen.items()}
-    _write(json_file, results)
-    failed = []
-    for name, result in results.items():
-        _show(name, result["scores"])
-        failed += [f"{name}: {finding}" for finding in result["findings"]]
-    for finding in failed:
-        console.print(f"BELOW THRESHOLD  {finding}", style="red", markup=False)
-    if failed:
-        raise typer.Exit(1)
+    run = registered(EVAL_RUNNER)["run"].load()
+    raise typer.Exit(
+        run(
+            chosen, tier=tier, json_file=json_file, html_file=html_file,
+            accept_baseline=accept_baseline, if_changed=if_changed,
+        )
+    )  # fmt: skip
 
 
 def _chosen(known: Mapping[str, Any], name: str, what: str) -> Any:

