@@ -34,8 +34,8 @@ def run(
         made = models.recap(meeting.segments, meeting.language)
         cases.append(case_of(meeting, made, models))
         progress(meeting.id, done, len(meetings))
-    statistics = _statistics()
-    found = scores(statistics, cases)
+    wanted = statistics()
+    found = scores(wanted, cases)
     beside = baselines(cases)
     for name in (*ROUGE.values(), "similarity"):
         found[f"{name}_lead"] = found[name] - max(each.get(name, math.nan) for each in beside.values())
@@ -43,7 +43,7 @@ def run(
         "scores": found,
         "findings": [],
         "cases": cases,
-        "statistics": statistics,
+        "statistics": wanted,
         "baselines": beside,
         "outputs": OUTPUTS,
     }
@@ -93,7 +93,9 @@ def _likeness(prefix: str = "") -> dict[str, StatisticSpec]:
     return found
 
 
-def _statistics() -> dict[str, StatisticSpec]:
+def statistics() -> dict[str, StatisticSpec]:
+    """Return how each score follows from the meetings."""
+
     def ratio(part: str, whole: str, where: Mapping[str, str] | None = None) -> StatisticSpec:
         return {"kind": "ratio", "of": (part, whole), "where": where or {}}
 

@@ -43,8 +43,16 @@ class CountedLanguageModel(LanguageModel):
         return self.model.context_tokens
 
     @property
-    def usage(self) -> Usage:
-        return sum((made.usage for made in self.answers), Usage())
+    def cost(self) -> dict[str, float]:
+        """Calls, the tokens that the answered ones used, their seconds and their price (US dollars)."""
+        used = sum((made.usage for made in self.answers), Usage())
+        return {
+            "calls": float(self.asked),
+            "input_tokens": float(used.input_tokens),
+            "output_tokens": float(used.output_tokens),
+            "seconds": sum(made.latency_s for made in self.answers),
+            "usd": sum(made.cost_usd for made in self.answers),
+        }
 
     async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
         self.asked += 1
@@ -85,18 +93,22 @@ class Models:
             return asyncio.run(work)
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
-    def recap(self, segments: Sequence[Segment], language: str, versions: Mapping[str, str] | None = None) -> Made:
-        """Make one recap on the production path; `versions` holds prompts at a version that is not their newest."""
-        return self.run(self._recap(segments, language, versions or {}))
+    def recap(
+        self, segments: Sequence[Segment], language: str, versions: Mapping[str, str] | None = None, tenant: str = "eval"
+    ) -> Made:
+        """Make one recap on the production path; `versions` holds prompts at a version that is not their newest.
+
+        Tenants share no cached answers.
+        """
+        return self.run(self._recap(segments, language, PinnedPrompts(versions or {}), CallContext(tenant=tenant)))
 
     def vectors(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
         """Return one vector of unit length per text."""
         return self.run(self._vectors(texts))
 
-    async def _recap(self, segments: Sequence[Segment], language: str, versions: Mapping[str, str]) -> Made:
+    async def _recap(self, segments: Sequence[Segment], language: str, words: PinnedPrompts, context: CallContext) -> Made:
         calls = CountedLanguageModel(self.language_model)
-        make = MakeRecap(calls, self.embedder, PinnedPrompts(versions))
-        made = await make("recap", None, segments, language, "general", CallContext(), _nobody)
+        made = await MakeRecap(calls, self.embedder, words)("recap", None, segments, language, "general", context, _nobody)
         return Made(made.recap, calls)
 
     async def _vectors(self, texts: Sequence[str]) -> list[tuple[float, ...]]:
