@@ -1,4 +1,4 @@
-"""A batch engine in this process as a `ModelBackend`: what evaluations and small tools use in place of replicas."""
+"""Engines in this process as a `ModelBackend`: what evaluations and small tools use in place of replicas."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from domain.call import ModelIdentity
 from domain.errors import ModelTimeout, ModelUnavailable, WordloopError
 from domain.failure import places
-from ports.model_backend import CallMeta, ModelBackend, ModelRequest, RawOutput
+from ports.model_backend import CallMeta, GenerateRequest, ModelBackend, ModelRequest, RawOutput
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +18,12 @@ class Engine(Protocol):
     """An engine that answers many requests in one pass, on the calling thread."""
 
     def run(self, batch: Sequence[Any]) -> Sequence[RawOutput | WordloopError]: ...
+
+
+class ConcurrentEngine(Protocol):
+    """An engine that batches by itself, on the event loop that built it."""
+
+    async def generate(self, request: GenerateRequest, meta: CallMeta) -> RawOutput: ...
 
 
 class InProcessBackend(ModelBackend):
@@ -72,3 +78,33 @@ class InProcessBackend(ModelBackend):
                     answer.set_exception(result)
                 else:
                     answer.set_result(result)
+
+
+class ConcurrentInProcessBackend(ModelBackend):
+    """Hands every request to an engine that batches by itself; what a library raises becomes ModelUnavailable."""
+
+    def __init__(self, engine: ConcurrentEngine, identity: ModelIdentity) -> None:
+        self._engine = engine
+        self._identity = identity
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._identity
+
+    @property
+    def name(self) -> str:
+        return "in_process"
+
+    async def call(self, request: ModelRequest, meta: CallMeta, timeout_s: float) -> RawOutput:
+        if not isinstance(request, GenerateRequest):
+            raise TypeError(f"a language model takes no {type(request).__name__}")
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._engine.generate(request, meta)
+        except WordloopError:
+            raise
+        except TimeoutError as error:
+            raise ModelTimeout(f"no answer within {timeout_s:.1f} s") from error
+        except Exception as error:
+            log.exception("engine failed")
+            raise ModelUnavailable(f"the engine failed with {type(error).__name__}", None) from error

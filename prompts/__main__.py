@@ -2,18 +2,19 @@
 
 import sys
 
-from prompts.lock import lock_problems, write_lock
+from prompts.checks import problems
+from prompts.lock import write_lock
 
 
 def main(arguments: list[str]) -> int:
-    """Check or write the lock; exit status 1 when something stands against it, 2 for an unknown word."""
+    """Check prompts, or write the lock; exit status 1 when something stands against it, 2 for an unknown word."""
     if arguments not in (["check"], ["lock"]):
         print("usage: python -m prompts check|lock", file=sys.stderr)
         return 2
-    problems = lock_problems() if arguments == ["check"] else write_lock()
-    for problem in problems:
+    found = problems() if arguments == ["check"] else write_lock()
+    for problem in found:
         print(problem, file=sys.stderr)
-    return 1 if problems else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -2,9 +2,17 @@
 
 import random
 
-from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedTranscriber, GuardSettings, build_guard
+from adapters.guard import (
+    DEFAULT_PRICES,
+    CallGuard,
+    GuardedEmbedder,
+    GuardedLanguageModel,
+    GuardedTranscriber,
+    GuardSettings,
+    build_guard,
+)
 from adapters.guard.settings import AttemptTimeouts, BulkheadSettings, RateSettings
-from adapters.in_process import Engine, InProcessBackend
+from adapters.in_process import ConcurrentEngine, ConcurrentInProcessBackend, Engine, InProcessBackend
 from adapters.memory import MemoryCallCache
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
@@ -26,6 +34,11 @@ def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_si
 def in_process_embedder(engine: Engine, identity: ModelIdentity, max_batch_size: int, dimensions: int) -> GuardedEmbedder:
     """Return the port behind the production guard, as for the transcriber."""
     return GuardedEmbedder(InProcessBackend(engine, identity, max_batch_size), _guard(), dimensions)
+
+
+def in_process_language_model(engine: ConcurrentEngine, identity: ModelIdentity, context_tokens: int) -> GuardedLanguageModel:
+    """Return the port behind the production guard, as for the transcriber; use it on the event loop of the engine."""
+    return GuardedLanguageModel(ConcurrentInProcessBackend(engine, identity), _guard(), context_tokens)
 
 
 def _guard() -> CallGuard:

@@ -15,6 +15,9 @@ _PATTERNS: Final = (
     r"\b(?:when|while|if|before|after)\s+(?:you\s+)?(?:summari[sz]|writ|generat|produc|prepar|mak)\w*\s+(?:a|the|"
     r"this|your|up)?\s*"
     r"(?:summary|recap|minutes|notes|meeting|conversation|transcript)",
+    r"\b(?:whoever|any(?:one|body)\s+who|the\s+(?:one|person)\s+who)\s+(?:writ|tak|mak|keep|prepar|summari[sz])\w*\b.{0,60}"
+    r"\b(?:ha(?:s|ve)\s+to|must|should|shall|needs?\s+to|please|will)\s+(?:please\s+)?(?:do\s+)?(?:not\s+)?(?:write|say|state|mention|"
+    r"include|add|put|note|list|close|output|print|repeat|leave|omit|insert|append)",
     r"\b(?:do\s+not|don't|never|instead\s+of)\s+(?:summari[sz]|recap)",
     r"\b(?:your|the)\s+(?:summary|recap|output|response|answer)\s+(?:must|should|has\s+to|shall|needs\s+to|will)\s+"
     r"(?:be|say|contain|include|state|read|start|end|only|consist|list)",

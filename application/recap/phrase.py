@@ -15,7 +15,7 @@ from domain.call import CallContext, Provenance
 from domain.errors import InvalidRequest
 from ports.language_model import LanguageModel, RenderedPrompt, Sampling
 
-MARKUP: Final = re.compile(r"<[/!\w]|\]\(|&\w+;|\{\{")
+MARKUP: Final = re.compile(r"<[/!\w]|\]\(|&\w+;|\{\{|\"\s*:|[\]}]\s*,|[{\[]\s*\"")
 """Minutes hold none, so whoever wrote it did not write minutes."""
 CONTEXT_MARGIN: Final = 64
 """Tokens kept free for the chat template and for the error of our token estimate."""

@@ -38,6 +38,9 @@ MAX_UNSPACED: Final = 120
 """Characters of a sentence in scripts without spaces, where one character is about one token."""
 JOIN_PAUSE_S: Final = 1.5
 """A pause that ends a sentence even when the recogniser wrote no full stop. Seconds."""
+ORDER_REACH: Final = 3
+"""Sentences behind one that talks to a model which are distrusted with it, while the same person goes on: the order often comes
+in the next breath. No more, or one such sentence would silence the rest of a lecture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +76,20 @@ def sentences_of(segments: Sequence[Segment]) -> list[Sentence]:
     """Return the sentences of a transcript in its order; every word of every segment is in exactly one of them."""
     found: list[Sentence] = []
     poisoned: frozenset[int] = frozenset()
+    order: tuple[int, int] | None = None
     for turn, run in _runs(segments):
         for text, parts in _split(run):
             ids = tuple(segment.id for segment in parts)
+            speaker = parts[0].speaker
             suspicious = addresses_the_model(text)
             if suspicious:
                 poisoned |= set(ids)
+                order = (turn, len(found) + ORDER_REACH) if speaker else None
             words = tokens(text)
-            tainted = suspicious or bool(poisoned & set(ids))
+            goes_on = order is not None and turn == order[0] and len(found) <= order[1]
+            tainted = suspicious or goes_on or bool(poisoned & set(ids))
             stems = frozenset(content_stems(words))
-            place = (ids, parts[0].start, parts[-1].end, turn, parts[0].speaker)
+            place = (ids, parts[0].start, parts[-1].end, turn, speaker)
             found.append(Sentence(len(found), text, cleaned(text), *place, words, stems, numbers(words), tainted))
     return found
 

@@ -1,0 +1,93 @@
+"""`wordloop prompts`, run as a person would, and the snapshots of what is sent."""
+
+import os
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import prompts
+from prompts.library import versions
+from serve_app.cli import app
+from serve_app.prompts_command import rendered_lines
+
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "prompts"
+VALUES = {
+    "notes": "- Anna: The printer is too slow.\n- Ben: Then we rent another one until {{language}} comes.",
+    "language": "English",
+    "focus": "stand-up",
+}
+
+
+def wordloop(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_list_tells_of_every_version_which_one_is_in_use() -> None:
+    shown = wordloop("prompts", "list")
+
+    assert shown.exit_code == 0
+    rows = {tuple(line.split()[:2]): line.split()[2] for line in shown.stdout.splitlines()[1:]}
+    assert rows == {
+        (name, version): "yes" if version == versions(name)[-1] else "no"
+        for name in prompts.names()
+        for version in versions(name)
+    }
+
+
+def test_show_prints_the_words_as_they_are_sent_with_the_holes_that_got_no_value() -> None:
+    shown = wordloop("prompts", "show", "phrase_chapter@v2", "--set", "language=German", "--set", "focus=lecture")
+
+    assert shown.exit_code == 0
+    assert "{{notes}}" in shown.stdout
+    assert "Language: German. Say what is explained, defined or concluded." in shown.stdout
+    assert "max_tokens = 150" in shown.stdout
+    assert '"maxItems": 2' in shown.stdout
+    assert "focus is one of: general, stand-up, interview, sales-call, lecture" in shown.stdout
+
+
+def test_show_takes_the_newest_version_unless_one_is_named() -> None:
+    newest = prompts.load("phrase_chapter").version
+    assert wordloop("prompts", "show", "phrase_chapter").stdout.startswith(f"phrase_chapter {newest}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("show", "nothing"), "there are: phrase_chapter@v1"),
+        (("show", "title_recap@v99"), "no prompt title_recap v99"),
+        (("show", "title_recap", "--set", "tone=kind"), "unknown ['tone']"),
+        (("show", "phrase_chapter", "--set", "focus=rude"), "focus is one of"),
+        (("diff", "title_recap@v1", "title_recap@v0"), "no prompt title_recap v0"),
+    ],
+)
+def test_what_does_not_exist_exits_with_two_and_says_what_there_is(arguments: tuple[str, ...], words: str) -> None:
+    refused = wordloop("prompts", *arguments)
+    assert refused.exit_code == 2
+    assert words in refused.stderr
+
+
+def test_diff_shows_words_schema_and_parameters_and_nothing_for_the_same_version() -> None:
+    shown = wordloop("prompts", "diff", "phrase_chapter@v1", "phrase_chapter@v2")
+
+    assert shown.exit_code == 0
+    lines = shown.stdout.splitlines()
+    assert lines[:2] == ["--- phrase_chapter@v1", "+++ phrase_chapter@v2"]
+    assert {"-max_tokens = 140", "+max_tokens = 150", '-    "maxLength": 200,', '+    "maxLength": 220,'} <= set(lines)
+    assert any(line.startswith("+Use only what the notes say. Keep names, numbers, dates") for line in lines)
+    assert wordloop("prompts", "diff", "title_recap@v1", "title_recap").stdout == ""
+
+
+@pytest.mark.parametrize("name", prompts.names())
+def test_what_is_sent_is_as_the_snapshot_holds_it(name: str) -> None:
+    """`UPDATE_SNAPSHOTS=1 pytest tests/unit/test_prompts_command.py` writes them anew; read the difference before it lands."""
+    prompt = prompts.load(name)
+    sent = "\n".join(rendered_lines(prompt, {hole: VALUES[hole] for hole in prompt.holes})) + "\n"
+    snapshot = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.write_text(sent, encoding="utf-8")
+    assert sent == snapshot.read_text(encoding="utf-8")
+
+
+def test_every_snapshot_belongs_to_a_prompt() -> None:
+    assert sorted(path.stem for path in SNAPSHOTS.iterdir()) == list(prompts.names())
