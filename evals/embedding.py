@@ -36,7 +36,6 @@ development part, which are easier, so the measured value is expected above it."
 TOP: Final = 10
 CALL_TEXTS: Final = 64
 SEED: Final = 7
-CONSISTENCY_TEXTS: Final = 120
 LONG_TEXT: Final = " ".join(["The committee then went through every item of the list, one after the other."] * 12)
 """About 180 tokens: beside it a short text is mostly padding."""
 
@@ -56,11 +55,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a tier embeds. `pairs` by name of the set."""
+    """What a tier embeds. `pairs` by name of the set; `steady_texts` of the texts are embedded in every arrangement."""
 
     pairs: Mapping[str, Sequence[Pair]]
     meetings: Sequence[Meeting]
     questions: Sequence[Question]
+    steady_texts: int = 120
 
 
 class Vectoriser:
@@ -212,7 +212,7 @@ def _texts(material: Material) -> list[str]:
     """Return different texts of all lengths: sentences of the pairs, and passages of the meetings."""
     sentences = [pair.first for pairs in material.pairs.values() for pair in pairs]
     passages = [passage.text for meeting in material.meetings for passage in passages_of(meeting)]
-    half = CONSISTENCY_TEXTS // 2
+    half = material.steady_texts // 2
     return list(dict.fromkeys([*sentences[:half], *passages[:half]]))
 
 

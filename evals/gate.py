@@ -102,10 +102,15 @@ def _against(
     if statistic is None:
         return value - before, None, ()
     now = result.get("cases", ())
-    change, spread = paired_change(statistic, baseline.cases, now)
+    change, (low, high) = paired_change(statistic, baseline.cases, now)
     if math.isnan(change):
         return value - before, None, ()
-    return change, spread, _moved(statistic, baseline.cases, now, limits)
+    return _plain(change), (_plain(low), _plain(high)), _moved(statistic, baseline.cases, now, limits)
+
+
+def _plain(change: float) -> float:
+    """A change that is rounding alone is none."""
+    return 0.0 if abs(change) < ROUNDING else change
 
 
 def _fall(name: str, change: float | None, spread: Interval | None, before: float | None, limits: Limits) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATE: Final = "report.html.jinja"
-WIDTH, PLOT = 820, 460
+WIDTH, PLOT = 1040, 460
 """Of a plot and of the part of it that holds marks, in CSS pixels."""
 
 
@@ -38,7 +38,7 @@ def _row(suite: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]
     known = [mark for mark in marks if mark is not None]
     low, high = min(known, default=0.0), max(known, default=1.0)
     low = 0.0 if 0 <= low < 0.5 * high else low - 0.1 * (high - low)
-    high = high + 0.1 * (high - low) if high > low else low + 1.0
+    high = high + 0.1 * (high - low) if high > low else low + (abs(low) or 1.0)
 
     def place(value: float | None) -> float | None:
         return None if value is None else round((value - low) / (high - low) * PLOT, 1)

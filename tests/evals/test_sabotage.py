@@ -28,7 +28,8 @@ CLIPS = ("phone-fleurs-en-004.wav", "fleurs-en-004.ogg", "so762-069120121.opus",
 """The recordings on which a narrow beam is heard, and one on which it is not."""
 WORDS = ("word_error_rate", "character_error_rate", "coverage")
 """The scores that these recordings can have: they hold no turns, and no sounds without speech."""
-PAIRS = 150
+PAIRS = 100
+STEADY_TEXTS = 30
 MEETING = "meetings/product-IS1006a.json"
 
 
@@ -136,9 +137,8 @@ def built(settings: EmbedderSettings) -> Engine:
 def texts() -> embedding.Material:
     known = embedding.read_material(embedding.BUNDLED)
     (name,) = known.pairs
-    return embedding.Material(
-        {name: known.pairs[name][:PAIRS]}, [each for each in known.meetings if each.id == MEETING], known.questions
-    )
+    meetings = [each for each in known.meetings if each.id == MEETING]
+    return embedding.Material({name: known.pairs[name][:PAIRS]}, meetings, known.questions, STEADY_TEXTS)
 
 
 @pytest.fixture(scope="module")
