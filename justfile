@@ -18,7 +18,7 @@ serve *ARGS:
     {{run}} wordloop up {{ARGS}}
 
 # Everything that has to be green before a commit lands: this is what .ci/run calls.
-test: servers lock lint types layers unit eval serve-tests
+test: servers lock lint types layers unit gate-evals serve-tests
 
 # Put the servers in place that tests start: PostgreSQL, from the distribution's packages.
 servers:
@@ -58,6 +58,11 @@ serve-tests *ARGS:
 # Score the models against committed thresholds.
 eval *ARGS:
     {{run}} wordloop eval {{ARGS}}
+
+# The suites that every change has to pass.
+gate-evals:
+    {{run}} wordloop eval transcription
+    {{run}} wordloop eval embedding
 
 # Measure; `just bench` lists what there is.
 bench *ARGS:
