@@ -64,14 +64,13 @@ class Material:
 
 
 class Vectoriser:
-    """The embedder behind the guard, engine in process; every call is made afresh."""
+    """The embedder behind the guard, engine in process. Each use has a guard of its own, so no vector comes from a cache."""
 
     def __init__(self, engine: Engine | None = None, settings: EmbedderSettings | None = None) -> None:
         """`engine`: what answers; built from `settings` where none is given."""
         self._settings = settings or EmbedderSettings()
         self._identity = local_identity(model_store().ensure(self._settings.model), "sentence-transformers", "float32")
         self._engine: Engine = engine or build_embedder(self._settings, self._identity)
-        self._calls = 0
 
     def __call__(self, texts: Sequence[str], input_type: InputType = InputType.DOCUMENT, group: int = CALL_TEXTS) -> Array:
         """Return the vectors of `texts`, `group` of them in each call and all calls at once."""
@@ -235,6 +234,6 @@ def _statistics(sets: Sequence[str]) -> dict[str, StatisticSpec]:
     return found | {
         "ndcg_at_10": mean_of("ndcg"),
         "recall_at_10": mean_of("recall"),
-        "max_cosine_distance": {"kind": "max", "of": ("distance",)},
+        "cosine_distance": {"kind": "max", "of": ("distance",)},
         "top_10_overlap": mean_of("overlap"),
     }

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from adapters.silero_vad import SileroVad
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
-from domain.call import CallContext
+from domain.call import CallContext, ModelIdentity
 from domain.transcript import Transcript
 from evals.suite import Report
 from ports.transcriber import TranscriptionOptions
@@ -33,6 +33,7 @@ class Listener:
     settings: TranscriberSettings = field(default_factory=TranscriberSettings)
     options: TranscriptionOptions = field(default_factory=TranscriptionOptions)
     path: TranscriptionSettings = field(default_factory=TranscriptionSettings)
+    build: Callable[[TranscriberSettings, ModelIdentity], Engine] = build_transcriber
 
     def __call__(self, recordings: Sequence[tuple[Path, str | None]], report: Report) -> list[Transcript]:
         """Return the transcripts of `recordings`, each with its language (None to detect it), in order."""
@@ -54,12 +55,26 @@ class Listener:
                 report(recording.name, done, len(recordings))
                 return transcript
 
-            return await asyncio.gather(*(one(place, *recording) for place, recording in enumerate(recordings)))
+            return await _together([one(place, *recording) for place, recording in enumerate(recordings)])
 
     def _transcriber(self) -> Any:
         identity = local_identity(model_store().ensure(self.settings.model), "faster-whisper", self.settings.compute_type)
-        engine: Engine = build_transcriber(self.settings, identity)
-        return in_process_transcriber(engine, identity, self.settings.max_batch_size)
+        return in_process_transcriber(self.build(self.settings, identity), identity, self.settings.max_batch_size)
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, Transcript]]) -> list[Transcript]:
+    """Await all; the first error ends the others, and is raised when they have ended.
+
+    They end before the loop does: cancelling everything at once, as `asyncio.run` does in the end, leaves a child process that
+    is being started without its pipes, and asyncio then waits for it for ever.
+    """
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _nobody(*_progress: Any) -> None:

@@ -54,9 +54,10 @@ def run(
     html_file: Path | None = None,
     accept_baseline: bool = False,
     if_changed: bool = False,
+    where: Where | None = None,
 ) -> int:
     """Run the suites and return the exit code: 0 when every score stands, else 1."""
-    where = Where()
+    where = where or Where()
     outcomes = []
     for name, point in suites.items():
         if if_changed and not _due(name, tier, point.module, where):
@@ -77,6 +78,7 @@ def run(
 def measure(suite: str, function: Any, tier: Tier, module: str, where: Where, progress: Report) -> Outcome:
     """Run one suite and judge it. A suite that raises has failed, with its error as the finding."""
     started = time.perf_counter()
+    prints = fingerprint(module)
     offered = {"tier": tier, "progress": progress}
     taken = inspect.signature(function).parameters
     error = ""
@@ -86,7 +88,7 @@ def measure(suite: str, function: Any, tier: Tier, module: str, where: Where, pr
         traceback.print_exc()
         error = f"the suite ended with {type(raised).__name__}: {raised}"
         result = {"scores": {}, "findings": []}
-    return judged(suite, tier, result, fingerprint(module), where, time.perf_counter() - started, error)
+    return judged(suite, tier, result, prints, where, time.perf_counter() - started, error)
 
 
 def judged(

@@ -30,7 +30,7 @@ DEPENDS: Final = Depends(
         "evals.speech",
     ),
 )
-NO_SPEECH: Final = Path(__file__).with_name("data") / "no_speech"
+BUNDLED: Final = Path(__file__).with_name("data")
 KINDS: Final = {
     "silence": "silence",
     "room": "silence",
@@ -47,7 +47,10 @@ ON_TIME_S: Final = 0.5
 """A turn that starts this close to its reference is on time. Turns of the references themselves are marked to about 0.1 s."""
 TURNS_WORTH_SPLITTING: Final = 20
 """From this many turns a recording is scored turn by turn: one case would hide where it went wrong."""
-OVERLAPPING: Final = "overlapping speech"
+SPOKEN: Final = "spoken meeting, synthetic voices"
+OVERLAPPING: Final = "real meeting"
+"""Conditions that begin so have several people talking at once: the order of the reference's words is arbitrary, so these
+recordings stand in no pooled rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,14 @@ def run(
 
 
 def bundled() -> Material:
-    """The recording of the demonstration and the sounds without speech beside this file."""
-    return Material([read_meeting(RECORDING, "spoken meeting, synthetic voices")], files(NO_SPEECH))
+    """The recording of the demonstration, and the sentences and sounds without speech beside this file."""
+    return Material([*read_corpus(BUNDLED / "speech"), read_meeting(RECORDING, SPOKEN)], files(BUNDLED / "no_speech"))
 
 
 def complete() -> Material:
     """All recordings of the evaluation data."""
     data = evaluation_data()
-    meetings = [read_meeting(path, "spoken meeting, synthetic voices") for path in files(data / "spoken_meetings")]
+    meetings = [read_meeting(path, SPOKEN) for path in files(data / "spoken_meetings")]
     rows = [json.loads(line) for line in (data / "bad_audio" / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
     quiet = [data / "bad_audio" / row["file"] for row in rows if row["expect"] == "no_speech"]
     return Material([*read_corpus(data / "speech"), *meetings], quiet)
@@ -95,8 +98,7 @@ def _cases(clip: Clip, transcript: Transcript, count: ErrorCounter) -> list[Case
     tags = {
         "language": clip.language,
         "condition": clip.condition,
-        "scored_by": "character" if clip.language in WITHOUT_SPACES else "word",
-        "pooled": "no" if OVERLAPPING in clip.condition or "mixed headsets" in clip.condition else "yes",
+        "pooled": "no" if clip.condition.startswith(OVERLAPPING) else "yes",
     }
     spans = transcript.coverage
     whole: dict[str, float] = {"speech_s": spans.speech_seconds, "text_s": spans.ratio * spans.speech_seconds}

@@ -11,15 +11,19 @@ from adapters.guard import (
     GuardSettings,
     build_guard,
 )
-from adapters.guard.settings import AttemptTimeouts
+from adapters.guard.settings import AttemptTimeouts, BulkheadSettings, RateSettings
 from adapters.in_process import ConcurrentEngine, ConcurrentInProcessBackend, Engine, InProcessBackend
 from adapters.memory import MemoryCallCache
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
 from serve_app.clock import SystemClock
 
-PATIENT_S = 1800.0
-"""Seconds an attempt may take: scores must not depend on what else the machine does."""
+PATIENT = GuardSettings(
+    timeouts=AttemptTimeouts(transcribe=3600, generate=3600, embed=3600),
+    rate=RateSettings(max_wait_s=3600),
+    bulkhead=BulkheadSettings(max_wait_s=3600),
+)
+"""On a busy machine an evaluation is slow; it must not come out otherwise."""
 
 
 def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedTranscriber:
@@ -40,7 +44,7 @@ def in_process_language_model(engine: ConcurrentEngine, identity: ModelIdentity,
 def _guard() -> CallGuard:
     clock = SystemClock()
     return build_guard(
-        GuardSettings(timeouts=AttemptTimeouts(transcribe=PATIENT_S, generate=PATIENT_S, embed=PATIENT_S)),
+        PATIENT,
         cache=MemoryCallCache(clock),
         ledger=None,
         prices=DEFAULT_PRICES,
