@@ -10,15 +10,21 @@ import numpy as np
 from evals.extractive import METHODS, candidates, extract
 from evals.fingerprint import Depends
 from evals.ragas_scores import RAGAS, RagasScores
-from evals.recap_material import Meeting, all_meetings, bundled_meetings
+from evals.recap_material import Meeting, all_meetings, bundled_meetings, heard_meetings
 from evals.recap_models import Made, Models, served_models
 from evals.recap_scores import ROUGE, item_scores, summary_scores, texts_of, trust_scores
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 
 DEPENDS: Final = Depends(
-    models=("language_model", "embedder"),
-    code=("application.recap", "evals.recap_models", "evals.recap_scores", "evals.extractive", "evals.recap_material"),
+    code=(
+        "application.recap",
+        "application.transcribe_audio",
+        "evals.extractive",
+        "evals.recap_material",
+        "evals.recap_models",
+        "evals.recap_scores",
+    )
 )
 EXACT: Final = {"items": "exact"}
 OUTPUTS: Final = ("title", "summary", "decisions", "action_items", "open_questions", "chapters", "degraded")
@@ -57,7 +63,7 @@ def run(
 
 def meetings_of(tier: Tier) -> list[Meeting]:
     """Return the meetings of a tier."""
-    return bundled_meetings() if tier == "fast" else all_meetings()
+    return bundled_meetings() if tier == "fast" else [*all_meetings(), *heard_meetings()]
 
 
 def case_of(meeting: Meeting, made: Made, models: Models) -> Case:
