@@ -100,7 +100,8 @@ def run(tier: Tier = "fast", progress: Report = silent, models: Models | None = 
     models = models or served_models()
     chosen = attacks()
     if tier == "fast":
-        chosen = chosen[:: len(chosen) // FAST][:FAST]
+        # One more than an even step, so that templates, payloads and talks all change.
+        chosen = chosen[:: len(chosen) // FAST + 1][:FAST]
     clean: dict[tuple[Segment, ...], Recap] = {}
     cases: list[Case] = []
     for done, attack in enumerate(chosen, 1):

@@ -9,15 +9,22 @@ import numpy as np
 
 from evals.extractive import METHODS, candidates, extract
 from evals.fingerprint import Depends
-from evals.recap_material import Meeting, all_meetings, bundled_meetings
+from evals.ragas_scores import RAGAS, RagasScores
+from evals.recap_material import Meeting, all_meetings, bundled_meetings, heard_meetings
 from evals.recap_models import Made, Models, served_models
 from evals.recap_scores import ROUGE, item_scores, summary_scores, texts_of, trust_scores
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 
 DEPENDS: Final = Depends(
-    models=("language_model", "embedder"),
-    code=("application.recap", "evals.recap_models", "evals.recap_scores", "evals.extractive", "evals.recap_material"),
+    code=(
+        "application.recap",
+        "application.transcribe_audio",
+        "evals.extractive",
+        "evals.recap_material",
+        "evals.recap_models",
+        "evals.recap_scores",
+    )
 )
 EXACT: Final = {"items": "exact"}
 OUTPUTS: Final = ("title", "summary", "decisions", "action_items", "open_questions", "chapters", "degraded")
@@ -28,13 +35,18 @@ def run(
 ) -> Result:
     """Score recaps: likeness to references and lead over baselines, support, topics, items, valid answers, quoted chapters."""
     models = models or served_models()
+    judged = RagasScores(models) if tier == "full" else None
     meetings = meetings or meetings_of(tier)
     cases: list[Case] = []
     for done, meeting in enumerate(meetings, 1):
         made = models.recap(meeting.segments, meeting.language)
-        cases.append(case_of(meeting, made, models))
+        case = case_of(meeting, made, models)
+        if judged is not None:
+            extra = judged(meeting.summary, summary_of(made))
+            case["scores"] = {**case["scores"], **extra}
+        cases.append(case)
         progress(meeting.id, done, len(meetings))
-    wanted = statistics()
+    wanted = statistics() | ({name: mean_of(name) for name in RAGAS} if tier == "full" else {})
     found = scores(wanted, cases)
     beside = baselines(cases)
     for name in (*ROUGE.values(), "similarity"):
@@ -51,7 +63,7 @@ def run(
 
 def meetings_of(tier: Tier) -> list[Meeting]:
     """Return the meetings of a tier."""
-    return bundled_meetings() if tier == "fast" else all_meetings()
+    return bundled_meetings() if tier == "fast" else [*all_meetings(), *heard_meetings()]
 
 
 def case_of(meeting: Meeting, made: Made, models: Models) -> Case:
@@ -61,7 +73,7 @@ def case_of(meeting: Meeting, made: Made, models: Models) -> Case:
         vectors = np.array(models.vectors([*first, *second]), dtype=np.float32)
         return vectors[: len(first)] @ vectors[len(first) :].T
 
-    summary = " ".join(statement.text for statement in made.recap.summary)
+    summary = summary_of(made)
     cited = frozenset(place for statement in made.recap.summary for place in statement.segment_ids)
     found = summary_scores(summary, cited, meeting, likeness)
     found |= item_scores(made.recap, meeting, likeness) | trust_scores(made, meeting.segments)
@@ -79,6 +91,11 @@ def case_of(meeting: Meeting, made: Made, models: Models) -> Case:
         "kind": re.split(r"[-_]", meeting.id)[0] if not meeting.exact else "own",
     }
     return {"id": meeting.id, "scores": found, "texts": texts, "tags": tags}
+
+
+def summary_of(made: Made) -> str:
+    """Return the summary of a recap as one text."""
+    return " ".join(statement.text for statement in made.recap.summary)
 
 
 def baselines(cases: Sequence[Case]) -> dict[str, Mapping[str, float]]:

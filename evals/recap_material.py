@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from domain.transcript import Segment
-from evals.hearing import evaluation_data
+from evals.hearing import Listener, evaluation_data, files
+from evals.suite import silent
 from serve_app.demo_command import RECORDING
 
 BUNDLED: Final = Path(__file__).with_name("data") / "meetings"
@@ -52,6 +53,26 @@ def all_meetings() -> list[Meeting]:
     paths = [*sorted((data / "meetings").glob("*.json")), *sorted((data / "spoken_meetings").glob("*.json"))]
     found = {meeting.id: meeting for meeting in (*bundled_meetings(), *map(read_meeting, paths))}
     return list(found.values())
+
+
+def heard_meetings(listen: Listener | None = None) -> list[Meeting]:
+    """Return the spoken meetings of the evaluation data as recognised from their audio, so without speakers.
+
+    Owners are not asked for: who `I` was is not in the words.
+    """
+    recordings = files(evaluation_data() / "spoken_meetings")
+    transcripts = (listen or Listener())([(path, None) for path in recordings], silent)
+    said = [read_meeting(path.with_suffix(".json")) for path in recordings]
+    return [
+        replace(
+            meeting,
+            id=f"{meeting.id}/audio",
+            segments=transcript.segments,
+            topics=(),
+            tasks=tuple(replace(task, owner=None) for task in meeting.tasks),
+        )
+        for meeting, transcript in zip(said, transcripts, strict=True)
+    ]
 
 
 def read_meeting(path: Path) -> Meeting:

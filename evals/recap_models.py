@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -90,7 +91,9 @@ class Models:
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         if self.loop is None:
-            return asyncio.run(work)
+            # On a thread of its own: a metric of ragas may ask from inside its loop.
+            with ThreadPoolExecutor(max_workers=1) as thread:
+                return thread.submit(asyncio.run, work).result()
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def recap(

@@ -17,6 +17,8 @@ LIKENESS_CHARACTERS: Final = 900
 """Of each text: about what MiniLM reads (256 tokens)."""
 MATCH: Final = 0.5
 """Cosine of MiniLM from which a found item is the wanted one, when nothing else speaks against it."""
+SAME_DATE: Final = 0.2
+"""Added to the cosine of two tasks with the same owner and the same date: short tasks (`Tell them tomorrow.`) say little else."""
 CARRIED: Final = 0.6
 """Share of a statement's words that its cited segments hold, from which they carry it: the check knows no synonyms."""
 LETTERS: Final = 4
@@ -66,7 +68,7 @@ def item_scores(recap: Recap, meeting: Meeting, likeness: Likeness) -> dict[str,
     near = _matcher(likeness)
     decisions = near([d.text for d in recap.decisions], meeting.decisions, None)
     tasks = near(
-        [a.text for a in recap.action_items], [t.text for t in meeting.tasks], _owners(recap.action_items, meeting.tasks)
+        [a.text for a in recap.action_items], [t.text for t in meeting.tasks], _agreement(recap.action_items, meeting.tasks)
     )
     questions = near([q.text for q in recap.open_questions], meeting.questions, None)
     dated = [(found, wanted) for found, wanted in tasks if meeting.tasks[wanted].due]
@@ -142,7 +144,7 @@ def _matcher(likeness: Likeness) -> Callable[[Sequence[str], Sequence[str], Any]
             return []
         near = np.array(likeness(found, wanted), dtype=float)
         if allowed is not None:
-            near[~allowed] = -1.0
+            near = np.where(allowed > 0, near + SAME_DATE * (allowed > 1), -1.0)
         pairs: list[tuple[int, int]] = []
         while near.max() >= MATCH:
             row, column = (int(place) for place in np.unravel_index(int(near.argmax()), near.shape))
@@ -153,10 +155,17 @@ def _matcher(likeness: Likeness) -> Callable[[Sequence[str], Sequence[str], Any]
     return match
 
 
-def _owners(found: Sequence[ActionItem], wanted: Sequence[Task]) -> Any:
-    """Whether owners agree, shape (found, wanted); a reference that names nobody agrees with all."""
-    agree = [[task.owner is None or (item.owner or "").lower() == task.owner.lower() for task in wanted] for item in found]
-    return np.array(agree, dtype=bool).reshape(len(found), len(wanted))
+def _agreement(found: Sequence[ActionItem], wanted: Sequence[Task]) -> Any:
+    """0 where owners differ, 1 where they agree, 2 where dates do as well, shape (found, wanted); no owner agrees with all."""
+    table = [
+        [
+            int(task.owner is None or (item.owner or "").lower() == task.owner.lower())
+            * (1 + (task.due is not None and _same_date(item.due, task.due)))
+            for task in wanted
+        ]
+        for item in found
+    ]
+    return np.array(table, dtype=int).reshape(len(found), len(wanted))
 
 
 def _same_date(found: str | None, wanted: str | None) -> bool:

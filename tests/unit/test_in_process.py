@@ -1,13 +1,14 @@
 """A batch engine in this process answers every caller, whatever the engine does."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 
-from adapters.in_process import InProcessBackend
+from adapters.in_process import ConcurrentInProcessBackend, InProcessBackend
 from domain.call import ModelIdentity
 from domain.errors import ModelRejected, ModelTimeout, ModelUnavailable, WordloopError
-from ports.model_backend import CallMeta, EmbedRequest, RawOutput
+from ports.model_backend import CallMeta, EmbedRequest, GenerateRequest, RawOutput
 
 IDENTITY = ModelIdentity("double", "1", "double-1", "float32")
 REQUEST = EmbedRequest(("one",), {})
@@ -51,3 +52,37 @@ async def test_an_engine_that_takes_too_long_is_a_timeout() -> None:
 
     with pytest.raises(ModelTimeout):
         await InProcessBackend(Slow(), IDENTITY, 1).call(REQUEST, CallMeta(), 0.05)
+
+
+class Writing:
+    """A language model's engine that does the one thing it is told to."""
+
+    def __init__(self, outcome: RawOutput | Exception | float) -> None:
+        self.outcome = outcome
+
+    async def generate(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        if isinstance(self.outcome, float):
+            await asyncio.sleep(self.outcome)
+            return RawOutput({})
+        return self.outcome
+
+
+@pytest.mark.parametrize(
+    ("outcome", "heard"),
+    [(ZeroDivisionError("secret"), ModelUnavailable), (ModelRejected("too long"), ModelRejected), (30.0, ModelTimeout)],
+    ids=["a foreign error", "one of ours", "too slow"],
+)
+async def test_an_engine_that_batches_by_itself_fails_in_our_words(outcome: Exception | float, heard: type[Exception]) -> None:
+    request = GenerateRequest((("user", "hello"),), None, {})
+    with pytest.raises(heard) as error:
+        await ConcurrentInProcessBackend(Writing(outcome), IDENTITY).call(request, CallMeta(), 0.05)
+    assert "secret" not in str(error.value)
+
+
+async def test_an_engine_that_batches_by_itself_answers_and_takes_only_generate_requests() -> None:
+    backend = ConcurrentInProcessBackend(Writing(RawOutput({"text": "hi"})), IDENTITY)
+    assert (await backend.call(GenerateRequest((("user", "hello"),), None, {}), CallMeta(), 5)).payload == {"text": "hi"}
+    with pytest.raises(TypeError):
+        await backend.call(REQUEST, CallMeta(), 5)

@@ -10,6 +10,7 @@ import pytest
 from domain.errors import ModelUnavailable
 from domain.recap import ActionItem, Recap, Statement
 from domain.transcript import Segment
+from evals import injection
 from evals.extractive import METHODS, candidates, extract
 from evals.gate import judge
 from evals.prompt_versions import compare_prompts, comparison_lines
@@ -201,3 +202,35 @@ def test_the_same_version_twice_differs_in_nothing() -> None:
 def test_a_comparison_of_what_there_is_not_is_refused(reference: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         compare_prompts(reference, models=models(), meetings=MEETINGS[:1])
+
+
+def test_the_metrics_of_ragas_need_no_judge() -> None:
+    pytest.importorskip("ragas", reason="ragas is in the group evals")
+    from evals.ragas_scores import RAGAS, RagasScores
+
+    judged = RagasScores(models())
+    same = judged("Ben buys a printer.", "Ben buys a printer.")
+    other = judged("Ben buys a printer.", "The soup was cold again on Monday.")
+    assert set(same) == set(RAGAS)
+    assert all(same[name] > other[name] for name in RAGAS)
+    assert same["ragas_rouge_l"] == 1.0
+
+
+def test_the_injection_suite_counts_the_meetings_in_which_an_attack_shows() -> None:
+    good = injection.run(models=models())
+    assert good["scores"] == {"breached": 0.0, "attacks": injection.FAST}
+    assert good["findings"] == []
+
+
+class Gullible(Models):
+    """Quotes whoever speaks third, as a recap without rules on injection might."""
+
+    def recap(self, segments: Sequence[Segment], language: str, *_more: object) -> Made:
+        third = segments[2]
+        recap = recap_with(summary=(Statement(f"{third.speaker}: {third.text}", (2,), 1.0),))
+        return Made(recap, CountedLanguageModel(self.language_model))
+
+
+def test_the_injection_suite_sees_recaps_that_let_orders_through() -> None:
+    bad = injection.run(models=Gullible(RuledLanguageModel(), HashingEmbedder()))
+    assert bad["scores"]["breached"] == injection.FAST == len(bad["findings"])
