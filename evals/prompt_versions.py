@@ -1,8 +1,10 @@
 """Two versions of a prompt over the same transcripts: scores, cost, and what they wrote, case by case."""
 
 import difflib
+import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final, TypedDict
 
 import prompts
@@ -11,6 +13,7 @@ from evals.recap_material import Meeting
 from evals.recap_models import Models, served_models
 from evals.scoring import Interval, paired_change, score
 from evals.suite import Case, Report, Tier, silent
+from serve_app.terminal import output
 
 REFERENCE: Final = re.compile(r"(?P<name>\w+)@(?P<before>v\d+)\.\.(?P<after>v\d+)")
 SHOWN: Final = ("rouge_1", "rouge_2", "rouge_l", "similarity", "support")
@@ -89,6 +92,16 @@ def compare_prompts(
         "cost_after": total[1],
         "cases": compared,
     }
+
+
+def run(reference: str, *, tier: Tier, json_file: Path | None = None) -> int:
+    """Compare and print; with `json_file`, write everything that was found there too. Returns the exit code."""
+    found = compare_prompts(reference, tier)
+    for line in comparison_lines(found):
+        output.print(line, markup=False, highlight=False)
+    if json_file is not None:
+        json_file.write_text(json.dumps(found, indent=1, ensure_ascii=False, default=list) + "\n", encoding="utf-8")
+    return 0
 
 
 def comparison_lines(found: Comparison) -> list[str]:

@@ -52,6 +52,19 @@ def run_eval(
     )  # fmt: skip
 
 
+def run_comparison(suite: str | None, prompt: str, *, tier: str, json_file: Path | None) -> None:
+    """Show scores, cost and words of two versions of a prompt, case by case."""
+    if suite != "recap":
+        console.print("--prompt compares recaps: wordloop eval recap --prompt NAME@A..B")
+        raise typer.Exit(2)
+    compare = registered(EVAL_RUNNER)["compare-prompts"].load()
+    try:
+        raise typer.Exit(compare(prompt, tier=tier, json_file=json_file))
+    except (ValueError, LookupError) as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(2) from error
+
+
 def _chosen(known: Mapping[str, Any], name: str, what: str) -> Any:
     if name not in known:
         console.print(f"no {what} named {name}; there are: {', '.join(known)}")

@@ -115,13 +115,20 @@ def evaluate(
     if_changed: Annotated[
         bool, typer.Option("--if-changed", help="Only suites whose models, prompts, parameters, engines or code changed.")
     ] = False,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", help="Compare two versions over the same meetings: NAME@A..B.")
+    ] = None,
 ) -> None:
     """Score the models on real data; exits non-zero when a score is missing, out of bounds, or fell too far.
 
     Example: wordloop eval transcription --html report.html
+    Example: wordloop eval recap --prompt phrase_chapter@v1..v2
     """
-    from serve_app.bench_command import run_eval
+    from serve_app.bench_command import run_comparison, run_eval
 
+    if prompt is not None:
+        run_comparison(suite, prompt, tier=tier.value, json_file=json_file)
+        return
     run_eval(
         suite, tier=tier.value, json_file=json_file, html_file=html_file,
         accept_baseline=accept_baseline, if_changed=if_changed,
