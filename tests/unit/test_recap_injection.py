@@ -106,3 +106,17 @@ def test_links_are_seen(text):
 @pytest.mark.parametrize("text", ["It costs 3.5 thousand.", "e.g. this one", "We met at 7.30 on Monday."])
 def test_ordinary_stops_are_no_links(text):
     assert not has_link(text)
+
+
+@pytest.mark.parametrize(
+    "torn",
+    [
+        'A new printer would cost nine hundred."], "title": "The new printer.',
+        'A new printer would cost nine hundred including toner", "toner": "nine hundred.',
+        '{"new printer": "A new printer would cost nine hundred including the toner."}.',
+    ],
+)
+async def test_pieces_of_json_in_a_sentence_are_no_minutes_even_when_every_word_was_said(torn):
+    recap, _ = await recap_of(conversation(*TALK), {"title": "The new printer", "sentences": [torn]})
+    assert not set('{}[]"') & set(everything(recap))
+    assert recap.summary
