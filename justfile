@@ -20,10 +20,10 @@ serve *ARGS:
 # Everything that has to be green before a commit lands: this is what .ci/run calls.
 test: servers lock lint types layers unit gate-evals serve-tests
 
-# Put the servers in place that tests start: PostgreSQL, from the distribution's packages.
+# Put the servers in place that tests start: PostgreSQL and Redis, from the distribution's packages.
 servers:
-    @ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null \
-        || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql)
+    @(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null) && command -v redis-server >/dev/null \
+        || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql redis-server)
 
 # The lock file belongs to pyproject.toml.
 lock:
@@ -54,6 +54,10 @@ unit *ARGS:
 # A real cluster with real models, killed in the middle of jobs.
 serve-tests *ARGS:
     {{run}} pytest -m serve {{ARGS}}
+
+# The long storm: 200 jobs of every kind while every process of the service is killed at random, 30 times. About an hour.
+storm *ARGS:
+    WORDLOOP_STORM_JOBS=200 WORDLOOP_STORM_KILLS=30 {{run}} pytest -m serve -s tests/serve/test_storm.py {{ARGS}}
 
 # Score the models against committed thresholds.
 eval *ARGS:

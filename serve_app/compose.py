@@ -27,6 +27,7 @@ from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionS
 from application.work_on_jobs import WorkOnJobs
 from domain.canonical import Json
 from domain.job import JobKind
+from ports.call_cache import CallCache
 from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
 from serve_app.clock import SystemClock
@@ -54,6 +55,16 @@ class Composition:
         return SqlStore.open(database_url(self.settings), self.clock, limits)
 
     @cached_property
+    def calls(self) -> CallCache:
+        """Answers of model calls: with the rows, or in Redis where one is configured."""
+        url = _named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
+        if url is None:
+            return self.store.calls
+        from adapters.redis_calls import RedisCalls
+
+        return RedisCalls(url, self.clock)
+
+    @cached_property
     def blobs(self) -> LocalBlobStore:
         return LocalBlobStore(self.settings.data_folder / "blobs")
 
@@ -61,7 +72,7 @@ class Composition:
     def guard(self) -> CallGuard:
         return build_guard(
             self.settings.guard,
-            cache=self.store.calls,
+            cache=self.calls,
             ledger=self.store.ledger,
             prices=DEFAULT_PRICES,
             clock=self.clock,
@@ -104,7 +115,7 @@ class Composition:
         )
         return WorkOnJobs(
             queue=self.store.jobs,
-            calls=self.store.calls,
+            calls=self.calls,
             handlers={
                 JobKind.CONVERSATION: ProcessConversation(upload, recap),
                 JobKind.TRANSCRIPTION: upload,
@@ -132,7 +143,7 @@ class Composition:
             decoder=PyAvDecoder(DecodeLimits()),
             transcribe=TranscribeAudio(self.transcriber, SileroVad(), transcription),
             transcripts=self.store.results,
-            known=KnownTranscripts(self.store.calls, self.store.results, self._recipe(transcription), self.owner),
+            known=KnownTranscripts(self.calls, self.store.results, self._recipe(transcription), self.owner),
             work_dir=work_dir(self.settings.data_folder),
             max_audio_s=self.settings.limits.max_audio_s,
             options=TranscriptionOptions(),
@@ -159,12 +170,17 @@ def database_url(settings: Settings) -> str:
 
     Raises ConfigurationInvalid when the variable that should name it is not set.
     """
-    variable = settings.database.url_env
+    url = _named(settings.database.url_env, "database.url_env")
+    return f"sqlite:///{settings.data_folder / 'wordloop.db'}" if url is None else url
+
+
+def _named(variable: str | None, setting: str) -> str | None:
+    """Return what the environment variable holds that a setting names; None when the setting names none."""
     if variable is None:
-        return f"sqlite:///{settings.data_folder / 'wordloop.db'}"
-    if not (url := os.environ.get(variable)):
-        raise ConfigurationInvalid(f"database.url_env: the environment has no {variable}.")
-    return url
+        return None
+    if not (value := os.environ.get(variable)):
+        raise ConfigurationInvalid(f"{setting}: the environment has no {variable}.")
+    return value
 
 
 def work_dir(data_folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """The HTTP application of one ingress replica, wired to its ports."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,8 @@ DEPLOYMENTS = {
     CallKind.GENERATE: ("LanguageModel", "language_model"),
     CallKind.EMBED: ("Embedder", "embedder"),
 }
+STORE_ANSWERS_S = 1.0
+"""Seconds after which a store that has not answered counts as away."""
 STARTED = int(time.time())
 QUERY_EMBED_S = 2.0
 """Seconds a search waits for its query's vector before it goes on with words alone."""
@@ -46,7 +49,8 @@ def build_ingress(composition: Composition) -> Any:
                 warm, detail = states.get(deployment, (False, "not deployed"))
                 found.append(ModelReadiness(identity.id, kind, warm, detail))
         worker, detail = states.get("JobWorker", (False, "not deployed"))
-        return Readiness(found, () if worker else (f"the job worker is {detail}",))
+        problems = [] if worker else [f"the job worker is {detail}"]
+        return Readiness(found, [*problems, *await _stores_away(composition)])
 
     limits = composition.settings.limits
     wait = WaitForJob(store.jobs, composition.clock)
@@ -59,7 +63,7 @@ def build_ingress(composition: Composition) -> Any:
             blobs=composition.blobs,
             references=store.results,
             search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
-            delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, store.calls, wait),
+            delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, composition.calls, wait),
             embedder=composition.embedder,
             language_model=composition.language_model,
             estimating=build_estimating(composition),
@@ -80,6 +84,13 @@ def build_ingress(composition: Composition) -> Any:
 
     app.add_middleware(TraceRequests, tracer=composition.exported.tracer)
     return app
+
+
+async def _stores_away(composition: Composition) -> list[str]:
+    """Return a sentence per store that does not answer just now."""
+    asked = {"the database": composition.store.jobs.depth(), "the call cache": composition.calls.peek("readiness", ["none"])}
+    answers = await asyncio.gather(*(asyncio.wait_for(ask, STORE_ANSWERS_S) for ask in asked.values()), return_exceptions=True)
+    return [f"{name} does not answer" for name, answer in zip(asked, answers, strict=True) if isinstance(answer, Exception)]
 
 
 def _aliases(composition: Composition) -> dict[str, str]:

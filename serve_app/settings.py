@@ -109,11 +109,20 @@ class DatabaseSettings(Strict):
     url_env: str | None = None
 
 
+class CallCacheSettings(Strict):
+    """Where answers of model calls are kept: with the rows, or in the Redis server whose address (`redis://...`, `rediss://...`,
+    `unix://...`) stands in the environment variable that `redis_url_env` names.
+    """
+
+    redis_url_env: str | None = None
+
+
 class Settings(Strict):
     """The arguments of the application. `data_dir` None means WORDLOOP_DATA_DIR or the user's data folder."""
 
     data_dir: Path | None = None
     database: DatabaseSettings = DatabaseSettings()
+    call_cache: CallCacheSettings = CallCacheSettings()
     transcriber: TranscriberSettings = TranscriberSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()

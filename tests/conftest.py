@@ -7,6 +7,7 @@ import pytest
 
 from adapters.sql import SqlStore
 from tests.postgresql_server import PostgresqlServer, running_server
+from tests.redis_server import RedisServer, running_redis
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,19 @@ def postgresql() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server of this session."""
     with running_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """A Redis server of this session."""
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis: RedisServer) -> str:
+    """An empty Redis database of this test."""
+    return redis.database()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,15 @@ MARK = "WORDLOOP_SERVICE_ID"
 class RunningService:
     """`wordloop up --port 0` on a folder of its own, with the engine log as the oracle of what was computed."""
 
-    def __init__(self, folder: Path, otlp_endpoint: str | None = None, database_url: str | None = None) -> None:
-        self.config = _config(folder, otlp_endpoint, database_url)
+    def __init__(
+        self,
+        folder: Path,
+        otlp_endpoint: str | None = None,
+        database_url: str | None = None,
+        worker: Mapping[str, float] | None = None,
+    ) -> None:
+        self.config = _config(folder, otlp_endpoint, database_url, worker or {})
+        self.database_url = database_url or f"sqlite:///{folder / 'data' / 'wordloop.db'}"
         self._environment = {} if database_url is None else {DATABASE: database_url}
         self.data_dir = folder / "data"
         self.engine_log = folder / "engine.log"
@@ -126,12 +134,13 @@ class RunningService:
         return [key for kind, key in lines if kind == event]
 
 
-def _config(folder: Path, otlp_endpoint: str | None, database_url: str | None) -> Path:
-    """The configuration of the tests, with a collector and a database where they are given."""
+def _config(folder: Path, otlp_endpoint: str | None, database_url: str | None, worker: Mapping[str, float]) -> Path:
+    """The configuration of the tests, with a collector, a database and settings of the worker where they are given."""
     config = yaml.safe_load(CONFIG.read_text())
     arguments = config["applications"][0]["args"]
     arguments["telemetry"] = {"otlp_endpoint": otlp_endpoint}
     arguments["database"] = {"url_env": DATABASE if database_url is not None else None}
+    arguments["worker"] |= worker
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

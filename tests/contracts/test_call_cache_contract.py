@@ -1,19 +1,24 @@
 """The promises of CallCache, one per test, for every cache."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from redis import Redis
 from sqlalchemy import Connection, update
 
 from adapters.memory import MemoryCallCache
+from adapters.redis_calls import RedisCalls
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
+from adapters.sql.calls import SqlCalls
 from adapters.sql.engine import connect, writing
 from adapters.sql.tables import call_answers
+from domain.errors import StorageFailed
 from ports.call_cache import CallCache, Claimed, Hit, InFlight
+from tests.redis_server import running_redis
 
 SCOPE, KEY = "tenant:t", "k" * 64
 CLAIM_S = 30.0
@@ -187,16 +192,8 @@ class TestMemoryCallCache(CallCacheContract):
         return MemoryCallCache(clock)
 
 
-class TestSqlCallCache(CallCacheContract):
-    @pytest.fixture
-    def store(self, clock: MovableClock, database_url: str) -> Iterator[SqlStore]:
-        store = SqlStore.open(database_url, clock)
-        yield store
-        store.close()
-
-    @pytest.fixture
-    def cache(self, store: SqlStore) -> CallCache:
-        return store.calls
+class SharedCallCacheContract(CallCacheContract):
+    """What a cache promises besides that outlives its process."""
 
     async def test_an_answer_of_a_deleted_conversation_is_not_kept(self, cache: CallCache) -> None:
         claim = await cache.begin(SCOPE, KEY, "w", CLAIM_S, "one")
@@ -210,16 +207,65 @@ class TestSqlCallCache(CallCacheContract):
         assert not await cache.put("job:1", KEY, "w", claim.fence, ANSWER, None)
         assert await cache.peek("job:1", [KEY]) == set()
 
+    async def test_size_is_what_the_answers_take(self, cache: SqlCalls | RedisCalls) -> None:
+        assert await cache.size() == 0
+        await stored(cache, answer={"text": "x" * 100_000})
+        assert 0 < await cache.size() < 5000
+        await cache.forget_scope(SCOPE)
+        assert await cache.size() == 0
+
+
+class TestSqlCallCache(SharedCallCacheContract):
+    @pytest.fixture
+    def store(self, clock: MovableClock, database_url: str) -> Iterator[SqlStore]:
+        store = SqlStore.open(database_url, clock)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def cache(self, store: SqlStore) -> CallCache:
+        return store.calls
+
     async def test_a_damaged_answer_counts_as_a_miss(self, store: SqlStore, database_url: str) -> None:
         await stored(store.calls)
         with writing(connect(database_url)).begin() as vandal:
             vandal.execute(update(call_answers).values(answer=b"z\x00\xff"))
         assert isinstance(await store.calls.begin(SCOPE, KEY, "w", CLAIM_S, None), Claimed)
 
-    async def test_size_is_what_the_answers_take(self, cache: CallCache, store: SqlStore) -> None:
-        assert await store.calls.size() == 0
-        await stored(cache, answer={"text": "x" * 100_000})
-        assert 0 < await store.calls.size() < 5000
+
+class TestRedisCallCache(SharedCallCacheContract):
+    @pytest.fixture
+    async def cache(self, clock: MovableClock, redis_url: str) -> AsyncIterator[RedisCalls]:
+        cache = RedisCalls(redis_url, clock)
+        yield cache
+        await cache.close()
+
+    @pytest.mark.parametrize("damage", [b"x\x00\xff", b"{", b""])
+    async def test_a_damaged_answer_counts_as_a_miss(self, cache: RedisCalls, redis_url: str, damage: bytes) -> None:
+        await stored(cache)
+        with Redis.from_url(redis_url) as vandal:
+            for name in vandal.scan_iter("{wordloop}:a:*"):
+                vandal.hset(name, "packed", damage)
+        assert isinstance(await cache.begin(SCOPE, KEY, "w", CLAIM_S, None), Claimed)
+
+    async def test_nothing_is_left_of_a_forgotten_conversation_but_its_mark(self, cache: RedisCalls, redis_url: str) -> None:
+        for number in range(20):
+            await stored(cache, f"k{number}", conversation="one", answer={"text": "planted secret"})
+        await cache.forget_conversation(SCOPE, "one")
+        with Redis.from_url(redis_url) as reader:
+            left = {name.decode() for name in reader.scan_iter()} - {"{wordloop}:bytes", "{wordloop}:fences"}
+        assert left == {f"{{wordloop}}:d:{SCOPE}/one"}
+
+    async def test_a_server_that_is_away_fails_the_call_and_heals(self, clock: MovableClock) -> None:
+        with running_redis() as server:
+            cache = RedisCalls(server.database(), clock)
+            await stored(cache)
+            server.kill()
+            with pytest.raises(StorageFailed):
+                await cache.begin(SCOPE, KEY, "w", CLAIM_S, None)
+            server.start()
+            assert await cache.begin(SCOPE, KEY, "w", CLAIM_S, None) == Hit(ANSWER)
+            await cache.close()
 
 
 async def test_repeated_hits_write_at_most_once_a_minute(sqlite_url: str) -> None:

@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+from adapters.redis_calls import RedisCalls
 from adapters.sql import SqlStore, StoreSettings
 from domain.errors import LeaseLost
 from domain.job import JobKind, JobRequest, Lease, Progress
-from ports.call_cache import Claimed
+from ports.call_cache import CallCache, Claimed
 from ports.clock import Clock
 
 SETTINGS = StoreSettings(max_queued=10_000, max_attempts=100)
@@ -104,7 +105,7 @@ async def claim_all(store: SqlStore, log: Log, claimers: str, url: str) -> None:
     await asyncio.gather(*(claimer(one, f"{os.getpid()}-{number}") for number, one in enumerate([store, *others])))
 
 
-async def begin_many(store: SqlStore, log: Log, count: str) -> None:
+async def begin_many(store: "OpenCalls", log: Log, count: str) -> None:
     """Ask for one and the same call many times at once."""
     await started(log)
     found = await asyncio.gather(*(store.calls.begin(SCOPE, KEY, f"{os.getpid()}-{n}", 60.0, None) for n in range(int(count))))
@@ -112,7 +113,7 @@ async def begin_many(store: SqlStore, log: Log, count: str) -> None:
         log("begun", found=type(lookup).__name__)
 
 
-async def hold(store: SqlStore, log: Log, claim_s: str) -> None:
+async def hold(store: "OpenCalls", log: Log, claim_s: str) -> None:
     """Claim a call and pause; then try to store its answer."""
     owner = f"holder-{os.getpid()}"
     claim = await store.calls.begin(SCOPE, KEY, owner, float(claim_s), None)
@@ -132,8 +133,27 @@ async def started(log: Log | None) -> None:
 PROGRAMS = {"work": work, "submit": submit, "claim_all": claim_all, "begin_many": begin_many, "hold": hold}
 
 
+class OpenCalls:
+    """The call cache at an address, whichever store that is."""
+
+    def __init__(self, url: str) -> None:
+        self._sql = None if url.startswith("unix:") else SqlStore.open(url, WallClock(), SETTINGS)
+        self.calls: CallCache = RedisCalls(url, WallClock()) if self._sql is None else self._sql.calls
+
+    async def close(self) -> None:
+        if self._sql is not None:
+            self._sql.close()
+        else:
+            await self.calls.close()
+
+
 async def main(program: str, url: str, log: str, *arguments: str) -> None:
     """Open the store and run one program."""
+    if program in ("begin_many", "hold"):
+        calls = OpenCalls(url)
+        await PROGRAMS[program](calls, Log(log), *arguments)
+        await calls.close()
+        return
     store = SqlStore.open(url, WallClock(), SETTINGS)
     await PROGRAMS[program](store, Log(log), *arguments)
     store.close()

@@ -2,34 +2,39 @@
 
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from store_processes import Processes, wait_until
-from store_programs import KEY, SCOPE, WallClock
+from store_programs import KEY, SCOPE, OpenCalls, WallClock
 
-from adapters.sql import SqlStore
 from ports.call_cache import Claimed, Hit, InFlight
 
 CLAIM_S = 1.0
 
 
+@pytest.fixture(params=["sqlite", "postgresql", "redis"])
+def url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
 @pytest.fixture
-def processes(tmp_path: Path, database_url: str) -> Iterator[Processes]:
-    processes = Processes(tmp_path, database_url)
+def processes(tmp_path: Path, url: str) -> Iterator[Processes]:
+    processes = Processes(tmp_path, url)
     yield processes
     processes.stop_all()
 
 
 @pytest.fixture
-def store(processes: Processes) -> Iterator[SqlStore]:
-    store = SqlStore.open(processes.url, WallClock())
+async def store(url: str) -> AsyncIterator[OpenCalls]:
+    store = OpenCalls(url)
     yield store
-    store.close()
+    await store.close()
 
 
-async def taken_over(store: SqlStore) -> Claimed:
+async def taken_over(store: OpenCalls) -> Claimed:
     """Ask until the claim of the holder has run out."""
     while not isinstance(found := await store.calls.begin(SCOPE, KEY, "successor", 60.0, None), Claimed):
         assert isinstance(found, InFlight)
@@ -47,7 +52,7 @@ async def test_of_a_hundred_callers_in_four_processes_one_makes_the_call(process
 
 
 @pytest.mark.slow
-async def test_the_flight_of_a_killed_holder_is_taken_over(processes: Processes, store: SqlStore) -> None:
+async def test_the_flight_of_a_killed_holder_is_taken_over(processes: Processes, store: OpenCalls) -> None:
     holder = processes.start("hold", str(CLAIM_S))
     assert wait_until(lambda: processes.log("held"))
     processes.kill(holder)
@@ -56,7 +61,7 @@ async def test_the_flight_of_a_killed_holder_is_taken_over(processes: Processes,
 
 
 @pytest.mark.slow
-async def test_a_holder_that_froze_can_not_overwrite_its_successor(processes: Processes, store: SqlStore) -> None:
+async def test_a_holder_that_froze_can_not_overwrite_its_successor(processes: Processes, store: OpenCalls) -> None:
     holder = processes.start("hold", str(CLAIM_S))
     assert wait_until(lambda: processes.log("held"))
     holder.send_signal(signal.SIGSTOP)

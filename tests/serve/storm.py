@@ -1,0 +1,232 @@
+"""A long stream of jobs against a service whose processes die at random: the stream, the faults, the books they are held to."""
+
+import io
+import json
+import random
+import signal
+import threading
+import time
+import wave
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import httpx
+import numpy as np
+import psutil
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from tests.postgresql_server import PostgresqlServer
+from tests.running_service import RECORDING, RunningService
+
+RATE = 16_000
+CLIP_S = 6.0
+AHEAD = 12
+"""Jobs accepted and not ended at any time: the queue is never empty, and every kill finds work under way."""
+ACCEPT_WITHIN_S = 400.0
+"""Seconds that a client goes on asking with the same key: longer than a whole start."""
+
+
+def spoken() -> np.ndarray:
+    """The demonstration's recording as 16-bit samples, mono, 16 kHz."""
+    with av.open(str(RECORDING)) as container:
+        resampler = av.AudioResampler("s16", "mono", RATE)
+        frames = [out.to_ndarray()[0] for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+    return np.concatenate(frames)
+
+
+def clip(sound: np.ndarray, start: int) -> bytes:
+    """A WAV file of `CLIP_S` seconds from sample `start`."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(RATE)
+        writer.writeframes(sound[start : start + int(CLIP_S * RATE)].tobytes())
+    return file.getvalue()
+
+
+class Books:
+    """What the database says, read past the service. None while the database is away."""
+
+    def __init__(self, url: str) -> None:
+        self._engine: Engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), pool_pre_ping=True)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]] | None:
+        """Return the rows of a query."""
+        try:
+            with self._engine.connect() as connection:
+                return [tuple(row) for row in connection.execute(text(query))]
+        except SQLAlchemyError:
+            return None
+
+    def ended(self) -> int:
+        """Jobs that have ended."""
+        rows = self.rows("select count(*) from jobs where status not in ('queued', 'in_progress')")
+        return rows[0][0] if rows else 0
+
+    def finished_calls(self) -> set[str]:
+        """Content keys of the model calls whose answers are stored."""
+        return {row[0] for row in self.rows("select key from call_answers") or ()}
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+@dataclass
+class Stream:
+    """A client that submits `count` jobs, each under its own key, and insists until it is told that one is kept."""
+
+    service: RunningService
+    books: Books
+    count: int
+    chance: random.Random
+    accepted: dict[str, str] = field(default_factory=dict)
+    asked_again: int = 0
+    failure: BaseException | None = None
+
+    def start(self) -> threading.Thread:
+        thread = threading.Thread(target=self._run, name="stream", daemon=True)
+        thread.start()
+        return thread
+
+    def _run(self) -> None:
+        try:
+            sound = spoken()
+            starts = np.linspace(0, len(sound) - int(CLIP_S * RATE), self.count).astype(int)
+            for number in range(self.count):
+                while number - self.books.ended() >= AHEAD:
+                    time.sleep(0.1)
+                self.accepted[f"storm-{number}"] = self._submit(number, sound, int(starts[number]))
+        except BaseException as error:  # told by the test's own thread
+            self.failure = error
+
+    def _submit(self, number: int, sound: np.ndarray, start: int) -> str:
+        key = f"storm-{number}"
+        give_up = time.monotonic() + ACCEPT_WITHIN_S
+        while time.monotonic() < give_up:
+            with suppress(httpx.HTTPError):
+                response = self._ask(number, key, sound, start)
+                if response.status_code in (200, 202):
+                    return str(response.json()["id"])
+                if response.status_code not in (408, 429, 500, 502, 503, 504):
+                    raise AssertionError(f"{response.status_code}: {response.text}")
+            self.asked_again += 1
+            time.sleep(0.5)
+        raise AssertionError(f"job {number} was not accepted within {ACCEPT_WITHIN_S} s")
+
+    def _ask(self, number: int, key: str, sound: np.ndarray, start: int) -> httpx.Response:
+        headers = {"Idempotency-Key": key, "Prefer": "respond-async"}
+        with self.service.client(20.0) as client:
+            if number % 10 == 3:
+                texts = [f"Sentence {part} of text {number}." for part in range(20)]
+                return client.post("/v1/embeddings", json={"model": "all-minilm-l6-v2", "input": texts}, headers=headers)
+            if number % 10 == 7:
+                return client.post("/v1/recaps", json={"segments": _meeting(number)}, headers=headers)
+            route = "conversations" if number % 10 == 5 else "transcriptions"
+            return client.post(f"/v1/{route}", files={"file": ("clip.wav", clip(sound, start))}, headers=headers)
+
+
+def _meeting(number: int) -> list[dict[str, Any]]:
+    said = [
+        f"We looked at order number {number} this morning.",
+        "The customers wait too long for the invoice, so we decided to send it on the same day.",
+        f"Anna will write the letter number {number} until Friday.",
+        "Do we know who pays for the stamps?",
+    ]
+    return [{"start": 5.0 * n, "end": 5.0 * n + 4, "speaker": "AB"[n % 2], "text": words} for n, words in enumerate(said)]
+
+
+@dataclass
+class Weather:
+    """The faults. Each leaves the service able to heal by itself, except a power cut, after which somebody starts it again."""
+
+    service: RunningService
+    database: PostgresqlServer
+    books: Books
+    chance: random.Random
+    done: list[str] = field(default_factory=list)
+    snapshots: list[tuple[set[str], int]] = field(default_factory=list)
+
+    REPLICAS = ("JobWorker", "Transcriber", "Embedder", "LanguageModel", "Ingress")
+
+    def plan(self, kills: int) -> list[Callable[[], None]]:
+        """`kills` faults in random order: every kind of process at least once where there is room, workers more often."""
+        kinds: list[tuple[str, Callable[[], None]]] = [
+            ("JobWorker", lambda: self._kill("JobWorker")),
+            ("Transcriber", lambda: self._kill("Transcriber")),
+            ("database", self._crash_database),
+            ("Ingress", lambda: self._kill("Ingress")),
+            ("frozen worker", self._freeze_worker),
+            ("Embedder", lambda: self._kill("Embedder")),
+            ("everything", self._cut_power),
+            ("LanguageModel", lambda: self._kill("LanguageModel")),
+            ("controller", self._kill_controller),
+            ("JobWorker", lambda: self._kill("JobWorker")),
+        ]
+        chosen = [kinds[n % len(kinds)] for n in range(kills)]
+        self.chance.shuffle(chosen)
+        return [lambda name=name, fault=fault: self._strike(name, fault) for name, fault in chosen]
+
+    def _strike(self, name: str, fault: Callable[[], None]) -> None:
+        self.snapshots.append((self.books.finished_calls(), len(self.service.engine_calls())))
+        fault()
+        self.done.append(name)
+        print(f"{time.strftime('%H:%M:%S')} killed: {name}; {self.books.ended()} jobs ended", flush=True)
+
+    def _kill(self, deployment: str) -> None:
+        self._when_there(lambda: self.service.replica(deployment)).send_signal(signal.SIGKILL)
+
+    def _freeze_worker(self) -> None:
+        """Stop the worker until its leases have run out and another replica may have its jobs; then let it go on."""
+        worker = self._when_there(lambda: self.service.replica("JobWorker"))
+        worker.send_signal(signal.SIGSTOP)
+        time.sleep(LEASE_S * 1.5)
+        with suppress(psutil.NoSuchProcess):
+            worker.send_signal(signal.SIGCONT)
+
+    def _kill_controller(self) -> None:
+        self._when_there(self._controller).send_signal(signal.SIGKILL)
+
+    def _controller(self) -> psutil.Process:
+        for process in self.service.processes():
+            with suppress(psutil.Error):
+                if "ServeController" in " ".join(process.cmdline()):
+                    return process
+        raise AssertionError("no controller")
+
+    def _when_there(self, find: Callable[[], psutil.Process]) -> psutil.Process:
+        give_up = time.monotonic() + 240
+        while True:
+            try:
+                return find()
+            except (AssertionError, psutil.Error):
+                assert time.monotonic() < give_up, "the process to kill never came back"
+                time.sleep(0.5)
+
+    def _crash_database(self) -> None:
+        self.database.stop(signal.SIGQUIT)
+        time.sleep(self.chance.uniform(0.5, 3.0))
+        self.database.start()
+
+    def _cut_power(self) -> None:
+        self.service.kill_everything()
+        self.service.start()
+
+
+LEASE_S = 10.0
+
+
+def made_again(weather: Weather) -> set[str]:
+    """Keys of calls that an engine began although their answer was stored before one of the faults."""
+    asked = weather.service.engine_calls()
+    return {key for kept, count in weather.snapshots for key in kept & set(asked[count:])}
+
+
+def write_record(path: Path, **figures: object) -> None:
+    """Keep the figures of a run beside its logs."""
+    path.write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,104 @@
+"""Every process of the service dies at random while jobs stream in; the books must balance afterwards.
+
+The short form runs with the other cluster tests. `just storm` is the long form: 200 jobs, 30 faults. The seed is printed,
+and WORDLOOP_SEED replays the order of the faults.
+"""
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgresql_server import PostgresqlServer, running_server
+from tests.running_service import RunningService
+from tests.serve.storm import LEASE_S, Books, Stream, Weather, made_again, write_record
+
+pytestmark = [pytest.mark.serve, pytest.mark.timeout(7200)]
+JOBS = int(os.environ.get("WORDLOOP_STORM_JOBS", "20"))
+KILLS = int(os.environ.get("WORDLOOP_STORM_KILLS", "4"))
+RECORD = os.environ.get("WORDLOOP_STORM_RECORD")
+DRAIN_S = 1200.0
+
+
+@pytest.fixture
+def database() -> Iterator[PostgresqlServer]:
+    """A server that keeps what it has acknowledged when it crashes."""
+    with running_server(durable=True) as server:
+        yield server
+
+
+@pytest.fixture
+def service(tmp_path: Path, database: PostgresqlServer) -> Iterator[RunningService]:
+    # A job may be struck by more faults here than in any real life: it must not run out of attempts.
+    worker = {"lease_s": LEASE_S, "max_attempts": 50}
+    running = RunningService(tmp_path, database_url=database.database(), worker=worker)
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+def test_no_job_is_lost_or_done_twice_whatever_dies(service: RunningService, database: PostgresqlServer) -> None:
+    seed = int(os.environ.get("WORDLOOP_SEED", str(random.SystemRandom().randrange(10**6))))
+    print(f"WORDLOOP_SEED={seed}")
+    chance, books = random.Random(seed), Books(service.database_url)
+    began = time.monotonic()
+
+    # Given jobs that stream in, while one thing after another dies ...
+    weather, stream = Weather(service, database, books, chance), Stream(service, books, JOBS, chance)
+    thread = stream.start()
+    for number, fault in enumerate(weather.plan(KILLS), start=1):
+        reached = JOBS * number // (KILLS + 2)
+        _wait(lambda reached=reached: books.ended() >= reached or not thread.is_alive(), DRAIN_S, stream)
+        fault()
+    thread.join(DRAIN_S)
+    assert stream.failure is None, stream.failure
+    assert len(stream.accepted) == JOBS
+    # ... when what was accepted has had time to end ...
+    _wait(lambda: books.ended() >= JOBS, DRAIN_S, stream)
+
+    # ... then each has ended well, once, with one result, under the id that its client was told.
+    jobs = books.rows("select id, idempotency_key, status, attempts, seq from jobs")
+    assert jobs is not None
+    assert {key: job for job, key, *_ in jobs} == stream.accepted, "a job was lost or came twice"
+    assert Counter(status for *_, status, _, _ in jobs) == {"completed": JOBS}, [row for row in jobs if row[2] != "completed"]
+    for table in ("transcripts", "recaps", "embeddings"):
+        twice = books.rows(f"select conversation_id from {table} group by conversation_id having count(*) > 1")
+        assert twice == [], f"{table}: a result was stored twice"
+    events = books.rows("select job_seq, sequence, type from job_events order by job_seq, sequence")
+    assert events is not None
+    for _, _, _, _, seq in jobs:
+        own = [(sequence, kind) for job, sequence, kind in events if job == seq]
+        assert [sequence for sequence, _ in own] == list(range(1, len(own) + 1))
+        assert [kind for _, kind in own].count("job.completed") == 1
+    # ... and no call that was paid for was made again.
+    assert any(kept for kept, _ in weather.snapshots), "nothing was finished before a kill: the test showed nothing"
+    assert made_again(weather) == set()
+    figures = {
+        "seed": seed,
+        "jobs": JOBS,
+        "faults": dict(Counter(weather.done)),
+        "lost": 0,
+        "doubled": 0,
+        "finished calls made again": 0,
+        "most attempts of a job": max(attempts for _, _, _, attempts, _ in jobs),
+        "requests asked again": stream.asked_again,
+        "engine calls": len(service.engine_calls()),
+        "minutes": round((time.monotonic() - began) / 60, 1),
+    }
+    print(figures)
+    if RECORD:
+        write_record(Path(RECORD), **figures)
+    books.close()
+
+
+def _wait(condition, timeout_s: float, stream: Stream) -> None:  # type: ignore[no-untyped-def]
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert stream.failure is None, stream.failure
+        assert time.monotonic() < give_up, f"{stream.books.ended()} jobs ended of {len(stream.accepted)} accepted"
+        time.sleep(0.2)
