@@ -21,16 +21,14 @@ LATEST_SECOND = 1_000_000.0
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 Template = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Seconds = Annotated[float, Field(ge=0, le=LATEST_SECOND, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(strict=True, ge=0, le=LATEST_SECOND, allow_inf_nan=False)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=SEGMENT_CHARACTERS)]
 
 
-Timeout = Annotated[
-    float,
-    Field(
-        gt=0, le=LATEST_SECOND, allow_inf_nan=False, description="Seconds after which the result is of no use; then the job ends"
-    ),
-]
+_TIMEOUT = "Seconds after which the result is of no use; then the job ends"
+Timeout = Annotated[float, Field(strict=True, gt=0, le=LATEST_SECOND, allow_inf_nan=False, description=_TIMEOUT)]
+FormTimeout = Annotated[float, Field(gt=0, le=LATEST_SECOND, allow_inf_nan=False, description=_TIMEOUT)]
+"""The same in a form, where every value is text."""
 
 
 class Body(BaseModel):
@@ -86,7 +84,7 @@ class EmbeddingsBody(Body):
 
     input: str | list[str] | list[int] | list[list[int]]
     model: Annotated[str, StringConstraints(min_length=1, max_length=256)] | None = None
-    dimensions: Annotated[int, Field(ge=1, le=65_536)] | None = None
+    dimensions: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
     encoding_format: Literal["float", "base64"] = "float"
     user: Annotated[str, StringConstraints(max_length=256)] | None = None
     input_type: InputType = InputType.DOCUMENT
@@ -97,7 +95,7 @@ class SearchBody(Body):
     """What to look for. `limit` hits at most."""
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=QUERY_CHARACTERS)]
-    limit: Annotated[int, Field(ge=1, le=50)] = 10
+    limit: Annotated[int, Field(strict=True, ge=1, le=50)] = 10
     mode: SearchMode = SearchMode.HYBRID
 
 

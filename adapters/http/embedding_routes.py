@@ -51,7 +51,7 @@ def embedding_routes(edge: Edge) -> APIRouter:
         job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.terms(request, tenant, body.timeout))
         return await _through_job(edge, tenant, job, new, prefer, body.encoding_format)
 
-    @router.get("/v1/embeddings/{embedding_id}", responses=envelopes(404, 503))
+    @router.get("/v1/embeddings/{embedding_id}", responses=envelopes(400, 404, 503))
     async def get_embeddings(
         embedding_id: EmbeddingId, tenant: Tenant, encoding_format: Annotated[Encoding, Query()] = "float"
     ) -> EmbeddingsView:

@@ -37,7 +37,7 @@ class EstimateBody(Body):
     transcript_id: Identifier | None = None
     segments: Annotated[tuple[SegmentBody, ...], Field(min_length=1, max_length=MOST_SEGMENTS)] | None = None
     input: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_TEXTS)] | None = None
-    audio_seconds: Annotated[float, Field(gt=0, le=LATEST_SECOND, allow_inf_nan=False)] | None = None
+    audio_seconds: Annotated[float, Field(strict=True, gt=0, le=LATEST_SECOND, allow_inf_nan=False)] | None = None
     language: Language | None = None
     template: Template = "general"
     vocabulary: Annotated[str, StringConstraints(max_length=1024)] | None = None

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
-from adapters.http.bodies import Body, Language, Template, Timeout
+from adapters.http.bodies import Body, FormTimeout, Language, Template
 from adapters.http.middleware import announced_length
 from adapters.http.multipart import FilePiece, FormField, MultipartEvents, Part, boundary_of
 from adapters.http.problems import HttpProblem
@@ -38,7 +38,7 @@ class AudioForm(Body):
         Field(validation_alias=AliasChoices("vocabulary", "prompt")),
     ] = None
     template: Template = "general"
-    timeout: Timeout | None = None
+    timeout: FormTimeout | None = None
 
 
 Form = TypeVar("Form", bound=AudioForm)
