@@ -16,9 +16,11 @@ import psutil
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
 from adapters.local_blobs import LocalBlobStore
+from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits
 from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
+from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
@@ -56,6 +58,13 @@ class Composition:
     @cached_property
     def blobs(self) -> LocalBlobStore:
         return LocalBlobStore(self.settings.data_folder / "blobs")
+
+    @cached_property
+    def outbound(self) -> GuardedClient:
+        """The one way to addresses that callers name."""
+        chosen = self.settings.outbound
+        policy = AddressPolicy(frozenset(chosen.ports), frozenset(chosen.trusted_hosts))
+        return GuardedClient(policy, OutboundLimits(fetch_s=chosen.fetch_s, idle_s=chosen.idle_s))
 
     @cached_property
     def guard(self) -> CallGuard:
@@ -136,6 +145,7 @@ class Composition:
             work_dir=work_dir(self.settings.data_folder),
             max_audio_s=self.settings.limits.max_audio_s,
             options=TranscriptionOptions(),
+            fetch=FetchRecording(self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes),
         )
 
     def _recipe(self, transcription: TranscriptionSettings) -> dict[str, Json]:

@@ -69,6 +69,7 @@ def build_ingress(composition: Composition) -> Any:
             templates=frozenset(TEMPLATES),
             model_aliases=_aliases(composition),
             budget_left=composition.guard.budget_left,
+            remote=composition.outbound,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

@@ -94,6 +94,19 @@ class LimitSettings(Strict):
     max_wait_s: float = 60.0
 
 
+class OutboundSettings(Strict):
+    """Requests to addresses that callers name: recordings by `audio_url`, webhooks. https to public addresses on `ports` only.
+
+    `trusted_hosts`: `host:port` of servers of the operator's own, where plain http and private addresses are allowed too; whoever
+    can make a request can reach these. `fetch_s`, `idle_s`: seconds for a whole recording, and between two pieces of it.
+    """
+
+    ports: tuple[int, ...] = (443,)
+    trusted_hosts: tuple[str, ...] = ()
+    fetch_s: float = Field(default=900.0, gt=0)
+    idle_s: float = Field(default=30.0, gt=0)
+
+
 class TelemetrySettings(Strict):
     """`otlp_endpoint`: base address of a collector that speaks OTLP over HTTP; None sends nothing."""
 
@@ -120,6 +133,7 @@ class Settings(Strict):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     guard: GuardSettings = GuardSettings()
+    outbound: OutboundSettings = OutboundSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @property

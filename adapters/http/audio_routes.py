@@ -1,6 +1,7 @@
 """Recordings in: conversations and transcriptions."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from adapters.http.bodies import AudioUrlBody
@@ -9,6 +10,7 @@ from adapters.http.edge import Edge
 from adapters.http.problems import HttpProblem
 from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
 from adapters.http.uploads import AudioForm, FormUpload
+from application.payloads import AudioPayload
 from domain.job import JobKind
 
 REFUSALS = (400, 402, 408, 413, 415, 422, 429, 501, 503)
@@ -35,7 +37,7 @@ def audio_routes(edge: Edge) -> APIRouter:
 
 async def _take(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer: Preferences) -> Response:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
-        await _refuse_url(request)
+        return await _take_named(edge, kind, request, tenant, prefer)
 
     async def check(form: AudioForm) -> None:
         await edge.check_template(form.template)
@@ -45,10 +47,24 @@ async def _take(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer
     return await edge.hand_out(tenant, job, new, prefer)
 
 
-async def _refuse_url(request: Request) -> None:
-    """Fetching an address for a caller needs a guard against server-side request forgery; without one it is refused."""
+async def _take_named(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer: Preferences) -> Response:
+    """Queue a job for a recording that the body names. An address is judged by its spelling here; the worker fetches it."""
     try:
-        AudioUrlBody.model_validate_json(await request.body())
+        body = AudioUrlBody.model_validate_json(await request.body())
     except ValidationError as error:
-        raise HttpProblem("validation_failed", 'The body is not {"audio_url": …} with its options.') from error
-    raise HttpProblem("not_implemented", "audio_url is not available in the embedded default yet; upload the file.", "audio_url")
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+    await edge.check_template(body.template)
+    if edge.services.remote is None:
+        raise HttpProblem("not_implemented", "This service fetches no recordings; upload the file.", "audio_url")
+    edge.services.remote.check(body.audio_url)
+    payload = AudioPayload(
+        blob_id=None,
+        size=0,
+        language=body.language,
+        vocabulary=body.vocabulary,
+        template=body.template,
+        audio_url=body.audio_url,
+    )
+    job, new = await edge.submit(kind, payload.plain(), edge.terms(request, tenant, body.timeout))
+    return await edge.hand_out(tenant, job, new, prefer)

@@ -19,6 +19,7 @@ from adapters.guard import DEFAULT_PRICES, CallGuard, GuardSettings, build_guard
 from adapters.http.app import build_app
 from adapters.http.services import Estimating, HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
 from adapters.local_blobs import LocalBlobStore
+from adapters.outbound import AddressPolicy, GuardedClient
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from adapters.silero_vad import SileroVad
@@ -269,6 +270,11 @@ def guard_over(store: SqlStore, clock: Clock) -> CallGuard:
 LIMITS = HttpLimits(upload_bytes=1_000_000, json_bytes=100_000, queued_jobs=3, heartbeat_s=1.0)
 
 
+async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
+    """The edge looks no name up."""
+    raise AssertionError("a name was looked up at the edge")
+
+
 def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     url = f"sqlite:///{folder / 'wordloop.db'}"
     migrate(url)
@@ -311,6 +317,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         clock=clock,
         model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id},
         templates=frozenset({"general", "sales"}),
+        remote=GuardedClient(AddressPolicy(), resolve=nobody_asks),
     )
     left = BudgetLeft()
     app = build_app(replace(services, budget_left=left), limits, lambda: "request-1")
