@@ -16,10 +16,11 @@ import psutil
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
 from adapters.local_blobs import LocalBlobStore
-from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits
+from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
+from application.deliver_webhooks import KEPT_S, DeliverWebhooks
 from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
@@ -124,7 +125,18 @@ class Composition:
             tracer=self.exported.tracer,
             owner=self.owner,
             house=KeepHouse(
-                {"uploads": partial(asyncio.to_thread, self.blobs.sweep), "calls": self.guard.trim_cache}, self.clock
+                {
+                    "uploads": partial(asyncio.to_thread, self.blobs.sweep),
+                    "calls": self.guard.trim_cache,
+                    "webhooks": partial(self.store.webhooks.trim, KEPT_S),
+                },
+                self.clock,
+            ),
+            webhooks=DeliverWebhooks(
+                self.store.webhooks,
+                SignedWebhooks(self.outbound),
+                self.clock,
+                random.Random(),  # noqa: S311 - jitter, not secrets
             ),
             concurrency=worker.concurrency,
             lease_s=worker.lease_s,

@@ -70,6 +70,7 @@ def build_ingress(composition: Composition) -> Any:
             model_aliases=_aliases(composition),
             budget_left=composition.guard.budget_left,
             remote=composition.outbound,
+            webhooks=store.webhooks,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

@@ -21,6 +21,7 @@ from adapters.http.recap_routes import recap_routes
 from adapters.http.result_routes import result_routes
 from adapters.http.search_routes import search_routes
 from adapters.http.services import HttpLimits, HttpServices
+from adapters.http.webhook_routes import webhook_routes
 
 DESCRIPTION = """Conversations in; transcripts, grounded recaps and searchable vectors out.
 
@@ -36,6 +37,7 @@ ROUTES = (
     result_routes,
     search_routes,
     estimate_routes,
+    webhook_routes,
     operations_routes,
 )
 

@@ -16,6 +16,7 @@ from ports.jobs import JobStore
 from ports.language_model import LanguageModel
 from ports.outbound import RemoteAudio
 from ports.results import EmbeddingStore, RecapStore, TranscriptStore
+from ports.webhooks import WebhookStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class HttpServices:
     `models` and `readiness` are asked on every request of their route and should answer within a second. `model_aliases`
     maps names that clients bring along (`whisper-1`) to ids of served models. `templates` are the recap templates.
     `budget_left` tells what a tenant may still use; None where nobody counts. `remote` judges addresses of
-    recordings; None where none are fetched.
+    recordings; None where none are fetched. `webhooks` None: nobody is told.
     """
 
     jobs: JobStore
@@ -91,6 +92,7 @@ class HttpServices:
     templates: frozenset[str] = frozenset({"general"})
     budget_left: Callable[[str], Awaitable[Amounts]] | None = None
     remote: RemoteAudio | None = None
+    webhooks: WebhookStore | None = None
 
 
 @dataclass(frozen=True, slots=True)

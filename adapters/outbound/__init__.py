@@ -2,5 +2,6 @@
 
 from adapters.outbound.client import GuardedClient, OutboundLimits
 from adapters.outbound.policy import AddressPolicy
+from adapters.outbound.webhooks import SignedWebhooks
 
-__all__ = ["AddressPolicy", "GuardedClient", "OutboundLimits"]
+__all__ = ["AddressPolicy", "GuardedClient", "OutboundLimits", "SignedWebhooks"]

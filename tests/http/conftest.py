@@ -318,6 +318,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id},
         templates=frozenset({"general", "sales"}),
         remote=GuardedClient(AddressPolicy(), resolve=nobody_asks),
+        webhooks=store.webhooks,
     )
     left = BudgetLeft()
     app = build_app(replace(services, budget_left=left), limits, lambda: "request-1")
