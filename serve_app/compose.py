@@ -16,6 +16,7 @@ import psutil
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
 from adapters.local_blobs import LocalBlobStore
+from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
@@ -36,6 +37,9 @@ from serve_app.clock import SystemClock
 from serve_app.engines import ServedModels
 from serve_app.errors import ConfigurationInvalid
 from serve_app.settings import RemoteSettings, Settings
+
+UPLOADS_PER_TENANT = 4
+"""Largest uploads that one tenant may have unfinished, or finished and not used, on the disk at once."""
 
 
 @dataclass
@@ -59,6 +63,12 @@ class Composition:
     @cached_property
     def blobs(self) -> LocalBlobStore:
         return LocalBlobStore(self.settings.data_folder / "blobs")
+
+    @cached_property
+    def uploads(self) -> LocalUploads:
+        """Uploads in pieces, kept on this machine until a job is made of them."""
+        bound = UPLOADS_PER_TENANT * self.settings.limits.max_upload_bytes
+        return LocalUploads(self.settings.data_folder / "uploads", self.clock, bound, self.settings.limits.upload_expires_s)
 
     @cached_property
     def outbound(self) -> GuardedClient:
@@ -128,6 +138,7 @@ class Composition:
                 {
                     "uploads": partial(asyncio.to_thread, self.blobs.sweep),
                     "calls": self.guard.trim_cache,
+                    "partial uploads": partial(asyncio.to_thread, self.uploads.sweep),
                     "webhooks": partial(self.store.webhooks.trim, KEPT_S),
                 },
                 self.clock,

@@ -71,6 +71,7 @@ def build_ingress(composition: Composition) -> Any:
             budget_left=composition.guard.budget_left,
             remote=composition.outbound,
             webhooks=store.webhooks,
+            uploads=composition.uploads,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

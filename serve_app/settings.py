@@ -85,13 +85,14 @@ class WorkerSettings(Strict):
 
 
 class LimitSettings(Strict):
-    """What one request may bring. Bytes, seconds, counts."""
+    """What one request may bring. Bytes, seconds, counts. `upload_expires_s`: how long an upload in pieces is kept."""
 
     max_upload_bytes: int = 1024**3
     max_audio_s: float = 3 * 3600
     max_json_bytes: int = 8 * 1024**2
     max_queued_jobs: int = 1000
     max_wait_s: float = 60.0
+    upload_expires_s: float = Field(default=86_400.0, gt=0)
 
 
 class OutboundSettings(Strict):

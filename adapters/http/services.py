@@ -16,6 +16,7 @@ from ports.jobs import JobStore
 from ports.language_model import LanguageModel
 from ports.outbound import RemoteAudio
 from ports.results import EmbeddingStore, RecapStore, TranscriptStore
+from ports.resumable_uploads import ResumableUploads
 from ports.webhooks import WebhookStore
 
 
@@ -72,6 +73,7 @@ class HttpServices:
     maps names that clients bring along (`whisper-1`) to ids of served models. `templates` are the recap templates.
     `budget_left` tells what a tenant may still use; None where nobody counts. `remote` judges addresses of
     recordings; None where none are fetched. `webhooks` None: nobody is told.
+    `uploads` None: no uploads in pieces.
     """
 
     jobs: JobStore
@@ -93,6 +95,7 @@ class HttpServices:
     budget_left: Callable[[str], Awaitable[Amounts]] | None = None
     remote: RemoteAudio | None = None
     webhooks: WebhookStore | None = None
+    uploads: ResumableUploads | None = None
 
 
 @dataclass(frozen=True, slots=True)
