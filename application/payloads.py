@@ -11,20 +11,24 @@ from domain.canonical import Json
 class AudioPayload:
     """Payload of conversation and transcription jobs.
 
-    `blob_id` names the stored upload; `filename` and `media_type` are what the client said, kept as metadata only.
+    `blob_id` names the stored upload; None for a recording that the worker fetches from `audio_url`.
+    `filename` and `media_type` are what the client said, kept as metadata only.
     `language` is ISO 639-1 or None to detect; `vocabulary` are words to expect (names, jargon).
     """
 
-    blob_id: str
+    blob_id: str | None
     size: int
     filename: str | None = None
     media_type: str | None = None
     language: str | None = None
     vocabulary: str | None = None
     template: str = "general"
+    audio_url: str | None = None
 
     def plain(self) -> dict[str, Json]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        """The address is left out where there is none, so that an upload keeps the fingerprint it always had."""
+        values: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in values.items() if name != "audio_url" or value is not None}
 
     @classmethod
     def of(cls, payload: Mapping[str, Json]) -> "AudioPayload":

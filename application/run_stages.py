@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
+from application.fetch_recording import FetchRecording
 from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload, EmbeddingPayload, RecapPayload
 from application.recap.make_recap import RecapResult
 from application.work_on_jobs import JobSession
 from domain.audio import DecodedAudio
 from domain.call import CallContext, Provenance
+from domain.canonical import Json
 from domain.embedding import Embedding
+from domain.errors import InvalidRequest
 from domain.job import Job, JobKind
 from domain.transcript import Segment, Transcript
 from ports.audio_decoder import AudioDecoder
@@ -79,6 +82,11 @@ def context_of(session: JobSession) -> CallContext:
     )
 
 
+def _told(segment: Segment) -> dict[str, Json]:
+    """A segment as an event. One per event, so that an attempt that is made again tells the very same and is not heard twice."""
+    return {"id": segment.id, "start": segment.start, "end": segment.end, "text": segment.text, "speaker": segment.speaker}
+
+
 def owner_of(job: Job) -> Ownership:
     """Whose the results of a job are."""
     return Ownership(job.request.tenant, conversation_of(job))
@@ -99,6 +107,7 @@ class TranscribeUpload:
     work_dir: Path
     max_audio_s: float
     options: TranscriptionOptions
+    fetch: FetchRecording
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a transcription job to its end."""
@@ -113,15 +122,23 @@ class TranscribeUpload:
             return await self.transcripts.get_transcript(job.request.tenant, stored)
         payload = AudioPayload.of(job.request.payload)
         options, context = self._options(payload), context_of(session)
-        known = await self.known.find(payload.blob_id, options, context)
-        made = known or await self._make(session, payload.blob_id, options, context, start, end)
+        blob_id = payload.blob_id or await self._fetched(session, payload, start)
+        known = await self.known.find(blob_id, options, context)
+        made = known or await self._make(session, blob_id, options, context, start, end)
         transcript = replace(made, id=job.result_id("transcript"))
         await self.transcripts.put_transcript(owner_of(job), transcript)
         if known is None:
-            await self.known.note(payload.blob_id, options, context, transcript)
+            await self.known.note(blob_id, options, context, transcript)
         result = {"transcript_id": transcript.id, "conversation_id": conversation_of(job)}
         await session.stage_done(result, "transcript.completed", {"transcript_id": transcript.id})
         return transcript
+
+    async def _fetched(self, session: JobSession, payload: AudioPayload, start: float) -> str:
+        if payload.audio_url is None:
+            raise InvalidRequest("The job names no recording.")
+        await session.progress(start, "fetching")
+        job = session.job
+        return await self.fetch(job.request.tenant, conversation_of(job), payload.audio_url)
 
     async def _make(
         self, session: JobSession, blob_id: str, options: TranscriptionOptions, context: CallContext, start: float, end: float
@@ -135,7 +152,9 @@ class TranscribeUpload:
             first = start + (end - start) * DECODED
             await session.progress(first, "transcribing")
 
-            async def on_window(done: int, total: int, _new: Sequence[Segment]) -> None:
+            async def on_window(done: int, total: int, new: Sequence[Segment]) -> None:
+                for segment in new:
+                    await session.emit("transcript.segment", _told(segment))
                 await session.progress(first + (end - first) * done / max(1, total), "transcribing")
 
             return await self.transcribe(job.result_id("transcript"), audio, options, context, on_window)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
+from application.deliver_webhooks import DeliverWebhooks
 from application.keep_house import KeepHouse
 from domain.canonical import Json
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WithRetryAfter, WordloopError
@@ -78,6 +79,7 @@ class WorkOnJobs:
     concurrency: int = 4
     lease_s: float = 30.0
     idle_s: float = 0.2
+    webhooks: DeliverWebhooks | None = None
     _running: dict[asyncio.Task[None], Lease] = field(default_factory=dict)
     _stopping: bool = False
 
@@ -103,8 +105,11 @@ class WorkOnJobs:
             task.add_done_callback(self._running.pop)
 
     async def keep_house(self) -> None:
-        """Do the chores until cancelled, beside the work."""
-        await self.house()
+        """Do the chores and tell receivers until cancelled, beside the work."""
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(self.house())
+            if self.webhooks is not None:
+                beside.create_task(self.webhooks())
 
     async def stop(self) -> None:
         """Claim nothing more and give back what is held, unharmed."""

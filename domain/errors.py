@@ -44,6 +44,26 @@ class TooLarge(WordloopError):
     """More bytes or more seconds of audio than the limit."""
 
 
+class AddressRefused(WordloopError):
+    """An address that this service does not call: not https, not public, or not an address at all."""
+
+
+class SourceRefused(WordloopError):
+    """The server behind an address said no, or said something that is no recording."""
+
+
+class OffsetConflict(WordloopError):
+    """A piece of an upload that does not begin where the upload ends."""
+
+
+class UploadIncomplete(WordloopError):
+    """An upload that still lacks bytes was named as a recording."""
+
+
+class ChecksumMismatch(WordloopError):
+    """A piece of an upload is not what its checksum says; nothing of it was kept."""
+
+
 class IdempotencyMismatch(WordloopError):
     """The same idempotency key came with another body."""
 
@@ -56,6 +76,14 @@ class WithRetryAfter(WordloopError):
     @property
     def retry_after_s(self) -> float | None:
         return float(self.args[1]) if len(self.args) > 1 and self.args[1] is not None else None
+
+
+class UploadBusy(WithRetryAfter):
+    """Another request adds to this upload just now."""
+
+
+class SourceUnavailable(WithRetryAfter):
+    """The server behind an address could not be reached, was too slow, or failed itself."""
 
 
 class QueueFull(WithRetryAfter):

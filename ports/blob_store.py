@@ -53,3 +53,14 @@ class BlobReferences(Protocol):
     @abstractmethod
     async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
         """Say whether a job of this tenant names the blob."""
+
+    @abstractmethod
+    async def blob_of_conversation(self, tenant: str, conversation_id: str) -> str | None:
+        """Return the blob that the conversation was made from, None when it names none (yet)."""
+
+    @abstractmethod
+    async def name_blob(self, tenant: str, conversation_id: str, blob_id: str) -> str:
+        """Let the conversation name the blob, unless it names one already; return the one it names.
+
+        Raises Gone when the conversation was deleted meanwhile.
+        """

@@ -16,9 +16,13 @@ import psutil
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
 from adapters.local_blobs import LocalBlobStore
+from adapters.local_uploads import LocalUploads
+from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
+from application.deliver_webhooks import KEPT_S, DeliverWebhooks
+from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
@@ -34,6 +38,9 @@ from serve_app.clock import SystemClock
 from serve_app.engines import ServedModels
 from serve_app.errors import ConfigurationInvalid
 from serve_app.settings import RemoteSettings, Settings
+
+UPLOADS_PER_TENANT = 4
+"""Largest uploads that one tenant may have unfinished, or finished and not used, on the disk at once."""
 
 
 @dataclass
@@ -67,6 +74,19 @@ class Composition:
     @cached_property
     def blobs(self) -> LocalBlobStore:
         return LocalBlobStore(self.settings.data_folder / "blobs")
+
+    @cached_property
+    def uploads(self) -> LocalUploads:
+        """Uploads in pieces, kept on this machine until a job is made of them."""
+        bound = UPLOADS_PER_TENANT * self.settings.limits.max_upload_bytes
+        return LocalUploads(self.settings.data_folder / "uploads", self.clock, bound, self.settings.limits.upload_expires_s)
+
+    @cached_property
+    def outbound(self) -> GuardedClient:
+        """The one way to addresses that callers name."""
+        chosen = self.settings.outbound
+        policy = AddressPolicy(frozenset(chosen.ports), frozenset(chosen.trusted_hosts))
+        return GuardedClient(policy, OutboundLimits(fetch_s=chosen.fetch_s, idle_s=chosen.idle_s))
 
     @cached_property
     def guard(self) -> CallGuard:
@@ -126,7 +146,19 @@ class Composition:
             tracer=self.exported.tracer,
             owner=self.owner,
             house=KeepHouse(
-                {"uploads": partial(asyncio.to_thread, self.blobs.sweep), "calls": self.guard.trim_cache}, self.clock
+                {
+                    "uploads": partial(asyncio.to_thread, self.blobs.sweep),
+                    "calls": self.guard.trim_cache,
+                    "partial uploads": partial(asyncio.to_thread, self.uploads.sweep),
+                    "webhooks": partial(self.store.webhooks.trim, KEPT_S),
+                },
+                self.clock,
+            ),
+            webhooks=DeliverWebhooks(
+                self.store.webhooks,
+                SignedWebhooks(self.outbound),
+                self.clock,
+                random.Random(),  # noqa: S311 - jitter, not secrets
             ),
             concurrency=worker.concurrency,
             lease_s=worker.lease_s,
@@ -147,6 +179,7 @@ class Composition:
             work_dir=work_dir(self.settings.data_folder),
             max_audio_s=self.settings.limits.max_audio_s,
             options=TranscriptionOptions(),
+            fetch=FetchRecording(self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes),
         )
 
     def _recipe(self, transcription: TranscriptionSettings) -> dict[str, Json]:

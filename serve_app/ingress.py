@@ -73,6 +73,9 @@ def build_ingress(composition: Composition) -> Any:
             templates=frozenset(TEMPLATES),
             model_aliases=_aliases(composition),
             budget_left=composition.guard.budget_left,
+            remote=composition.outbound,
+            webhooks=store.webhooks,
+            uploads=composition.uploads,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

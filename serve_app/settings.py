@@ -85,13 +85,27 @@ class WorkerSettings(Strict):
 
 
 class LimitSettings(Strict):
-    """What one request may bring. Bytes, seconds, counts."""
+    """What one request may bring. Bytes, seconds, counts. `upload_expires_s`: how long an upload in pieces is kept."""
 
     max_upload_bytes: int = 1024**3
     max_audio_s: float = 3 * 3600
     max_json_bytes: int = 8 * 1024**2
     max_queued_jobs: int = 1000
     max_wait_s: float = 60.0
+    upload_expires_s: float = Field(default=86_400.0, gt=0)
+
+
+class OutboundSettings(Strict):
+    """Requests to addresses that callers name: recordings by `audio_url`, webhooks. https to public addresses on `ports` only.
+
+    `trusted_hosts`: `host:port` of servers of the operator's own, where plain http and private addresses are allowed too; whoever
+    can make a request can reach these. `fetch_s`, `idle_s`: seconds for a whole recording, and between two pieces of it.
+    """
+
+    ports: tuple[int, ...] = (443,)
+    trusted_hosts: tuple[str, ...] = ()
+    fetch_s: float = Field(default=900.0, gt=0)
+    idle_s: float = Field(default=30.0, gt=0)
 
 
 class TelemetrySettings(Strict):
@@ -129,6 +143,7 @@ class Settings(Strict):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     guard: GuardSettings = GuardSettings()
+    outbound: OutboundSettings = OutboundSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @property

@@ -21,6 +21,8 @@ from adapters.http.recap_routes import recap_routes
 from adapters.http.result_routes import result_routes
 from adapters.http.search_routes import search_routes
 from adapters.http.services import HttpLimits, HttpServices
+from adapters.http.tus_routes import tus_routes
+from adapters.http.webhook_routes import webhook_routes
 
 DESCRIPTION = """Conversations in; transcripts, grounded recaps and searchable vectors out.
 
@@ -36,6 +38,8 @@ ROUTES = (
     result_routes,
     search_routes,
     estimate_routes,
+    webhook_routes,
+    tus_routes,
     operations_routes,
 )
 

@@ -1,6 +1,7 @@
 """Recordings in: conversations and transcriptions."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from adapters.http.bodies import AudioUrlBody
@@ -8,10 +9,13 @@ from adapters.http.documents import form_body, job_responses, problems
 from adapters.http.edge import Edge
 from adapters.http.problems import HttpProblem
 from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
-from adapters.http.uploads import AudioForm, FormUpload
-from domain.job import JobKind
+from adapters.http.uploads import AudioForm, FormUpload, StoredUpload
+from application.payloads import AudioPayload
+from domain.errors import Gone, NotFound
+from domain.job import Job, JobKind
+from ports.blob_store import Blob
 
-REFUSALS = (400, 402, 408, 413, 415, 422, 429, 501, 503)
+REFUSALS = (400, 402, 404, 408, 409, 410, 413, 415, 422, 429, 501, 503)
 
 
 def audio_routes(edge: Edge) -> APIRouter:
@@ -35,7 +39,7 @@ def audio_routes(edge: Edge) -> APIRouter:
 
 async def _take(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer: Preferences) -> Response:
     if request.headers.get("content-type", "").split(";")[0].strip().lower() == "application/json":
-        await _refuse_url(request)
+        return await _take_named(edge, kind, request, tenant, prefer)
 
     async def check(form: AudioForm) -> None:
         await edge.check_template(form.template)
@@ -45,10 +49,47 @@ async def _take(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer
     return await edge.hand_out(tenant, job, new, prefer)
 
 
-async def _refuse_url(request: Request) -> None:
-    """Fetching an address for a caller needs a guard against server-side request forgery; without one it is refused."""
+async def _take_named(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer: Preferences) -> Response:
+    """Queue a job for a recording that the body names: an address, which the worker fetches, or an upload that came before."""
     try:
-        AudioUrlBody.model_validate_json(await request.body())
+        body = AudioUrlBody.model_validate_json(await request.body())
     except ValidationError as error:
-        raise HttpProblem("validation_failed", 'The body is not {"audio_url": …} with its options.') from error
-    raise HttpProblem("not_implemented", "audio_url is not available in the embedded default yet; upload the file.", "audio_url")
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+    await edge.check_template(body.template)
+    if body.upload_id is not None:
+        job, new = await _take_upload(edge, kind, request, tenant, body, body.upload_id)
+    else:
+        job, new = await _take_address(edge, kind, request, tenant, body, body.audio_url or "")
+    return await edge.hand_out(tenant, job, new, prefer)
+
+
+async def _take_address(
+    edge: Edge, kind: JobKind, request: Request, tenant: str, body: AudioUrlBody, url: str
+) -> tuple[Job, bool]:
+    if edge.services.remote is None:
+        raise HttpProblem("not_implemented", "This service fetches no recordings; upload the file.", "audio_url")
+    edge.services.remote.check(url)
+    payload = AudioPayload(None, 0, None, None, body.language, body.vocabulary, body.template, url)
+    return await edge.submit(kind, payload.plain(), edge.terms(request, tenant, body.timeout))
+
+
+async def _take_upload(
+    edge: Edge, kind: JobKind, request: Request, tenant: str, body: AudioUrlBody, upload_id: str
+) -> tuple[Job, bool]:
+    """The first job moves the bytes to the blob store; whatever breaks on the way, the same request does the rest."""
+    uploads = edge.services.uploads
+    if uploads is None:
+        raise HttpProblem("not_implemented", "This service takes no uploads in pieces.", "upload_id")
+    upload = await uploads.get(tenant, upload_id)
+    stored = StoredUpload(uploads, tenant, upload, body)
+    if upload.blob_id is None:
+        job, new = await edge.accept(kind, stored, edge.terms(request, tenant))
+        await uploads.moved(tenant, upload_id, str(job.request.payload["blob_id"]))
+        return job, new
+    try:
+        async with edge.services.blobs.local_path(tenant, upload.blob_id):
+            payload = stored.payload(Blob(upload.blob_id, upload.length))
+            return await edge.submit(kind, payload.plain(), edge.terms(request, tenant, body.timeout))
+    except NotFound as error:
+        raise Gone("What was made of this upload was deleted, and the recording with it.") from error

@@ -36,13 +36,20 @@ class Body(BaseModel):
 
 
 class AudioUrlBody(Body):
-    """A recording by its address."""
+    """A recording by its address, or by the upload that it came in."""
 
-    audio_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)]
+    audio_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = None
+    upload_id: Identifier | None = None
     language: Language | None = None
     vocabulary: Annotated[str, StringConstraints(max_length=1024)] | None = None
     template: Template = "general"
     timeout: Timeout | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.audio_url is None) == (self.upload_id is None):
+            raise ValueError("give either audio_url or upload_id")
+        return self
 
 
 class SegmentBody(Body):

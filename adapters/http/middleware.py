@@ -21,6 +21,9 @@ JOB_ID = re.compile(r"job_[0-9a-f]{32}")
 JOB_LOCATION = re.compile(rf"/v1/jobs/(?P<id>{JOB_ID.pattern})")
 PROBES = frozenset({"/livez", "/readyz"})
 """Asked every second by machines; lines about them would hide the others."""
+UPLOADS = "/v1/uploads"
+TUS_VERSION = "1.0.0"
+"""Every answer about uploads says which version of the tus protocol it speaks, refusals too."""
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -56,6 +59,8 @@ class Envelope:
                 if job := JOB_LOCATION.fullmatch(headers.get("location", "")):
                     told["wordloop_job_id"] = job["id"]
                 headers["X-Request-ID"] = request_id
+                if scope["path"].startswith(UPLOADS):
+                    headers["Tus-Resumable"] = TUS_VERSION
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
@@ -93,7 +98,7 @@ def _told_of(scope: Scope) -> dict[str, str | int | float]:
 class BodyLimit:
     """Refuses a body above `max_bytes`: by its announced length before a byte is read, else by count.
 
-    Multipart bodies pass: they go piece by piece to the store and are bounded there.
+    Multipart bodies and pieces of uploads pass: they go piece by piece to the store and are bounded there.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -101,7 +106,7 @@ class BodyLimit:
         self.max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_multipart(scope):
+        if scope["type"] != "http" or _is_multipart(scope) or scope["path"].startswith(f"{UPLOADS}/"):
             await self.app(scope, receive, send)
             return
         if announced_length(scope) > self.max_bytes:

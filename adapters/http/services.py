@@ -14,7 +14,10 @@ from ports.clock import Clock
 from ports.embedder import Embedder
 from ports.jobs import JobStore
 from ports.language_model import LanguageModel
+from ports.outbound import RemoteAudio
 from ports.results import EmbeddingStore, RecapStore, TranscriptStore
+from ports.resumable_uploads import ResumableUploads
+from ports.webhooks import WebhookStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,9 @@ class HttpServices:
 
     `models` and `readiness` are asked on every request of their route and should answer within a second. `model_aliases`
     maps names that clients bring along (`whisper-1`) to ids of served models. `templates` are the recap templates.
-    `budget_left` tells what a tenant may still use; None where nobody counts.
+    `budget_left` tells what a tenant may still use; None where nobody counts. `remote` judges addresses of
+    recordings; None where none are fetched. `webhooks` None: nobody is told.
+    `uploads` None: no uploads in pieces.
     """
 
     jobs: JobStore
@@ -88,6 +93,9 @@ class HttpServices:
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     templates: frozenset[str] = frozenset({"general"})
     budget_left: Callable[[str], Awaitable[Amounts]] | None = None
+    remote: RemoteAudio | None = None
+    webhooks: WebhookStore | None = None
+    uploads: ResumableUploads | None = None
 
 
 @dataclass(frozen=True, slots=True)

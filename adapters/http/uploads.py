@@ -9,14 +9,16 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 from starlette.requests import ClientDisconnect
 
-from adapters.http.bodies import Body, FormTimeout, Language, Template
+from adapters.http.bodies import AudioUrlBody, Body, FormTimeout, Language, Template
 from adapters.http.middleware import announced_length
 from adapters.http.multipart import FilePiece, FormField, MultipartEvents, Part, boundary_of
 from adapters.http.problems import HttpProblem
 from adapters.http.services import HttpLimits
 from application.accept_upload import Upload
 from application.payloads import AudioPayload
+from domain.upload import PartialUpload
 from ports.blob_store import Blob
+from ports.resumable_uploads import ResumableUploads
 
 FORM_BYTES = 1024 * 1024
 """Bytes that the fields and boundaries of a form may add to the recording before its announced length is refused."""
@@ -120,6 +122,33 @@ class FormUpload(Upload, Generic[Form]):
             raise HttpProblem("validation_failed", "The field was sent twice.", printable(field.name))
         else:
             self._fields[field.name] = field.value
+
+
+class StoredUpload(Upload):
+    """A complete upload that came in pieces, on its way to the blob store."""
+
+    def __init__(self, uploads: ResumableUploads, tenant: str, upload: PartialUpload, body: AudioUrlBody) -> None:
+        self._uploads = uploads
+        self._tenant = tenant
+        self._upload = upload
+        self._body = body
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        return self._uploads.read(self._tenant, self._upload.id)
+
+    def payload(self, blob: Blob) -> AudioPayload:
+        return AudioPayload(
+            blob_id=blob.id,
+            size=blob.size,
+            filename=clean_name(self._upload.metadata.get("filename")),
+            media_type=printable(self._upload.metadata.get("filetype")),
+            language=self._body.language,
+            vocabulary=self._body.vocabulary,
+            template=self._body.template,
+        )
+
+    def timeout_s(self) -> float | None:
+        return self._body.timeout
 
 
 def _validated(form: type[Form], fields: dict[str, Any]) -> Form:

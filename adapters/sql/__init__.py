@@ -11,6 +11,7 @@ from adapters.sql.ledger import SqlLedger
 from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.results import SqlResults
 from adapters.sql.search import SqlSearchIndex
+from adapters.sql.webhooks import SqlWebhooks
 from ports.clock import Clock
 
 __all__ = ["SchemaMismatch", "SqlStore", "StoreSettings", "migrate"]
@@ -36,7 +37,8 @@ class SqlStore:
     PostgreSQL database from anywhere.
 
     `jobs` is JobStore and JobQueue; `calls` CallCache; `results` TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter
-    and BlobReferences; `search` SearchIndex; `ledger` BudgetLedger.
+    and BlobReferences; `search` SearchIndex; `webhooks`
+    WebhookStore and WebhookOutbox; `ledger` BudgetLedger.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
@@ -46,6 +48,7 @@ class SqlStore:
         self.calls = SqlCalls(database, clock)
         self.results = SqlResults(database, clock)
         self.search = SqlSearchIndex(database)
+        self.webhooks = SqlWebhooks(database, clock)
         self.ledger = SqlLedger(database, clock, settings.reservation_s)
 
     @staticmethod

@@ -9,6 +9,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import job_events, jobs
+from adapters.sql.webhook_rows import announce
 from domain.canonical import Json
 from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
 
@@ -77,12 +78,14 @@ def _change_of(names: tuple[str, ...]) -> ReturningUpdate[Any]:
 
 
 def end(connection: Connection, row: Row, now: float, status: JobStatus, problem: Problem | None = None, **values: Any) -> Row:
-    """Move the job to an end state, with its event; nothing but deletion changes it afterwards."""
+    """Move the job to an end state, with its event and its webhooks; nothing but deletion changes it afterwards."""
     data: dict[str, Json] = {"code": problem.code, "detail": problem.detail} if problem else {}
     if problem:
         values |= {"error_code": problem.code, "error_detail": problem.detail}
     ended = {"status": status.value, "stage": status.value, "finished_at": now, "owner": None, "lease_until": None, "eta_s": None}
-    return change(connection, row, now, f"job.{status.value}", data, **(ended | values))
+    changed = change(connection, row, now, f"job.{status.value}", data, **(ended | values))
+    announce(connection, changed, now)
+    return changed
 
 
 def find(connection: Connection, tenant: str, job_id: str, *, lock: bool = False) -> Row | None:

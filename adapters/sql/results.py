@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from adapters.sql.engine import Database
 from adapters.sql.job_rows import find
@@ -74,6 +74,28 @@ class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDelete
     async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
         used = select(blob_uses.c.blob_id).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
         return await self._database.read(lambda c: c.execute(used.limit(1)).first() is not None)
+
+    async def blob_of_conversation(self, tenant: str, conversation_id: str) -> str | None:
+        return await self._database.read(lambda c: _named_blob(c, tenant, conversation_id))
+
+    async def name_blob(self, tenant: str, conversation_id: str, blob_id: str) -> str:
+        return await self._database.write(lambda c: _name_blob(c, Ownership(tenant, conversation_id), blob_id))
+
+
+def _named_blob(connection: Connection, tenant: str, conversation_id: str) -> str | None:
+    mine = (blob_uses.c.tenant == tenant, blob_uses.c.conversation_id == conversation_id)
+    return connection.execute(
+        select(blob_uses.c.blob_id).where(*mine).order_by(blob_uses.c.blob_id).limit(1)
+    ).scalar_one_or_none()
+
+
+def _name_blob(connection: Connection, owner: Ownership, blob_id: str) -> str:
+    refuse_deleted(connection, owner)
+    named = _named_blob(connection, owner.tenant, owner.conversation_id)
+    if named is None:
+        use = {"tenant": owner.tenant, "blob_id": blob_id, "conversation_id": owner.conversation_id}
+        connection.execute(insert(blob_uses).values(**use))
+    return named or blob_id
 
 
 def refuse_deleted(connection: Connection, owner: Ownership) -> None:

@@ -192,3 +192,40 @@ budget_reservations = Table(
     Column("money_usd", BigInteger, nullable=False),
 )
 Index("budget_reservations_by_account", budget_reservations.c.account, budget_reservations.c.state)
+
+webhook_endpoints = Table(
+    "webhook_endpoints",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("previous_secret", Text),
+    Column("previous_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("disabled_at", Double),
+    Column("disabled_reason", Text),
+)
+Index("webhook_endpoints_by_tenant", webhook_endpoints.c.tenant)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("seq", serial, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("endpoint_id", Text, ForeignKey(webhook_endpoints.c.id, ondelete="CASCADE"), nullable=False),
+    Column("job_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try", Double, nullable=False),
+    Column("lease_until", Double),
+    Column("fence", Integer, nullable=False),
+    Column("last_status", Integer),
+    Column("changed_at", Double, nullable=False),
+    UniqueConstraint("endpoint_id", "job_id", "type"),
+    sqlite_autoincrement=True,
+)
+Index("webhook_deliveries_due", webhook_deliveries.c.state, webhook_deliveries.c.next_try)

@@ -19,6 +19,8 @@ from adapters.guard import DEFAULT_PRICES, CallGuard, GuardSettings, build_guard
 from adapters.http.app import build_app
 from adapters.http.services import Estimating, HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
 from adapters.local_blobs import LocalBlobStore
+from adapters.local_uploads import LocalUploads
+from adapters.outbound import AddressPolicy, GuardedClient
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from adapters.silero_vad import SileroVad
@@ -198,6 +200,7 @@ class World:
     estimating: Estimating
     cards: list[ModelCard]
     budget_left: BudgetLeft
+    uploads: LocalUploads
 
     async def upload(self, route: str = "/v1/conversations", sound: bytes = b"RIFF sound", **request: Any) -> httpx.Response:
         request.setdefault("files", {"file": ("call.wav", sound, "audio/wav")})
@@ -269,6 +272,11 @@ def guard_over(store: SqlStore, clock: Clock) -> CallGuard:
 LIMITS = HttpLimits(upload_bytes=1_000_000, json_bytes=100_000, queued_jobs=3, heartbeat_s=1.0)
 
 
+async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
+    """The edge looks no name up."""
+    raise AssertionError("a name was looked up at the edge")
+
+
 def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     url = f"sqlite:///{folder / 'wordloop.db'}"
     migrate(url)
@@ -294,6 +302,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     estimate = models_behind.estimate(PyAvDecoder(DecodeLimits()), speech_detector(), folder / "work")
     estimating = Estimating(estimate, Spool(folder / "work", limits.upload_bytes), Places(2, 5.0))
     wait = WaitForJob(store.jobs, clock)
+    uploads = LocalUploads(folder / "uploads", clock, 3 * limits.upload_bytes)
     services = HttpServices(
         jobs=store.jobs,
         transcripts=store.results,
@@ -311,11 +320,16 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         clock=clock,
         model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id},
         templates=frozenset({"general", "sales"}),
+        remote=GuardedClient(AddressPolicy(), resolve=nobody_asks),
+        webhooks=store.webhooks,
+        uploads=uploads,
     )
     left = BudgetLeft()
     app = build_app(replace(services, budget_left=left), limits, lambda: "request-1")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
-    return World(app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards, left)
+    return World(
+        app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards, left, uploads
+    )
 
 
 @pytest.fixture

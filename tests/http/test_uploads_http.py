@@ -271,11 +271,3 @@ async def test_prefer_wait_is_bounded_and_then_hands_out_the_job(world):
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     assert answer.headers["preference-applied"] == "respond-async, wait=60"
     assert world.clock.now() - before == pytest.approx(60)
-
-
-async def test_an_address_instead_of_a_file_is_refused_in_words(world):
-    answer = await world.client.post("/v1/conversations", json={"audio_url": "http://127.0.0.1/x.wav"})
-
-    assert (answer.status_code, answer.json()["code"]) == (501, "not_implemented")
-    assert "audio_url" in answer.json()["detail"]
-    assert await world.nothing_is_stored()

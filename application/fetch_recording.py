@@ -1,0 +1,37 @@
+"""Bring the recording behind an address into the blob store, once per job."""
+
+from dataclasses import dataclass
+
+from domain.errors import InvalidAudio
+from ports.blob_store import BlobReferences, BlobStore
+from ports.outbound import RemoteAudio
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRecording:
+    """Address -> stored bytes under their hash, named by the conversation from then on; at most `max_bytes`."""
+
+    remote: RemoteAudio
+    blobs: BlobStore
+    references: BlobReferences
+    max_bytes: int
+
+    async def __call__(self, tenant: str, conversation_id: str, url: str) -> str:
+        """Return the blob's id. What an earlier attempt of the job has stored is not fetched again: the bytes behind an address
+        may change, those of a job do not.
+
+        Raises what `RemoteAudio.fetch` raises, InvalidAudio for no bytes at all, Gone when the conversation was deleted since.
+        """
+        known = await self.references.blob_of_conversation(tenant, conversation_id)
+        if known is not None:
+            return known
+        async with self.blobs.writer(tenant) as writer:
+            size = 0
+            async for piece in self.remote.fetch(url, self.max_bytes):
+                size += len(piece)
+                await writer.write(piece)
+            if size == 0:
+                raise InvalidAudio("The address leads to no bytes at all.")
+            blob = await writer.commit()
+        # A crash right here leaves bytes that nothing names; the next attempt fetches them again, under the same hash.
+        return await self.references.name_blob(tenant, conversation_id, blob.id)
