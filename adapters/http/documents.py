@@ -12,7 +12,7 @@ from adapters.http.views import JobView, OpenAIErrorView
 Responses = dict[int | str, dict[str, Any]]
 
 PROBLEM_REFERENCE = {"schema": {"$ref": "#/components/schemas/ProblemView"}}
-LOCATION = {"Location": {"description": "The job", "schema": {"type": "string"}}}
+LOCATION = {"Location": {"description": "Where it is", "schema": {"type": "string"}}}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
 _WITH_RETRY = (409, 429, 503)
 

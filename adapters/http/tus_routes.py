@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Request, Response
 from starlette.requests import ClientDisconnect
 
-from adapters.http.documents import problems
+from adapters.http.documents import LOCATION, Responses, problems
 from adapters.http.edge import Edge
 from adapters.http.middleware import TUS_VERSION
 from adapters.http.problems import HttpProblem
@@ -24,6 +24,11 @@ ALGORITHMS = {"sha1": 20, "sha256": 32, "md5": 16}
 PIECE_TYPE = "application/offset+octet-stream"
 LONGEST_METADATA = 4096
 MOST_DIGITS = 18
+
+_BYTES = {"schema": {"type": "integer"}, "description": "Bytes"}
+BEGUN: Responses = {201: {"description": "The upload has begun", "headers": LOCATION | {"Upload-Offset": _BYTES}}}
+ARRIVED: Responses = {200: {"description": "What has arrived", "headers": {"Upload-Offset": _BYTES, "Upload-Length": _BYTES}}}
+PIECE_BODY = {"requestBody": {"content": {PIECE_TYPE: {"schema": {"type": "string", "format": "binary"}}}}}
 
 UploadId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Spoken = Annotated[str | None, Header(alias="Tus-Resumable", description="1.0.0")]
@@ -40,7 +45,7 @@ def tus_routes(edge: Edge) -> APIRouter:
         told = {"Tus-Version": TUS_VERSION, "Tus-Extension": EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(ALGORITHMS)}
         return Response(status_code=204, headers=told | {"Tus-Max-Size": str(edge.limits.upload_bytes)})
 
-    @router.post("/v1/uploads", response_class=Response, status_code=201, responses=problems(413, 429))
+    @router.post("/v1/uploads", response_class=Response, status_code=201, responses=BEGUN | problems(413, 429))
     async def create_upload(
         tenant: Tenant,
         tus_resumable: Spoken = None,
@@ -55,7 +60,7 @@ def tus_routes(edge: Edge) -> APIRouter:
         upload = await _uploads(edge).create(tenant, length, _metadata(upload_metadata or ""))
         return Response(status_code=201, headers={"Location": f"/v1/uploads/{upload.id}", **_offset(upload)})
 
-    @router.head("/v1/uploads/{upload_id}", response_class=Response)
+    @router.head("/v1/uploads/{upload_id}", response_class=Response, responses=ARRIVED)
     async def get_upload(upload_id: UploadId, tenant: Tenant, tus_resumable: Spoken = None) -> Response:
         """How much of an upload has arrived."""
         _check_version(tus_resumable)
@@ -80,7 +85,9 @@ def tus_routes(edge: Edge) -> APIRouter:
         await _uploads(edge).delete(tenant, upload_id)
         return Response(status_code=204)
 
-    @router.patch("/v1/uploads/{upload_id}", status_code=204, responses=problems(408, 409, 413, 415, 423, 460))
+    @router.patch(
+        "/v1/uploads/{upload_id}", status_code=204, openapi_extra=PIECE_BODY, responses=problems(408, 409, 413, 415, 423, 460)
+    )
     async def add_to_upload(request: Request, upload_id: UploadId, tenant: Tenant) -> Response:
         """Add bytes at `Upload-Offset`, which is where the upload ends."""
         return await add(request, upload_id, tenant)

@@ -195,6 +195,20 @@ class ResultsContract:
         with pytest.raises(NotFound):
             await store.results.delete_conversation("default", conversation)
 
+    async def test_a_conversation_names_the_first_blob_it_was_given_and_keeps_to_it(self, results: Results) -> None:
+        assert await results.blob_of_conversation("t", "conversation_x") is None
+        assert await results.name_blob("t", "conversation_x", "b" * 64) == "b" * 64
+        assert await results.name_blob("t", "conversation_x", "c" * 64) == "b" * 64
+        assert await results.blob_of_conversation("t", "conversation_x") == "b" * 64
+        assert await results.blob_of_conversation("other", "conversation_x") is None
+        assert (await results.blob_in_use("t", "b" * 64), await results.blob_in_use("t", "c" * 64)) == (True, False)
+
+    async def test_a_deleted_conversation_names_no_blob_any_more(self, results: Results) -> None:
+        await results.name_blob("t", "conversation_x", "b" * 64)
+        assert await results.delete_conversation("t", "conversation_x") == ["b" * 64]
+        with pytest.raises(Gone):
+            await results.name_blob("t", "conversation_x", "b" * 64)
+
 
 class TestSqlResults(ResultsContract):
     @pytest.fixture
