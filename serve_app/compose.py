@@ -3,25 +3,21 @@
 import asyncio
 import os
 import random
-import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
-
-import psutil
 
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
-from adapters.local_blobs import LocalBlobStore
 from adapters.ray_serve.metrics import RayMetrics
 from adapters.sql import SqlStore, StoreSettings
 from adapters.telemetry import Exported, build_telemetry
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
+from application.remove_blobs import RemoveBlobs
 from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
 from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionSettings
 from application.work_on_jobs import WorkOnJobs
@@ -29,6 +25,7 @@ from domain.canonical import Json
 from domain.job import JobKind
 from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
+from serve_app.blobs import StoredBlobs, build_blobs, work_dir
 from serve_app.clock import SystemClock
 from serve_app.engines import ServedModels
 from serve_app.errors import ConfigurationInvalid
@@ -50,12 +47,16 @@ class Composition:
 
     @cached_property
     def store(self) -> SqlStore:
-        limits = StoreSettings(self.settings.limits.max_queued_jobs, self.settings.worker.max_attempts)
+        limits = StoreSettings(self.settings.limits.max_queued_jobs, self.settings.worker.max_attempts, database_time=True)
         return SqlStore.open(database_url(self.settings), self.clock, limits)
 
     @cached_property
-    def blobs(self) -> LocalBlobStore:
-        return LocalBlobStore(self.settings.data_folder / "blobs")
+    def blobs(self) -> StoredBlobs:
+        return build_blobs(self.settings, self.clock)
+
+    @cached_property
+    def removal(self) -> RemoveBlobs:
+        return RemoveBlobs(self.blobs, self.store.results, self.clock)
 
     @cached_property
     def guard(self) -> CallGuard:
@@ -115,7 +116,12 @@ class Composition:
             tracer=self.exported.tracer,
             owner=self.owner,
             house=KeepHouse(
-                {"uploads": partial(asyncio.to_thread, self.blobs.sweep), "calls": self.guard.trim_cache}, self.clock
+                {
+                    "uploads": partial(asyncio.to_thread, self.blobs.sweep),
+                    "orphans": self.removal.leftovers,
+                    "calls": self.guard.trim_cache,
+                },
+                self.clock,
             ),
             concurrency=worker.concurrency,
             lease_s=worker.lease_s,
@@ -165,18 +171,6 @@ def database_url(settings: Settings) -> str:
     if not (url := os.environ.get(variable)):
         raise ConfigurationInvalid(f"database.url_env: the environment has no {variable}.")
     return url
-
-
-def work_dir(data_folder: Path) -> Path:
-    """Return this process's own folder for decoded sound, and remove those of processes that have died."""
-    root = data_folder / "work"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for stale in root.iterdir():
-        if stale.name.isdigit() and not psutil.pid_exists(int(stale.name)):
-            shutil.rmtree(stale, ignore_errors=True)
-    own = root / str(os.getpid())
-    own.mkdir(exist_ok=True, mode=0o700)
-    return own
 
 
 def _secret(name: str | None) -> str | None:

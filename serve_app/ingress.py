@@ -59,7 +59,7 @@ def build_ingress(composition: Composition) -> Any:
             blobs=composition.blobs,
             references=store.results,
             search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
-            delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, store.calls, wait),
+            delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, store.calls, wait),
             embedder=composition.embedder,
             language_model=composition.language_model,
             estimating=build_estimating(composition),

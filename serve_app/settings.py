@@ -109,11 +109,33 @@ class DatabaseSettings(Strict):
     url_env: str | None = None
 
 
+class S3Settings(Strict):
+    """An S3-compatible object store for recordings. `endpoint_url` None means Amazon's own; keys are named by their variables.
+
+    `access_key_env` and `secret_key_env` None: what the machine offers (a role, the SDK's own variables, a profile).
+    """
+
+    bucket: str = Field(min_length=3, max_length=63)
+    endpoint_url: str | None = None
+    region: str | None = None
+    prefix: str = ""
+    access_key_env: str | None = None
+    secret_key_env: str | None = None
+
+
+class StorageSettings(Strict):
+    """Where recordings lie: `s3`, or None for the data folder. `keep_free_bytes`: what an upload must leave free on the disk."""
+
+    s3: S3Settings | None = None
+    keep_free_bytes: int = Field(default=512 * 1024**2, ge=0)
+
+
 class Settings(Strict):
     """The arguments of the application. `data_dir` None means WORDLOOP_DATA_DIR or the user's data folder."""
 
     data_dir: Path | None = None
     database: DatabaseSettings = DatabaseSettings()
+    storage: StorageSettings = StorageSettings()
     transcriber: TranscriberSettings = TranscriberSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()

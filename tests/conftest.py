@@ -7,12 +7,20 @@ import pytest
 
 from adapters.sql import SqlStore
 from tests.postgresql_server import PostgresqlServer, running_server
+from tests.s3_server import S3Server, running_s3
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresqlServer]:
     """A PostgreSQL server of this session."""
     with running_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this session."""
+    with running_s3() as server:
         yield server
 
 

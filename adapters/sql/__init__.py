@@ -22,13 +22,14 @@ class StoreSettings:
 
     `max_queued`: waiting jobs over all tenants before the door closes. `max_attempts`: claims of one job before it fails.
     `max_running_per_tenant`: None for no cap. `reservation_s`: seconds a budget reservation outlives a dead holder; longer than
-    any model call with its retries.
+    any model call with its retries. `database_time`: on PostgreSQL leases are measured on the server's clock, not on `clock`.
     """
 
     max_queued: int = 1000
     max_attempts: int = 5
     max_running_per_tenant: int | None = None
     reservation_s: float = 900.0
+    database_time: bool = False
 
 
 class SqlStore:
@@ -68,7 +69,8 @@ class SqlStore:
         except BaseException:
             engine.dispose()
             raise
-        return cls(Database(engine), clock, settings or StoreSettings())
+        settings = settings or StoreSettings()
+        return cls(Database(engine, own_time=settings.database_time), clock, settings)
 
     def close(self) -> None:
         """Finish what runs and close every connection; the store can not be used afterwards."""

@@ -3,6 +3,8 @@
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 
+from sqlalchemy import Connection
+
 from adapters.sql import job_claims, job_leases, job_table
 from adapters.sql.engine import Database
 from adapters.sql.job_table import Admission
@@ -18,9 +20,8 @@ def random_job_id() -> str:
 
 
 class SqlJobs(JobStore, JobQueue):
-    """Jobs in a table. Leases are measured on the `clock` of the processes that share the file, which run on one machine.
-
-    The clock is read inside the transaction, after the wait for the write lock. `max_running_per_tenant` None lets one tenant's
+    """Jobs in a table. Leases are measured on the database's own clock (`Database.now`), read inside the transaction, after the
+    wait for the write lock. `max_running_per_tenant` None lets one tenant's
     jobs take every worker.
     """
 
@@ -38,9 +39,12 @@ class SqlJobs(JobStore, JobQueue):
         self._max_running = max_running_per_tenant
         self._new_id = new_id
 
+    def _now(self, connection: Connection) -> float:
+        return self._database.now(connection, self._clock)
+
     async def submit(self, request: JobRequest) -> tuple[Job, bool]:
         job_id = self._new_id()
-        return await self._database.write(lambda c: job_table.submit(c, request, job_id, self._clock.now(), self._admission))
+        return await self._database.write(lambda c: job_table.submit(c, request, job_id, self._now(c), self._admission))
 
     async def get(self, tenant: str, job_id: str) -> Job:
         return await self._database.read(lambda c: job_table.get(c, tenant, job_id))
@@ -49,7 +53,7 @@ class SqlJobs(JobStore, JobQueue):
         return await self._database.read(lambda c: job_table.list_jobs(c, tenant, limit, after, status))
 
     async def cancel(self, tenant: str, job_id: str) -> Job:
-        return await self._database.write(lambda c: job_table.cancel(c, tenant, job_id, self._clock.now()))
+        return await self._database.write(lambda c: job_table.cancel(c, tenant, job_id, self._now(c)))
 
     async def events(self, tenant: str, job_id: str, after: int, limit: int = 100) -> Sequence[JobEvent]:
         return await self._database.read(lambda c: job_table.events(c, tenant, job_id, after, limit))
@@ -62,30 +66,30 @@ class SqlJobs(JobStore, JobQueue):
         return await self._database.read(job_table.depth)
 
     async def claim(self, owner: str, lease_s: float) -> Lease | None:
-        if not await self._database.read(lambda c: job_claims.anything_due(c, self._clock.now())):
+        if not await self._database.read(lambda c: job_claims.anything_due(c, self._now(c))):
             return None
-        return await self._database.write(lambda c: job_claims.claim(c, owner, lease_s, self._clock.now(), self._max_running))
+        return await self._database.write(lambda c: job_claims.claim(c, owner, lease_s, self._now(c), self._max_running))
 
     async def renew(self, lease: Lease, lease_s: float) -> Lease:
-        return await self._database.write(lambda c: job_leases.renew(c, lease, lease_s, self._clock.now()))
+        return await self._database.write(lambda c: job_leases.renew(c, lease, lease_s, self._now(c)))
 
     async def progress(self, lease: Lease, progress: Progress) -> None:
-        await self._database.write(lambda c: job_leases.progress(c, lease, progress, self._clock.now()))
+        await self._database.write(lambda c: job_leases.progress(c, lease, progress, self._now(c)))
 
     async def stage_done(self, lease: Lease, result: Mapping[str, str], event: str, data: Mapping[str, Json]) -> None:
-        await self._database.write(lambda c: job_leases.stage_done(c, lease, result, event, data, self._clock.now()))
+        await self._database.write(lambda c: job_leases.stage_done(c, lease, result, event, data, self._now(c)))
 
     async def emit(self, lease: Lease, event: str, data: Mapping[str, Json]) -> None:
-        await self._database.write(lambda c: job_leases.emit(c, lease, event, data, self._clock.now()))
+        await self._database.write(lambda c: job_leases.emit(c, lease, event, data, self._now(c)))
 
     async def complete(self, lease: Lease, result: Mapping[str, str]) -> None:
-        await self._database.write(lambda c: job_leases.complete(c, lease, result, self._clock.now()))
+        await self._database.write(lambda c: job_leases.complete(c, lease, result, self._now(c)))
 
     async def fail(self, lease: Lease, problem: Problem, retry_after_s: float | None) -> None:
-        await self._database.write(lambda c: job_leases.fail(c, lease, problem, retry_after_s, self._clock.now()))
+        await self._database.write(lambda c: job_leases.fail(c, lease, problem, retry_after_s, self._now(c)))
 
     async def cancelled(self, lease: Lease) -> None:
-        await self._database.write(lambda c: job_leases.cancelled(c, lease, self._clock.now()))
+        await self._database.write(lambda c: job_leases.cancelled(c, lease, self._now(c)))
 
     async def release(self, lease: Lease) -> None:
-        await self._database.write(lambda c: job_leases.release(c, lease, self._clock.now()))
+        await self._database.write(lambda c: job_leases.release(c, lease, self._now(c)))

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from adapters.sql import words_postgresql, words_sqlite
 from adapters.sql.engine import connect, transact, writing
 from adapters.sql.postgresql import POSTGRESQL
-from adapters.sql.tables import metadata, schema_version
+from adapters.sql.tables import blob_graves, blob_holds, jobs, metadata, schema_version, tenant_turns
 from domain.errors import StorageFailed
 
 
@@ -21,7 +21,14 @@ def _first_tables(connection: Connection) -> None:
         words_sqlite.create_index(connection)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables,)
+def _fair_turns_and_blob_holds(connection: Connection) -> None:
+    new = (blob_holds, blob_graves, tenant_turns)
+    metadata.create_all(connection, tables=new, checkfirst=True)
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _fair_turns_and_blob_holds)
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70
 """Number of the advisory lock around migrations: "wordloop" in ASCII."""

@@ -59,6 +59,8 @@ jobs = Table(
 Index("jobs_in_claim_order", jobs.c.status, jobs.c.priority.desc(), jobs.c.seq)
 Index("jobs_by_deadline", jobs.c.status, jobs.c.deadline)
 Index("jobs_by_tenant", jobs.c.tenant, jobs.c.seq)
+Index("jobs_of_tenant_by_status", jobs.c.status, jobs.c.tenant, jobs.c.seq)
+Index("jobs_by_end", jobs.c.tenant, jobs.c.finished_at)
 
 job_events = Table(
     "job_events",
@@ -192,3 +194,25 @@ budget_reservations = Table(
     Column("money_usd", BigInteger, nullable=False),
 )
 Index("budget_reservations_by_account", budget_reservations.c.account, budget_reservations.c.state)
+
+blob_holds = Table(
+    "blob_holds",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("blob_id", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("until", Double, nullable=False),
+)
+Index("blob_holds_by_end", blob_holds.c.until)
+
+blob_graves = Table(
+    "blob_graves",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("blob_id", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+)
+
+tenant_turns = Table(
+    "tenant_turns", metadata, Column("tenant", Text, primary_key=True), Column("claimed_at", Double, nullable=False)
+)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SchemaMismatch, SqlStore
 from adapters.sql.engine import Database, connect, transact
-from adapters.sql.migrations import check_version
+from adapters.sql.migrations import MIGRATIONS, check_version
 from adapters.sql.sqlite_library import (
     NETWORK_FILE_SYSTEMS,
     PERHAPS_SHARED_FILE_SYSTEMS,
@@ -128,7 +128,7 @@ async def test_a_database_error_carries_no_content(tmp_path: Path) -> None:
 
 def test_a_store_is_migrated_by_command_and_only_once(tmp_path: Path) -> None:
     url = url_of(tmp_path / "new" / "folder")
-    assert SqlStore.migrate(url) == SqlStore.migrate(url) == 1
+    assert SqlStore.migrate(url) == SqlStore.migrate(url) == len(MIGRATIONS)
     assert (tmp_path / "new" / "folder").stat().st_mode & 0o777 == 0o700
     SqlStore.open(url, MovableClock()).close()
 
