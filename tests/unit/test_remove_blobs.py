@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,12 +47,11 @@ class Sound:
 
 @dataclass
 class Place:
-    """Stores of one test, the use cases over them, and a store of bytes whose steps can be held up."""
+    """Stores of one test, and the use cases over them."""
 
     store: SqlStore
     blobs: BlobStore
     clock: MovableClock
-    pauses: dict[str, asyncio.Event] = field(default_factory=dict)
 
     @property
     def removal(self) -> RemoveBlobs:
@@ -124,6 +124,27 @@ async def test_a_refused_upload_leaves_the_bytes_of_another_alone(place: Place) 
     await refused(JobKind.TRANSCRIPTION, Sound(b"other"), again)
     with pytest.raises(Exception, match="another body"):
         await refused(JobKind.TRANSCRIPTION, Sound(), again)
+    assert await content_of(place.blobs, AudioPayload.of(job.request.payload).blob_id) == SOUND
+
+
+async def test_bytes_that_were_stored_and_whose_job_is_being_written_stay(place: Place) -> None:
+    earlier = await place.uploaded()
+    reached, go = asyncio.Event(), asyncio.Event()
+
+    class HeldUp(SubmitJob):
+        async def __call__(self, *arguments: Any) -> Any:
+            reached.set()
+            await go.wait()
+            return await super().__call__(*arguments)
+
+    accept = replace(place.accept, submit=HeldUp(place.store.jobs, 100, 5.0))
+    uploading = asyncio.create_task(accept(JobKind.TRANSCRIPTION, Sound(), TERMS))
+    await reached.wait()
+    await place.store.jobs.cancel("t", earlier.id)
+    await place.delete("t", earlier.result_id("conversation"))
+    assert await place.removal.leftovers() == 0
+    go.set()
+    job, _ = await uploading
     assert await content_of(place.blobs, AudioPayload.of(job.request.payload).blob_id) == SOUND
 
 
