@@ -52,10 +52,10 @@ class AcceptUpload:
     async def __call__(self, kind: JobKind, upload: Upload, terms: JobTerms) -> tuple[Job, bool]:
         """Return the job and whether it is new.
 
-        Raises QueueFull before the first byte is read, TooLarge as soon as the count passes `max_bytes`, InvalidRequest for an
-        empty recording, IdempotencyMismatch, and whatever the upload itself raises.
+        Raises QueueFull or RateLimited before the first byte is read, TooLarge as soon as the count passes `max_bytes`,
+        InvalidRequest for an empty recording, IdempotencyMismatch, and whatever the upload itself raises.
         """
-        await self.submit.admit()
+        await self.submit.admit(terms.tenant)
         async with self.blobs.writer(terms.tenant) as writer:
             size = 0
             async for piece in upload.pieces():

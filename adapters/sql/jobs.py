@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from adapters.sql import job_claims, job_leases, job_table
 from adapters.sql.engine import Database
-from adapters.sql.job_table import Admission
+from adapters.sql.job_order import Admission, admit
 from domain.canonical import Json
 from domain.job import Job, JobEvent, JobRequest, JobStatus, Lease, Problem, Progress
 from ports.clock import Clock
@@ -46,8 +46,11 @@ class SqlJobs(JobStore, JobQueue):
         job_id = self._new_id()
         return await self._database.write(lambda c: job_table.submit(c, request, job_id, self._now(c), self._admission))
 
+    async def admit(self, tenant: str) -> None:
+        await self._database.read(lambda c: admit(c, tenant, self._now(c), self._admission))
+
     async def get(self, tenant: str, job_id: str) -> Job:
-        return await self._database.read(lambda c: job_table.get(c, tenant, job_id))
+        return await self._database.read(lambda c: job_table.get(c, tenant, job_id, self._now(c)))
 
     async def list(self, tenant: str, limit: int, after: str | None = None, status: JobStatus | None = None) -> Sequence[Job]:
         return await self._database.read(lambda c: job_table.list_jobs(c, tenant, limit, after, status))

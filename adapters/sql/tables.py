@@ -53,13 +53,13 @@ jobs = Table(
     Column("error_code", Text),
     Column("error_detail", Text),
     Column("last_sequence", Integer, nullable=False),
+    Column("rank", Double, nullable=False, server_default="0"),  # smallest first: when it came, less what its priority is worth
     UniqueConstraint("tenant", "idempotency_key"),
     sqlite_autoincrement=True,
 )
-Index("jobs_in_claim_order", jobs.c.status, jobs.c.priority.desc(), jobs.c.seq)
 Index("jobs_by_deadline", jobs.c.status, jobs.c.deadline)
 Index("jobs_by_tenant", jobs.c.tenant, jobs.c.seq)
-Index("jobs_of_tenant_by_status", jobs.c.status, jobs.c.tenant, jobs.c.seq)
+Index("jobs_in_claim_order", jobs.c.status, jobs.c.tenant, jobs.c.rank, jobs.c.seq)
 Index("jobs_by_end", jobs.c.tenant, jobs.c.finished_at)
 
 job_events = Table(
