@@ -103,3 +103,29 @@ class JobQueue(Protocol):
     @abstractmethod
     async def release(self, lease: Lease) -> None:
         """Give the job back to wait, unharmed (the worker shuts down): this attempt does not count."""
+
+
+class JobOperator(Protocol):
+    """What those who run the service may do with jobs, whatever the tenant. Not for routes that tenants reach."""
+
+    @abstractmethod
+    async def all_jobs(
+        self, limit: int, tenant: str | None = None, status: JobStatus | None = None, *, dead: bool = False
+    ) -> Sequence[Job]:
+        """Return at most `limit` jobs, newest first. `dead`: only those that failed with every attempt used up."""
+
+    @abstractmethod
+    async def find(self, job_id: str) -> Job:
+        """Return a job of any tenant. Raises NotFound."""
+
+    @abstractmethod
+    async def retry(self, job_id: str) -> Job:
+        """Let a failed or expired job wait again under its own id, with all its attempts and without a deadline.
+
+        What earlier attempts stored and paid for is kept. Raises NotFound, InvalidRequest for a job in another state, Gone when
+        its conversation was deleted.
+        """
+
+    @abstractmethod
+    async def ended_before(self, when: float | None, tenants: Mapping[str, float | None], limit: int) -> Sequence[Job]:
+        """Return at most `limit` jobs that ended before `when` (None: never), oldest first. `tenants` have times of their own."""

@@ -47,8 +47,16 @@ def work_dir(data_folder: Path) -> Path:
     root = data_folder / "work"
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     for stale in root.iterdir():
-        if stale.name.isdigit() and not psutil.pid_exists(int(stale.name)):
+        if stale.name.isdigit() and not _alive(int(stale.name), stale.stat().st_mtime):
             shutil.rmtree(stale, ignore_errors=True)
     own = root / str(os.getpid())
     own.mkdir(exist_ok=True, mode=0o700)
     return own
+
+
+def _alive(process: int, used: float) -> bool:
+    """Whether the process that made a folder still runs. One of its number that started later has only inherited the number."""
+    try:
+        return psutil.Process(process).create_time() <= used + 1.0
+    except psutil.Error:
+        return False

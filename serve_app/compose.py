@@ -12,14 +12,17 @@ from typing import Any
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
 from adapters.ray_serve.metrics import RayMetrics
-from adapters.sql import SqlStore, StoreSettings
+from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
+from application.delete_conversation import DeleteConversation
 from application.keep_house import KeepHouse
+from application.keep_retention import KeepRetention, Retention
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
 from application.remove_blobs import RemoveBlobs
 from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
 from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionSettings
+from application.wait_for_job import WaitForJob
 from application.work_on_jobs import WorkOnJobs
 from domain.canonical import Json
 from domain.job import JobKind
@@ -27,8 +30,8 @@ from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
 from serve_app.blobs import StoredBlobs, build_blobs, work_dir
 from serve_app.clock import SystemClock
+from serve_app.database import open_store
 from serve_app.engines import ServedModels
-from serve_app.errors import ConfigurationInvalid
 from serve_app.settings import RemoteSettings, Settings
 
 
@@ -47,8 +50,7 @@ class Composition:
 
     @cached_property
     def store(self) -> SqlStore:
-        limits = StoreSettings(self.settings.limits.max_queued_jobs, self.settings.worker.max_attempts, database_time=True)
-        return SqlStore.open(database_url(self.settings), self.clock, limits)
+        return open_store(self.settings, self.clock)
 
     @cached_property
     def blobs(self) -> StoredBlobs:
@@ -119,6 +121,7 @@ class Composition:
                 {
                     "uploads": partial(asyncio.to_thread, self.blobs.sweep),
                     "orphans": self.removal.leftovers,
+                    "retention": self._retention(),
                     "calls": self.guard.trim_cache,
                 },
                 self.clock,
@@ -126,6 +129,13 @@ class Composition:
             concurrency=worker.concurrency,
             lease_s=worker.lease_s,
         )
+
+    def _retention(self) -> KeepRetention:
+        days = self.settings.retention
+        wait = WaitForJob(self.store.jobs, self.clock)
+        delete = DeleteConversation(self.store.jobs, self.store.results, self.removal, self.store.calls, wait)
+        kept = Retention(days.days, days.tenants)
+        return KeepRetention(self.store.jobs, self.store.results, delete, kept, self.clock)
 
     def _transcribe_upload(self) -> TranscribeUpload:
         from adapters.pyav_decoder.decoder import PyAvDecoder
@@ -158,19 +168,6 @@ class Composition:
         from adapters.ray_serve.backend import RayServeBackend
 
         return RayServeBackend(self.handles[port], identity)
-
-
-def database_url(settings: Settings) -> str:
-    """Where rows live: the database named in the environment, else SQLite in the data folder.
-
-    Raises ConfigurationInvalid when the variable that should name it is not set.
-    """
-    variable = settings.database.url_env
-    if variable is None:
-        return f"sqlite:///{settings.data_folder / 'wordloop.db'}"
-    if not (url := os.environ.get(variable)):
-        raise ConfigurationInvalid(f"database.url_env: the environment has no {variable}.")
-    return url
 
 
 def _secret(name: str | None) -> str | None:

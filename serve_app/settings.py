@@ -6,7 +6,7 @@ accepts any key silently, so `load_config` holds each level against that schema;
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -82,6 +82,7 @@ class WorkerSettings(Strict):
     windows_in_flight: int = Field(default=16, ge=1)
     lease_s: float = Field(default=30.0, gt=0)
     max_attempts: int = Field(default=5, ge=1)
+    max_running_per_tenant: int | None = Field(default=None, ge=1)
 
 
 class LimitSettings(Strict):
@@ -91,6 +92,8 @@ class LimitSettings(Strict):
     max_audio_s: float = 3 * 3600
     max_json_bytes: int = 8 * 1024**2
     max_queued_jobs: int = 1000
+    max_queued_jobs_per_tenant: int | None = Field(default=None, ge=1)
+    max_queue_wait_s: float | None = Field(default=None, gt=0)
     max_wait_s: float = 60.0
 
 
@@ -130,12 +133,20 @@ class StorageSettings(Strict):
     keep_free_bytes: int = Field(default=512 * 1024**2, ge=0)
 
 
+class RetentionSettings(Strict):
+    """Days from a job's end until its conversation is deleted; None keeps it. `tenants` maps a tenant to its own days."""
+
+    days: float | None = Field(default=None, gt=0)
+    tenants: dict[str, Annotated[float, Field(gt=0)] | None] = {}
+
+
 class Settings(Strict):
     """The arguments of the application. `data_dir` None means WORDLOOP_DATA_DIR or the user's data folder."""
 
     data_dir: Path | None = None
     database: DatabaseSettings = DatabaseSettings()
     storage: StorageSettings = StorageSettings()
+    retention: RetentionSettings = RetentionSettings()
     transcriber: TranscriberSettings = TranscriberSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()

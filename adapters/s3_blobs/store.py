@@ -1,6 +1,7 @@
 """Audio and artifacts as objects, named by the hash of their content."""
 
 import asyncio
+import errno
 import hashlib
 import re
 import secrets
@@ -14,7 +15,7 @@ from pathlib import Path
 from adapters.s3_blobs.bucket import Bucket
 from adapters.s3_blobs.errors import s3_errors
 from adapters.s3_blobs.writer import S3BlobWriter
-from domain.errors import NotFound, StorageFailed
+from domain.errors import NotFound, StorageFailed, StorageFull
 from ports.blob_store import BlobStore, BlobWriter
 from ports.clock import Clock
 
@@ -137,6 +138,8 @@ class S3BlobStore(BlobStore):
                         raise StorageFailed(f"The stored recording is longer than {self._max_bytes} bytes.")
                     await asyncio.to_thread(file.write, piece)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("There is no room left on the disk for a copy of the recording.") from error
             raise StorageFailed(f"The disk refused with {type(error).__name__}.") from error
 
     def _key(self, tenant: str, blob_id: str) -> str:

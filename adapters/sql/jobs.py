@@ -5,13 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from adapters.sql import job_claims, job_leases, job_table
+from adapters.sql import job_claims, job_leases, job_operations, job_table
 from adapters.sql.engine import Database
 from adapters.sql.job_order import Admission, admit
 from domain.canonical import Json
 from domain.job import Job, JobEvent, JobRequest, JobStatus, Lease, Problem, Progress
 from ports.clock import Clock
-from ports.jobs import JobQueue, JobStore
+from ports.jobs import JobOperator, JobQueue, JobStore
 
 
 def random_job_id() -> str:
@@ -19,7 +19,7 @@ def random_job_id() -> str:
     return f"job_{secrets.token_hex(16)}"
 
 
-class SqlJobs(JobStore, JobQueue):
+class SqlJobs(JobStore, JobQueue, JobOperator):
     """Jobs in a table. Leases are measured on the database's own clock (`Database.now`), read inside the transaction, after the
     wait for the write lock. `max_running_per_tenant` None lets one tenant's
     jobs take every worker.
@@ -96,3 +96,17 @@ class SqlJobs(JobStore, JobQueue):
 
     async def release(self, lease: Lease) -> None:
         await self._database.write(lambda c: job_leases.release(c, lease, self._now(c)))
+
+    async def all_jobs(
+        self, limit: int, tenant: str | None = None, status: JobStatus | None = None, *, dead: bool = False
+    ) -> Sequence[Job]:
+        return await self._database.read(lambda c: job_operations.all_jobs(c, limit, tenant, status, dead))
+
+    async def find(self, job_id: str) -> Job:
+        return await self._database.read(lambda c: job_operations.find(c, job_id))
+
+    async def retry(self, job_id: str) -> Job:
+        return await self._database.write(lambda c: job_operations.retry(c, job_id, self._now(c)))
+
+    async def ended_before(self, when: float | None, tenants: Mapping[str, float | None], limit: int) -> Sequence[Job]:
+        return await self._database.read(lambda c: job_operations.ended_before(c, when, tenants, limit))

@@ -70,6 +70,13 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
         await self._database.scrub()
         return blobs
 
+    async def forget_deletions(self, before: float) -> int:
+        return await self._database.write(lambda c: _forget(c, before))
+
+
+def _forget(connection: Connection, before: float) -> int:
+    return connection.execute(delete(deleted_conversations).where(deleted_conversations.c.deleted_at < before)).rowcount
+
 
 def refuse_deleted(connection: Connection, owner: Ownership) -> None:
     """Raises Gone when the conversation was deleted."""

@@ -13,7 +13,7 @@ from adapters.sql import SqlStore, StoreSettings
 from adapters.sql.job_order import PRIORITY_STEP_S
 from domain.errors import IdempotencyMismatch, InvalidRequest, JobCancelled, LeaseLost, NotFound, QueueFull, RateLimited
 from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
-from ports.jobs import JobQueue, JobStore
+from ports.jobs import JobOperator, JobQueue, JobStore
 
 LEASE_S = 30.0
 MAX_QUEUED = 5
@@ -22,8 +22,8 @@ FLOOD = 1000
 BROKEN = Problem("model_unavailable", "The model is away.")
 
 
-class JobEngine(JobStore, JobQueue, Protocol):
-    """Both sides of one table."""
+class JobEngine(JobStore, JobQueue, JobOperator, Protocol):
+    """All sides of one table."""
 
 
 def asked(**changes: object) -> JobRequest:
@@ -498,6 +498,67 @@ class JobEngineContract:
             await jobs.get("default", job.id)
         with pytest.raises(NotFound):
             await jobs.events("default", job.id, 0)
+
+    # Operating
+
+    async def test_dead_letters_are_listed_and_tried_again_under_their_own_id(self, jobs: JobEngine) -> None:
+        dead, failed, waiting = [await submitted(jobs, tenant=tenant) for tenant in ("a", "b", "c")]
+        while lease := await jobs.claim("w", LEASE_S):
+            if lease.job.id == waiting.id:
+                await jobs.cancel("c", waiting.id)
+                await jobs.cancelled(lease)
+            elif lease.job.id == dead.id:
+                await jobs.stage_done(lease, {"transcript_id": "t"}, "transcript.completed", {})
+                await jobs.fail(lease, BROKEN, 0.0)
+            else:
+                await jobs.fail(lease, BROKEN, None)
+        assert [job.id for job in await jobs.all_jobs(10)] == [waiting.id, failed.id, dead.id]
+        assert [job.id for job in await jobs.all_jobs(10, status=JobStatus.FAILED)] == [failed.id, dead.id]
+        assert [job.id for job in await jobs.all_jobs(10, tenant="b")] == [failed.id]
+        assert [job.id for job in await jobs.all_jobs(10, dead=True)] == [dead.id]
+        again = await jobs.retry(dead.id)
+        assert (again.status, again.attempts, again.error, again.finished_at) == (JobStatus.QUEUED, 0, None, None)
+        lease = await jobs.claim("w", LEASE_S)
+        assert (lease.job.id, lease.job.attempts, lease.job.result) == (dead.id, 1, {"transcript_id": "t"})
+        await jobs.complete(lease, {"recap_id": "r"})
+        ended = await jobs.find(dead.id)
+        assert (ended.status, ended.result) == (JobStatus.COMPLETED, {"transcript_id": "t", "recap_id": "r"})
+        for other in (dead, waiting):
+            with pytest.raises(InvalidRequest):
+                await jobs.retry(other.id)
+        with pytest.raises(NotFound):
+            await jobs.retry("job_0")
+        with pytest.raises(NotFound):
+            await jobs.find("job_0")
+
+    async def test_a_lease_from_before_a_replay_writes_nothing(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        old = await jobs.claim("old", LEASE_S)
+        await jobs.fail(old, BROKEN, None)
+        await jobs.retry(job.id)
+        new = await jobs.claim("old", LEASE_S)
+        with pytest.raises(LeaseLost):
+            await jobs.complete(old, {"recap_id": "old"})
+        await jobs.complete(new, {"recap_id": "new"})
+        assert (await jobs.find(job.id)).result == {"recap_id": "new"}
+
+    async def test_an_expired_job_is_tried_again_without_its_deadline(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs, deadline=clock.now() + 1)
+        await clock.advance(2)
+        assert await jobs.claim("w", LEASE_S) is None
+        await jobs.retry(job.id)
+        assert (await jobs.claim("w", LEASE_S)).job.request.deadline is None
+
+    async def test_jobs_that_ended_long_ago_are_found_by_their_tenants_time(self, jobs: JobEngine, clock: MovableClock) -> None:
+        made = {tenant: await submitted(jobs, tenant=tenant) for tenant in ("default", "short", "ever")}
+        for job in made.values():
+            await jobs.cancel(job.request.tenant, job.id)
+        await submitted(jobs, tenant="short")
+        ended = clock.now()
+        own = {"short": ended + 1, "ever": None}
+        assert [job.id for job in await jobs.ended_before(ended, own, 10)] == [made["short"].id]
+        assert {job.id for job in await jobs.ended_before(ended + 1, own, 10)} == {made["short"].id, made["default"].id}
+        assert await jobs.ended_before(None, {}, 10) == []
 
 
 SETTINGS = StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS)
