@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from domain.errors import NotFound, StorageFailed
+from domain.errors import NotFound, StorageFailed, StorageFull
 from ports.blob_store import Blob, BlobStore, BlobWriter
 
 PIECE_BYTES = 1024**2
@@ -19,6 +19,7 @@ PIECE_BYTES = 1024**2
 FOLDER_MODE = 0o700
 FILE_MODE = 0o400
 """Content under its hash never changes, so nobody may write it."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _BLOB_ID = re.compile(r"[0-9a-f]{64}")
 
 
@@ -27,11 +28,12 @@ class LocalBlobStore(BlobStore):
 
     A blob appears whole and durable (fsync, rename, fsync of the folder) or not at all. Everything in `tmp` is locked by the
     process that uses it, and a lock dies with its process: `sweep` removes what nobody holds. Raises StorageFailed when the disk
-    refuses.
+    refuses, StorageFull when a write would leave less than `keep_free_bytes` on it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep_free_bytes: int = 0) -> None:
         self._root = root
+        self._keep_free = keep_free_bytes
         self._temporary = root / "tmp"
         with disk_errors():
             self._temporary.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
@@ -40,7 +42,7 @@ class LocalBlobStore(BlobStore):
 
     @asynccontextmanager
     async def writer(self, tenant: str) -> AsyncIterator[BlobWriter]:
-        writer = await asyncio.to_thread(LocalBlobWriter, self._temporary, self._root / tenant_folder(tenant))
+        writer = await asyncio.to_thread(LocalBlobWriter, self._temporary, self._root / tenant_folder(tenant), self._keep_free)
         try:
             yield writer
         finally:
@@ -101,14 +103,17 @@ class LocalBlobStore(BlobStore):
 class LocalBlobWriter(BlobWriter):
     """One file in `temporary`, moved into `folder` under its hash by `commit`."""
 
-    def __init__(self, temporary: Path, folder: Path) -> None:
+    def __init__(self, temporary: Path, folder: Path, keep_free_bytes: int) -> None:
         self._folder = folder
+        self._keep_free = keep_free_bytes
         self._path = temporary / f"{secrets.token_hex(16)}.part"
         self._hash = hashlib.sha256()
         self._size = 0
         self._pending = bytearray()
-        self._blob: Blob | None = None
+        self._finished: Blob | None = None
+        self._committed = False
         with disk_errors():
+            self._leave_room(temporary)
             self._file = _create_locked(self._path)
 
     async def write(self, chunk: bytes) -> None:
@@ -116,10 +121,18 @@ class LocalBlobWriter(BlobWriter):
         if len(self._pending) >= PIECE_BYTES:
             await asyncio.to_thread(self._flush)
 
+    async def finish(self) -> Blob:
+        if self._finished is None:
+            await asyncio.to_thread(self._flush)
+            self._finished = Blob(self._hash.hexdigest(), self._size)
+        return self._finished
+
     async def commit(self) -> Blob:
-        if self._blob is None:
-            self._blob = await asyncio.to_thread(self._commit)
-        return self._blob
+        blob = await self.finish()
+        if not self._committed:
+            await asyncio.to_thread(self._commit, blob)
+            self._committed = True
+        return blob
 
     def discard(self) -> None:
         """Remove the bytes unless they were committed, and let go of the file."""
@@ -134,13 +147,18 @@ class LocalBlobWriter(BlobWriter):
         self._hash.update(data)
         self._size += len(data)
         with disk_errors():
+            self._leave_room(self._path)
             while data:
                 data = data[os.write(self._file, data) :]
 
-    def _commit(self) -> Blob:
-        self._flush()
-        blob_id = self._hash.hexdigest()
-        target = self._folder / blob_id[:2] / blob_id[2:]
+    def _leave_room(self, place: Path) -> None:
+        """Refuse before the disk is full: the database, on the same disk, has to go on writing."""
+        disk = os.statvfs(place)
+        if disk.f_bavail * disk.f_frsize < self._keep_free:
+            raise StorageFull("There is no room left on the disk; nothing was stored.")
+
+    def _commit(self, blob: Blob) -> None:
+        target = self._folder / blob.id[:2] / blob.id[2:]
         with disk_errors():
             os.fchmod(self._file, FILE_MODE)
             os.fsync(self._file)
@@ -148,7 +166,6 @@ class LocalBlobWriter(BlobWriter):
             # The same content may be there already: the same bytes take its place, so nobody sees a gap.
             os.replace(self._path, target)
             _sync_folder(target.parent)
-        return Blob(blob_id, self._size)
 
 
 @contextmanager
@@ -159,6 +176,8 @@ def disk_errors() -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFound("No such blob.") from error
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise StorageFull("There is no room left on the disk; nothing was stored.") from error
         raise StorageFailed(f"The disk refused: {os.strerror(error.errno or 0)}.") from error
 
 

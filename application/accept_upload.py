@@ -1,16 +1,22 @@
 """Take a recording in, piece by piece, and queue the job that works on it."""
 
+import logging
+import secrets
 from abc import abstractmethod
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from application.payloads import AudioPayload
+from application.remove_blobs import RemoveBlobs
 from application.submit_job import JobTerms, SubmitJob
-from domain.errors import InvalidRequest, TooLarge, WordloopError
+from domain.errors import InvalidRequest, StorageFailed, TooLarge, WordloopError
 from domain.job import Job, JobKind
-from ports.blob_store import Blob, BlobReferences, BlobStore
+from ports.blob_store import HOLD_S, Blob, BlobReferences, BlobStore
 from ports.clock import Clock
+
+log = logging.getLogger("wordloop.uploads")
 
 
 class Upload(Protocol):
@@ -42,10 +48,10 @@ class AcceptUpload:
     async def __call__(self, kind: JobKind, upload: Upload, terms: JobTerms) -> tuple[Job, bool]:
         """Return the job and whether it is new.
 
-        Raises QueueFull before the first byte is read, TooLarge as soon as the count passes `max_bytes`, InvalidRequest for an
-        empty recording, IdempotencyMismatch, and whatever the upload itself raises.
+        Raises QueueFull or RateLimited before the first byte is read, TooLarge as soon as the count passes `max_bytes`,
+        InvalidRequest for an empty recording, IdempotencyMismatch, and whatever the upload itself raises.
         """
-        await self.submit.admit()
+        await self.submit.admit(terms.tenant)
         async with self.blobs.writer(terms.tenant) as writer:
             size = 0
             async for piece in upload.pieces():
@@ -55,14 +61,22 @@ class AcceptUpload:
                 await writer.write(piece)
             if size == 0:
                 raise InvalidRequest("The recording is empty.")
-            blob = await writer.commit()
-        try:
-            return await self.submit(kind, upload.payload(blob).plain(), self._within(upload.timeout_s(), terms))
-        except WordloopError:
-            # A refusal, so no job names the bytes. Any other end (a crash, a cancelled request) leaves open whether the job
-            # was written: then the bytes stay, and retention removes them if they are orphans.
-            await self._discard(terms.tenant, blob)
-            raise
+            blob = await writer.finish()
+            holder, held_at = secrets.token_hex(16), self.clock.monotonic()
+            await self._removal.hold(terms.tenant, blob.id, holder)
+            try:
+                await writer.commit()
+                if self.clock.monotonic() - held_at > HOLD_S / 2:
+                    raise StorageFailed("Storing the recording took too long; send it again.")
+                job, new = await self.submit(kind, upload.payload(blob).plain(), self._within(upload.timeout_s(), terms))
+            except WordloopError:
+                # A refusal, so no job names the bytes. Any other end (a crash, a cancelled request) leaves open whether the job
+                # was written: then the hold runs out, and house-keeping removes the bytes if they are orphans.
+                with suppress(StorageFailed):
+                    await self._removal.discard(terms.tenant, blob.id, holder)
+                raise
+        await self._settle(terms.tenant, blob, holder, new)
+        return job, new
 
     def _within(self, timeout_s: float | None, terms: JobTerms) -> JobTerms:
         if timeout_s is None:
@@ -70,6 +84,16 @@ class AcceptUpload:
         deadline = self.clock.now() + timeout_s
         return replace(terms, deadline=deadline if terms.deadline is None else min(deadline, terms.deadline))
 
-    async def _discard(self, tenant: str, blob: Blob) -> None:
-        if not await self.references.blob_in_use(tenant, blob.id):
-            await self.blobs.delete(tenant, blob.id)
+    @property
+    def _removal(self) -> RemoveBlobs:
+        return RemoveBlobs(self.blobs, self.references, self.clock)
+
+    async def _settle(self, tenant: str, blob: Blob, holder: str, new: bool) -> None:
+        """End the hold. The job is written, so nothing that fails here is the client's: the hold runs out by itself."""
+        try:
+            if new:
+                await self.references.let_go(tenant, blob.id, holder)
+            else:  # an older job answered, and may have lost its recording to a deletion
+                await self._removal.discard(tenant, blob.id, holder)
+        except StorageFailed:
+            log.warning("hold not ended", extra={"blob": blob.id})

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from application.remove_blobs import RemoveBlobs
 from application.wait_for_job import WaitForJob
 from domain.call import CallContext
 from domain.errors import NotFound, StillRunning
 from domain.job import Job
-from ports.blob_store import BlobStore
 from ports.call_cache import CallCache
 from ports.jobs import JobStore
 from ports.results import ConversationDeleter
@@ -27,13 +27,14 @@ class DeleteConversation:
 
     jobs: JobStore
     results: ConversationDeleter
-    blobs: BlobStore
+    blobs: RemoveBlobs
     cache: CallCache
     wait: WaitForJob
 
     async def __call__(self, tenant: str, conversation_id: str) -> None:
         """Raises NotFound when nothing of it is there, StillRunning when its job does not stop soon enough."""
         job = await self._stopped_job(tenant, conversation_id)
+        asked = self.wait.clock.monotonic()
         try:
             unused = await self.results.delete_conversation(tenant, conversation_id)
         except NotFound:
@@ -41,7 +42,7 @@ class DeleteConversation:
                 raise
             unused = ()
         for blob_id in unused:
-            await self.blobs.delete(tenant, blob_id)
+            await self.blobs.bury(tenant, blob_id, asked)
         await self.cache.forget_conversation(CallContext(tenant=tenant).cache_scope, conversation_id)
         if job is not None:
             await self.jobs.delete(tenant, job.id)

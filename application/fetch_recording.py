@@ -1,7 +1,9 @@
 """Bring the recording behind an address into the blob store, once per job."""
 
+import secrets
 from dataclasses import dataclass
 
+from application.remove_blobs import RemoveBlobs
 from domain.errors import InvalidAudio
 from ports.blob_store import BlobReferences, BlobStore
 from ports.outbound import RemoteAudio
@@ -15,6 +17,7 @@ class FetchRecording:
     blobs: BlobStore
     references: BlobReferences
     max_bytes: int
+    removal: RemoveBlobs
 
     async def __call__(self, tenant: str, conversation_id: str, url: str) -> str:
         """Return the blob's id. What an earlier attempt of the job has stored is not fetched again: the bytes behind an address
@@ -32,6 +35,11 @@ class FetchRecording:
                 await writer.write(piece)
             if size == 0:
                 raise InvalidAudio("The address leads to no bytes at all.")
-            blob = await writer.commit()
-        # A crash right here leaves bytes that nothing names; the next attempt fetches them again, under the same hash.
-        return await self.references.name_blob(tenant, conversation_id, blob.id)
+            blob = await writer.finish()
+            holder = secrets.token_hex(16)
+            await self.removal.hold(tenant, blob.id, holder)
+            # A crash from here on leaves bytes that nothing names: the hold runs out, and house-keeping removes them.
+            await writer.commit()
+            named = await self.references.name_blob(tenant, conversation_id, blob.id)
+        await self.removal.discard(tenant, blob.id, holder)
+        return named

@@ -1,13 +1,14 @@
 """Bytes that are looked at once: kept in a file of our own while that lasts, and never longer."""
 
 import asyncio
+import errno
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from domain.errors import InvalidRequest, StorageFailed, TooLarge
+from domain.errors import InvalidRequest, StorageFailed, StorageFull, TooLarge
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Spool:
                         raise TooLarge(f"The recording is larger than {self.max_bytes} bytes.")
                     await asyncio.to_thread(file.write, piece)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull("There is no room left on the disk; nothing was stored.") from error
             raise StorageFailed(f"The disk refused with {type(error).__name__}.") from error
         if size == 0:
             raise InvalidRequest("The recording is empty.")

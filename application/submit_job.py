@@ -32,8 +32,9 @@ class SubmitJob:
     max_queued: int
     retry_after_s: float
 
-    async def admit(self) -> None:
-        """Raise QueueFull when the queue is at its bound, so that an upload can be refused before it is read."""
+    async def admit(self, tenant: str) -> None:
+        """Raise QueueFull or RateLimited when the queue takes no more, so that an upload can be refused before it is read."""
+        await self.jobs.admit(tenant)
         if (await self.jobs.depth()).get("queued", 0) >= self.max_queued:
             raise QueueFull("The job queue is full; nothing was stored.", self.retry_after_s)
 

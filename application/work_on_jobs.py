@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -22,15 +23,17 @@ HEARTBEATS_PER_LEASE = 3
 """A lease is renewed at every third of it, so that two missed beats still keep it (reliability notes, rule 6)."""
 STORE_PAUSE_S = 1.0
 """Seconds before a store that did not answer is asked again."""
+SELF_FENCE = 2 / 3
+"""Share of a lease after which a worker that could not renew it stops, by its own monotonic clock (rule 6)."""
 RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
-"""Seconds before a job that failed for a passing reason is tried again: doubling from the base, up to the cap."""
+"""Seconds before a job that failed for a passing reason is tried again, at most: doubling from the base, up to the cap."""
 
 
 class JobSession:
     """A job being worked on: what a handler may tell about it. Every write carries the lease's fence."""
 
-    def __init__(self, queue: JobQueue, lease: Lease, clock: Clock, traceparent: str | None) -> None:
+    def __init__(self, queue: JobQueue, lease: Lease, clock: Clock, traceparent: str | None, held_since: float) -> None:
         self._queue = queue
         self._clock = clock
         self._started = clock.monotonic()
@@ -39,6 +42,8 @@ class JobSession:
         self.lease = lease
         self.job = lease.job
         self.traceparent = traceparent
+        self.held_since = held_since
+        """Monotonic seconds when the lease was last asked for and then granted."""
 
     async def progress(self, fraction: float, stage: str) -> None:
         """Record how far the job is; never goes back. The remaining time is judged from the pace so far."""
@@ -66,7 +71,7 @@ class WorkOnJobs:
     """Claims jobs and runs up to `concurrency` of them at once, until `stop`.
 
     `lease_s` and `idle_s` in seconds: how long a claim holds without a heartbeat, and how long to wait before asking
-    an empty queue again.
+    an empty queue again. `jitter` gives numbers from 0 to 1 that spread what is tried again.
     """
 
     queue: JobQueue
@@ -80,6 +85,7 @@ class WorkOnJobs:
     lease_s: float = 30.0
     idle_s: float = 0.2
     webhooks: DeliverWebhooks | None = None
+    jitter: Callable[[], float] = random.random
     _running: dict[asyncio.Task[None], Lease] = field(default_factory=dict)
     _stopping: bool = False
 
@@ -89,6 +95,7 @@ class WorkOnJobs:
             if len(self._running) >= self.concurrency:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                 continue
+            asked = self.clock.monotonic()
             try:
                 lease = await self.queue.claim(self.owner, self.lease_s)
             except StorageFailed as error:
@@ -100,7 +107,7 @@ class WorkOnJobs:
             if lease is None:
                 await self.clock.sleep(self.idle_s)
                 continue
-            task = asyncio.create_task(self.work(lease))
+            task = asyncio.create_task(self.work(lease, asked))
             self._running[task] = lease
             task.add_done_callback(self._running.pop)
 
@@ -124,11 +131,12 @@ class WorkOnJobs:
             except (LeaseLost, JobCancelled):
                 log.info("job ended while stopping", extra=_of(lease))
 
-    async def work(self, lease: Lease) -> None:
-        """Work on one claimed job to an end state, or leave it to whoever took it over."""
+    async def work(self, lease: Lease, asked: float | None = None) -> None:
+        """Work on one claimed job to an end state, or leave it to whoever took it over. `asked`: when it was claimed."""
+        held_since = self.clock.monotonic() if asked is None else asked
         try:
             async with asyncio.timeout(self._left(lease)):
-                result = await self._traced(lease)
+                result = await self._traced(lease, held_since)
             await self._end(lease, self.queue.complete(lease, result))
         except LeaseLost:
             log.warning("lease lost", extra=_of(lease))
@@ -144,7 +152,7 @@ class WorkOnJobs:
             problem = Problem("internal_error", f"the service failed with {type(error).__name__}")
             await self._fail(lease, problem, self._backoff(lease))
 
-    async def _traced(self, lease: Lease) -> Mapping[str, str]:
+    async def _traced(self, lease: Lease, held_since: float) -> Mapping[str, str]:
         """Work under a span that continues the client's trace, which waited in the queue with the job."""
         job = lease.job
         about: dict[str, str | int | float | bool] = {
@@ -153,7 +161,7 @@ class WorkOnJobs:
             "wordloop.job.waited_s": round(max(0.0, self.clock.now() - job.created_at), 3),
         }
         with self.tracer.span(f"job {job.request.kind.value}", job.request.traceparent, about) as inside:
-            return await self._with_heartbeat(JobSession(self.queue, lease, self.clock, inside))
+            return await self._with_heartbeat(JobSession(self.queue, lease, self.clock, inside, held_since))
 
     async def _fail(self, lease: Lease, problem: Problem, retry_after_s: float | None) -> None:
         """Fail the job for good, or send it back to wait with the calls it has paid for kept."""
@@ -173,35 +181,46 @@ class WorkOnJobs:
 
     async def _with_heartbeat(self, session: JobSession) -> Mapping[str, str]:
         handler = asyncio.ensure_future(self.handlers[session.job.request.kind](session))
-        beat = asyncio.create_task(self._heartbeat(session))
+        watches = {asyncio.create_task(self._heartbeat(session)), asyncio.create_task(self._fence(session))}
         try:
-            done, _ = await asyncio.wait({handler, beat}, return_when=asyncio.FIRST_COMPLETED)
-            if beat in done:
-                beat.result()
+            done, _ = await asyncio.wait({handler, *watches}, return_when=asyncio.FIRST_COMPLETED)
+            for watch in watches & done:
+                watch.result()
             return await handler
         finally:
-            for task in (handler, beat):
+            for task in (handler, *watches):
                 task.cancel()
-            await asyncio.gather(handler, beat, return_exceptions=True)
+            await asyncio.gather(handler, *watches, return_exceptions=True)
 
     async def _heartbeat(self, session: JobSession) -> None:
         """Renew until the lease is lost or a cancel was asked for; either raises.
 
-        A store that is away is asked again; if the lease ran out meanwhile, the fence refuses what comes after.
+        A store that is away is asked again soon; if the lease ran out meanwhile, the fence refuses what comes after.
         """
+        pause = self.lease_s / HEARTBEATS_PER_LEASE
         while True:
-            await self.clock.sleep(self.lease_s / HEARTBEATS_PER_LEASE)
+            await self.clock.sleep(pause)
+            asked = self.clock.monotonic()
             try:
                 session.lease = await self.queue.renew(session.lease, self.lease_s)
+                session.held_since, pause = asked, self.lease_s / HEARTBEATS_PER_LEASE
             except StorageFailed:
                 log.warning("lease could not be renewed", extra=_of(session.lease))
+                pause = min(STORE_PAUSE_S, pause)
+
+    async def _fence(self, session: JobSession) -> None:
+        """Raise LeaseLost before another may take the job over: this process slept, or its store is away for too long."""
+        while (left := session.held_since + SELF_FENCE * self.lease_s - self.clock.monotonic()) > 0:
+            await self.clock.sleep(left)
+        raise LeaseLost("The lease could not be renewed in time.")
 
     def _left(self, lease: Lease) -> float | None:
         deadline = lease.job.request.deadline
         return None if deadline is None else max(0.0, deadline - self.clock.now())
 
     def _backoff(self, lease: Lease) -> float:
-        return float(min(RETRY_CAP_S, RETRY_BASE_S * 2 ** max(0, lease.job.attempts - 1)))
+        """Full jitter, so that jobs that failed together do not come back together (reliability notes, rule 10)."""
+        return self.jitter() * min(RETRY_CAP_S, RETRY_BASE_S * 2.0 ** max(0, lease.job.attempts - 1))
 
     def _retry_after(self, error: WordloopError, lease: Lease) -> float | None:
         if not error.transient:

@@ -164,3 +164,7 @@ class StorageFailed(WordloopError):
     """The store can not keep or read something just now."""
 
     transient = True
+
+
+class StorageFull(StorageFailed):
+    """There is no room left to keep it: a full disk, or a quota that is reached. Nothing was stored."""

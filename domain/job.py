@@ -38,6 +38,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a waiting job stands: `position` in the order of claims, from 1; `eta_s` until it is done, None when unknown."""
+
+    position: int
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why a job failed: the members of an RFC 9457 problem that the edge completes. `code` is the error kind."""
 

@@ -20,12 +20,20 @@ class JobStore(Protocol):
         """Store the job and return it with True, durable before this returns.
 
         The same idempotency key with the same body returns the job that is there, with False; with another body it
-        raises IdempotencyMismatch. Raises QueueFull, having stored nothing, when the queue is at its bound.
+        raises IdempotencyMismatch. Raises QueueFull, having stored nothing, when the queue is at its bound, RateLimited when the
+        tenant's own share of it is. Both say after how many seconds there is likely to be room.
         """
 
     @abstractmethod
+    async def admit(self, tenant: str) -> None:
+        """Raise QueueFull or RateLimited when a job of this tenant would be refused now, so that no byte is stored for it."""
+
+    @abstractmethod
     async def get(self, tenant: str, job_id: str) -> Job:
-        """Return the job, with its queue position while it waits. Raises NotFound."""
+        """Return the job, while it waits with its place in the order of claims and the seconds until it is likely done.
+
+        Raises NotFound.
+        """
 
     @abstractmethod
     async def list(self, tenant: str, limit: int, after: str | None = None, status: JobStatus | None = None) -> Sequence[Job]:
@@ -57,7 +65,8 @@ class JobQueue(Protocol):
 
     @abstractmethod
     async def claim(self, owner: str, lease_s: float) -> Lease | None:
-        """Take the next job: highest priority first, then oldest; one whose lease ran out counts as waiting.
+        """Take the next job. Tenants take turns; within one, highest priority first, then oldest, where waiting raises a
+        priority. A job whose lease ran out counts as waiting.
 
         Jobs past their deadline are ended as expired, jobs claimed too often (`max_attempts`) as failed, never given
         out. Returns None when nothing waits.
@@ -94,3 +103,29 @@ class JobQueue(Protocol):
     @abstractmethod
     async def release(self, lease: Lease) -> None:
         """Give the job back to wait, unharmed (the worker shuts down): this attempt does not count."""
+
+
+class JobOperator(Protocol):
+    """What those who run the service may do with jobs, whatever the tenant. Not for routes that tenants reach."""
+
+    @abstractmethod
+    async def all_jobs(
+        self, limit: int, tenant: str | None = None, status: JobStatus | None = None, *, dead: bool = False
+    ) -> Sequence[Job]:
+        """Return at most `limit` jobs, newest first. `dead`: only those that failed with every attempt used up."""
+
+    @abstractmethod
+    async def find(self, job_id: str) -> Job:
+        """Return a job of any tenant. Raises NotFound."""
+
+    @abstractmethod
+    async def retry(self, job_id: str) -> Job:
+        """Let a failed or expired job wait again under its own id, with all its attempts and without a deadline.
+
+        What earlier attempts stored and paid for is kept. Raises NotFound, InvalidRequest for a job in another state, Gone when
+        its conversation was deleted.
+        """
+
+    @abstractmethod
+    async def ended_before(self, when: float | None, tenants: Mapping[str, float | None], limit: int) -> Sequence[Job]:
+        """Return at most `limit` jobs that ended before `when` (None: never), oldest first. `tenants` have times of their own."""

@@ -87,3 +87,7 @@ class ConversationDeleter(Protocol):
 
         Raises NotFound when nothing of it is there.
         """
+
+    @abstractmethod
+    async def forget_deletions(self, before: float) -> int:
+        """Drop the notes of conversations deleted before that time (Unix seconds), which keep late writers out."""

@@ -1,4 +1,4 @@
-"""The command line: `wordloop demo | up | process | eval | bench | models | prompts | doctor`."""
+"""The command line: `wordloop demo | up | process | eval | bench | jobs | models | prompts | doctor`."""
 
 import sys
 from enum import StrEnum
@@ -137,9 +137,11 @@ def evaluate(
 
 def _add_groups() -> None:
     from serve_app.doctor_command import doctor
+    from serve_app.jobs_command import app as jobs_app
     from serve_app.models_command import app as models_app
     from serve_app.prompts_command import app as prompts_app
 
+    app.add_typer(jobs_app, name="jobs")
     app.add_typer(models_app, name="models")
     app.add_typer(prompts_app, name="prompts")
     app.command()(doctor)

@@ -3,40 +3,40 @@
 import asyncio
 import os
 import random
-import shutil
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
-
-import psutil
 
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
-from adapters.local_blobs import LocalBlobStore
 from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.metrics import RayMetrics
-from adapters.sql import SqlStore, StoreSettings
+from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
+from application.delete_conversation import DeleteConversation
 from application.deliver_webhooks import KEPT_S, DeliverWebhooks
 from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
+from application.keep_retention import KeepRetention, Retention
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
+from application.remove_blobs import RemoveBlobs
 from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
 from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionSettings
+from application.wait_for_job import WaitForJob
 from application.work_on_jobs import WorkOnJobs
 from domain.canonical import Json
 from domain.job import JobKind
 from ports.call_cache import CallCache
 from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
+from serve_app.blobs import StoredBlobs, build_blobs, work_dir
 from serve_app.clock import SystemClock
+from serve_app.database import named, open_store
 from serve_app.engines import ServedModels
-from serve_app.errors import ConfigurationInvalid
 from serve_app.settings import RemoteSettings, Settings
 
 UPLOADS_PER_TENANT = 4
@@ -58,13 +58,12 @@ class Composition:
 
     @cached_property
     def store(self) -> SqlStore:
-        limits = StoreSettings(self.settings.limits.max_queued_jobs, self.settings.worker.max_attempts)
-        return SqlStore.open(database_url(self.settings), self.clock, limits)
+        return open_store(self.settings, self.clock)
 
     @cached_property
     def calls(self) -> CallCache:
         """Answers of model calls: with the rows, or in Redis where one is configured."""
-        url = _named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
+        url = named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
         if url is None:
             return self.store.calls
         from adapters.redis_calls import RedisCalls
@@ -72,8 +71,12 @@ class Composition:
         return RedisCalls(url, self.clock)
 
     @cached_property
-    def blobs(self) -> LocalBlobStore:
-        return LocalBlobStore(self.settings.data_folder / "blobs")
+    def blobs(self) -> StoredBlobs:
+        return build_blobs(self.settings, self.clock)
+
+    @cached_property
+    def removal(self) -> RemoveBlobs:
+        return RemoveBlobs(self.blobs, self.store.results, self.clock)
 
     @cached_property
     def uploads(self) -> LocalUploads:
@@ -148,6 +151,8 @@ class Composition:
             house=KeepHouse(
                 {
                     "uploads": partial(asyncio.to_thread, self.blobs.sweep),
+                    "orphans": self.removal.leftovers,
+                    "retention": self._retention(),
                     "calls": self.guard.trim_cache,
                     "partial uploads": partial(asyncio.to_thread, self.uploads.sweep),
                     "webhooks": partial(self.store.webhooks.trim, KEPT_S),
@@ -164,6 +169,13 @@ class Composition:
             lease_s=worker.lease_s,
         )
 
+    def _retention(self) -> KeepRetention:
+        days = self.settings.retention
+        wait = WaitForJob(self.store.jobs, self.clock)
+        delete = DeleteConversation(self.store.jobs, self.store.results, self.removal, self.calls, wait)
+        kept = Retention(days.days, days.tenants)
+        return KeepRetention(self.store.jobs, self.store.results, delete, kept, self.clock)
+
     def _transcribe_upload(self) -> TranscribeUpload:
         from adapters.pyav_decoder.decoder import PyAvDecoder
         from adapters.pyav_decoder.limits import DecodeLimits
@@ -179,7 +191,9 @@ class Composition:
             work_dir=work_dir(self.settings.data_folder),
             max_audio_s=self.settings.limits.max_audio_s,
             options=TranscriptionOptions(),
-            fetch=FetchRecording(self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes),
+            fetch=FetchRecording(
+                self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes, self.removal
+            ),
         )
 
     def _recipe(self, transcription: TranscriptionSettings) -> dict[str, Json]:
@@ -196,36 +210,6 @@ class Composition:
         from adapters.ray_serve.backend import RayServeBackend
 
         return RayServeBackend(self.handles[port], identity)
-
-
-def database_url(settings: Settings) -> str:
-    """Where rows live: the database named in the environment, else SQLite in the data folder.
-
-    Raises ConfigurationInvalid when the variable that should name it is not set.
-    """
-    url = _named(settings.database.url_env, "database.url_env")
-    return f"sqlite:///{settings.data_folder / 'wordloop.db'}" if url is None else url
-
-
-def _named(variable: str | None, setting: str) -> str | None:
-    """Return what the environment variable holds that a setting names; None when the setting names none."""
-    if variable is None:
-        return None
-    if not (value := os.environ.get(variable)):
-        raise ConfigurationInvalid(f"{setting}: the environment has no {variable}.")
-    return value
-
-
-def work_dir(data_folder: Path) -> Path:
-    """Return this process's own folder for decoded sound, and remove those of processes that have died."""
-    root = data_folder / "work"
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for stale in root.iterdir():
-        if stale.name.isdigit() and not psutil.pid_exists(int(stale.name)):
-            shutil.rmtree(stale, ignore_errors=True)
-    own = root / str(os.getpid())
-    own.mkdir(exist_ok=True, mode=0o700)
-    return own
 
 
 def _secret(name: str | None) -> str | None:

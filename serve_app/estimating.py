@@ -12,7 +12,8 @@ from application.spool import Spool
 from application.transcribe_audio import TranscriptionSettings
 from domain.call import CallKind
 from ports.transcriber import TranscriptionOptions
-from serve_app.compose import Composition, work_dir
+from serve_app.blobs import work_dir
+from serve_app.compose import Composition
 from serve_app.settings import EmbedderSettings, LanguageModelSettings, Settings, TranscriberSettings
 
 CPU_PACES: Final[Mapping[CallKind, Pace]] = {

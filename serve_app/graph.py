@@ -10,7 +10,8 @@ from ray.serve import Application
 from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica, IngressReplica, WorkerReplica
 from adapters.telemetry import build_telemetry
 from ports.tracer import Tracer
-from serve_app.compose import Composition, database_url
+from serve_app.compose import Composition
+from serve_app.database import database_url
 from serve_app.engines import ServedModels, build_embedder, build_language_model, build_transcriber, resolve_models
 from serve_app.ingress import build_ingress
 from serve_app.settings import Settings

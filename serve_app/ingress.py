@@ -63,7 +63,7 @@ def build_ingress(composition: Composition) -> Any:
             blobs=composition.blobs,
             references=store.results,
             search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
-            delete_conversation=DeleteConversation(store.jobs, store.results, composition.blobs, composition.calls, wait),
+            delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, composition.calls, wait),
             embedder=composition.embedder,
             language_model=composition.language_model,
             estimating=build_estimating(composition),

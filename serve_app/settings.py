@@ -6,7 +6,7 @@ accepts any key silently, so `load_config` holds each level against that schema;
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -82,6 +82,7 @@ class WorkerSettings(Strict):
     windows_in_flight: int = Field(default=16, ge=1)
     lease_s: float = Field(default=30.0, gt=0)
     max_attempts: int = Field(default=5, ge=1)
+    max_running_per_tenant: int | None = Field(default=None, ge=1)
 
 
 class LimitSettings(Strict):
@@ -91,6 +92,8 @@ class LimitSettings(Strict):
     max_audio_s: float = 3 * 3600
     max_json_bytes: int = 8 * 1024**2
     max_queued_jobs: int = 1000
+    max_queued_jobs_per_tenant: int | None = Field(default=None, ge=1)
+    max_queue_wait_s: float | None = Field(default=None, gt=0)
     max_wait_s: float = 60.0
     upload_expires_s: float = Field(default=86_400.0, gt=0)
 
@@ -131,12 +134,42 @@ class CallCacheSettings(Strict):
     redis_url_env: str | None = None
 
 
+class S3Settings(Strict):
+    """An S3-compatible object store for recordings. `endpoint_url` None means Amazon's own; keys are named by their variables.
+
+    `access_key_env` and `secret_key_env` None: what the machine offers (a role, the SDK's own variables, a profile).
+    """
+
+    bucket: str = Field(min_length=3, max_length=63)
+    endpoint_url: str | None = None
+    region: str | None = None
+    prefix: str = ""
+    access_key_env: str | None = None
+    secret_key_env: str | None = None
+
+
+class StorageSettings(Strict):
+    """Where recordings lie: `s3`, or None for the data folder. `keep_free_bytes`: what an upload must leave free on the disk."""
+
+    s3: S3Settings | None = None
+    keep_free_bytes: int = Field(default=512 * 1024**2, ge=0)
+
+
+class RetentionSettings(Strict):
+    """Days from a job's end until its conversation is deleted; None keeps it. `tenants` maps a tenant to its own days."""
+
+    days: float | None = Field(default=None, gt=0)
+    tenants: dict[str, Annotated[float, Field(gt=0)] | None] = {}
+
+
 class Settings(Strict):
     """The arguments of the application. `data_dir` None means WORDLOOP_DATA_DIR or the user's data folder."""
 
     data_dir: Path | None = None
     database: DatabaseSettings = DatabaseSettings()
     call_cache: CallCacheSettings = CallCacheSettings()
+    storage: StorageSettings = StorageSettings()
+    retention: RetentionSettings = RetentionSettings()
     transcriber: TranscriberSettings = TranscriberSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()

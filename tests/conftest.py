@@ -8,6 +8,7 @@ import pytest
 from adapters.sql import SqlStore
 from tests.postgresql_server import PostgresqlServer, running_server
 from tests.redis_server import RedisServer, running_redis
+from tests.s3_server import S3Server, running_s3
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,13 @@ def redis() -> Iterator[RedisServer]:
 def redis_url(redis: RedisServer) -> str:
     """An empty Redis database of this test."""
     return redis.database()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server of this session."""
+    with running_s3() as server:
+        yield server
 
 
 @pytest.fixture

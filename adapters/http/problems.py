@@ -65,6 +65,7 @@ KINDS: Mapping[str, Kind] = {
     "not_done_yet": Kind(504, "The job is not done yet", retry=False),
     "job_cancelled": Kind(409, "The job was cancelled", retry=False),
     "storage_failed": Kind(503, "The store does not answer"),
+    "storage_full": Kind(507, "No room left to store it"),
     "not_ready": Kind(503, "Not ready"),
     "not_implemented": Kind(501, "Not available yet", retry=False),
     "internal_error": Kind(500, "Something failed on our side"),

@@ -5,7 +5,7 @@ from typing import Self
 
 from adapters.sql.calls import SqlCalls
 from adapters.sql.engine import Database, connect, in_memory, transact, writing
-from adapters.sql.job_table import Admission
+from adapters.sql.job_order import Admission
 from adapters.sql.jobs import SqlJobs
 from adapters.sql.ledger import SqlLedger
 from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
@@ -21,15 +21,20 @@ __all__ = ["SchemaMismatch", "SqlStore", "StoreSettings", "migrate"]
 class StoreSettings:
     """Knobs of the store.
 
-    `max_queued`: waiting jobs over all tenants before the door closes. `max_attempts`: claims of one job before it fails.
-    `max_running_per_tenant`: None for no cap. `reservation_s`: seconds a budget reservation outlives a dead holder; longer than
-    any model call with its retries.
+    `max_queued`: waiting jobs over all tenants before the door closes; `max_queued_per_tenant` of one tenant (None: no share of
+    its own); `max_queue_wait_s`: seconds of work that may wait (None: no bound). `max_attempts`: claims of one job before it
+    fails. `max_running_per_tenant`: None for no cap. `reservation_s`: seconds a budget reservation outlives a dead holder; longer
+    than any model call with its retries. `database_time`: on PostgreSQL leases are measured on the server's clock, not on
+    `clock`.
     """
 
     max_queued: int = 1000
     max_attempts: int = 5
     max_running_per_tenant: int | None = None
+    max_queued_per_tenant: int | None = None
+    max_queue_wait_s: float | None = None
     reservation_s: float = 900.0
+    database_time: bool = False
 
 
 class SqlStore:
@@ -42,7 +47,9 @@ class SqlStore:
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
-        admission = Admission(settings.max_queued, settings.max_attempts)
+        admission = Admission(
+            settings.max_queued, settings.max_attempts, settings.max_queued_per_tenant, settings.max_queue_wait_s
+        )
         self._database = database
         self.jobs = SqlJobs(database, clock, admission, settings.max_running_per_tenant)
         self.calls = SqlCalls(database, clock)
@@ -71,7 +78,8 @@ class SqlStore:
         except BaseException:
             engine.dispose()
             raise
-        return cls(Database(engine), clock, settings or StoreSettings())
+        settings = settings or StoreSettings()
+        return cls(Database(engine, own_time=settings.database_time), clock, settings)
 
     def close(self) -> None:
         """Finish what runs and close every connection; the store can not be used afterwards."""

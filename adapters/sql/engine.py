@@ -14,7 +14,8 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 from adapters.sql.postgresql import POSTGRESQL, postgresql_engine, until_serialised
 from adapters.sql.sqlite_library import SqliteLibrary, journal_mode_for, sqlite_library
-from domain.errors import InvalidRequest, StorageFailed
+from domain.errors import InvalidRequest, StorageFailed, StorageFull
+from ports.clock import Clock
 
 Value = TypeVar("Value")
 
@@ -26,6 +27,8 @@ SCRUB_TIMEOUT_S = 1.0
 """Seconds that emptying the write-ahead log waits for readers; a paused one must not stop the writers."""
 WRITE = "wordloop_write"
 """Execution option of connections whose transaction takes the write lock when it begins."""
+SQLITE_FULL, POSTGRESQL_FULL = "database or disk is full", "53100"
+"""The text of SQLITE_FULL, and the SQLSTATE disk_full."""
 JOURNAL = "wordloop_journal"
 """Execution option that names the journal mode of the file."""
 
@@ -92,8 +95,9 @@ def _sqlite_engine(url: URL, library: SqliteLibrary) -> Engine:
 class Database:
     """Runs short transactions in threads of its own. Several processes may share one file; each opens its own Database."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, own_time: bool = False) -> None:
         self._engine = engine
+        self._own_time = own_time and engine.dialect.name == POSTGRESQL
         self._writing = writing(engine)
         self._journal = engine.get_execution_options().get(JOURNAL)
         self._pid = os.getpid()
@@ -105,6 +109,14 @@ class Database:
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
+
+    def now(self, connection: Connection, clock: Clock) -> float:
+        """Return Unix seconds: by the server's clock with `own_time` on PostgreSQL, so that machines need not agree; else by
+        `clock`, which the processes that share an SQLite file have in common."""
+        if not self._own_time:
+            return clock.now()
+        # Not now(): that is when the transaction began, before it waited for others.
+        return float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8").scalar_one())
 
     async def read(self, work: Callable[[Connection], Value]) -> Value:
         """Run `work` on one consistent snapshot. Raises StorageFailed when the database can not answer."""
@@ -162,6 +174,8 @@ def transact(engine: Engine, work: Callable[[Connection], Value]) -> Value:
         raise  # a mistake of ours, not a state of the database
     except (DBAPIError, PoolTimeout) as error:
         reason = getattr(error, "orig", None) or type(error).__name__
+        if str(reason).startswith(SQLITE_FULL) or getattr(reason, "sqlstate", None) == POSTGRESQL_FULL:
+            raise StorageFull("There is no room left for the database; nothing was stored.") from error
         raise StorageFailed(f"The database could not do it: {reason}") from error
 
 

@@ -1,12 +1,13 @@
 """How a worker gets a job: one transaction that ends what is not to run and leases the next."""
 
-from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Double, Select, and_, bindparam, func, literal, not_, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Double, Select, and_, bindparam, literal, not_, or_, select, union_all
 
+from adapters.sql.job_order import turns
 from adapters.sql.job_rows import QUEUED, RUNNING, Row, change, end, job_of
-from adapters.sql.tables import jobs
+from adapters.sql.plain import upsert
+from adapters.sql.tables import jobs, tenant_turns
 from domain.job import JobStatus, Lease, Problem
 
 MOST_ENDED_PER_CLAIM = 100
@@ -51,6 +52,8 @@ def claim(connection: Connection, owner: str, lease_s: float, now: float, max_ru
         started_at=now if row["started_at"] is None else row["started_at"],
         stage="started",
     )
+    turn = upsert(connection.dialect.name, tenant_turns).values(tenant=row["tenant"], claimed_at=now)
+    connection.execute(turn.on_conflict_do_update(index_elements=["tenant"], set_={"claimed_at": now}))
     return Lease(job_of(claimed), owner, claimed["fence"], claimed["lease_until"])
 
 
@@ -71,17 +74,22 @@ def _end_unclaimable(connection: Connection, row: Row, now: float) -> None:
 
 
 def _next(connection: Connection, now: float, max_running_per_tenant: int | None) -> Row | None:
-    """Return the first row in the order of claims: highest priority, then oldest. An orphan counts as waiting."""
-    statements = [_first(status, max_running_per_tenant) for status in (QUEUED, RUNNING)]
-    found = [connection.execute(statement, {"now": now}).mappings().one_or_none() for statement in statements]
-    return min((row for row in found if row is not None), key=lambda row: (-row["priority"], row["seq"]), default=None)
-
-
-@cache
-def _first(status: str, max_running_per_tenant: int | None) -> Select[Any]:
-    chosen = select(jobs).where(_WAITS if status == QUEUED else _ORPHANED, not_(_OVERDUE), not_(_GIVEN_UP))
+    """Return the first row of the first tenant, both in the order of claims. An orphan counts as waiting."""
+    standing = [(tenant, turn) for tenant, turn in turns(connection, now).items() if turn.waiting]
     if max_running_per_tenant is not None:
-        running = select(jobs.c.tenant).where(jobs.c.status == RUNNING, jobs.c.lease_until > NOW)
-        full = running.group_by(jobs.c.tenant).having(func.count() >= max_running_per_tenant)
-        chosen = chosen.where(jobs.c.tenant.not_in(full))
-    return chosen.order_by(jobs.c.priority.desc(), jobs.c.seq).limit(1).with_for_update(skip_locked=True)
+        standing = [(tenant, turn) for tenant, turn in standing if turn.running < max_running_per_tenant]
+    for tenant, _ in sorted(standing, key=lambda each: (each[1].running, each[1].claimed_at, each[1].first)):
+        asked = {"now": now, "tenant": tenant}
+        found = [connection.execute(first, asked).mappings().one_or_none() for first in (_FIRST_WAITING, _FIRST_ORPHAN)]
+        waiting = [row for row in found if row is not None]
+        if waiting:
+            return min(waiting, key=lambda row: (row["rank"], row["seq"]))
+    return None
+
+
+def _first(due: ColumnElement[bool]) -> Select[Any]:
+    chosen = select(jobs).where(due, jobs.c.tenant == bindparam("tenant"), not_(_OVERDUE), not_(_GIVEN_UP))
+    return chosen.order_by(jobs.c.rank, jobs.c.seq).limit(1).with_for_update(skip_locked=True)
+
+
+_FIRST_WAITING, _FIRST_ORPHAN = _first(_WAITS), _first(_ORPHANED)

@@ -1,6 +1,7 @@
 """Rows of the job table as jobs, and the one way to change them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -11,7 +12,7 @@ from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import job_events, jobs
 from adapters.sql.webhook_rows import announce
 from domain.canonical import Json
-from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
+from domain.job import Job, JobKind, JobRequest, JobStatus, Place, Problem, Progress
 
 QUEUED, RUNNING = JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value
 Row: TypeAlias = RowMapping
@@ -21,10 +22,13 @@ _FIND = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bi
 _FIND_AND_LOCK = _FIND.with_for_update()
 
 
-def job_of(row: Row, queue_position: int | None = None) -> Job:
-    """Return the job of a row of `jobs`."""
+def job_of(row: Row, place: Place | None = None) -> Job:
+    """Return the job of a row of `jobs`, with its place in the queue while it waits."""
     status = JobStatus(row["status"])
     failed = status in (JobStatus.FAILED, JobStatus.EXPIRED) and row["error_code"] is not None
+    progress = Progress(row["fraction"], row["stage"], row["eta_s"])
+    if place is not None:
+        progress = replace(progress, eta_s=place.eta_s, queue_position=place.position)
     return Job(
         id=row["id"],
         request=JobRequest(
@@ -39,7 +43,7 @@ def job_of(row: Row, queue_position: int | None = None) -> Job:
             traceparent=row["traceparent"],
         ),
         status=status,
-        progress=Progress(row["fraction"], row["stage"], row["eta_s"], queue_position),
+        progress=progress,
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],

@@ -1,51 +1,41 @@
 """What callers do with jobs, as transactions on the job table."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, or_, select
+from sqlalchemy import Connection, delete, func, insert, select
 
+from adapters.sql.blobs import is_condemned
+from adapters.sql.job_order import Admission, admit, place_of, rank_of
 from adapters.sql.job_rows import QUEUED, RUNNING, append_event, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text, upsert
 from adapters.sql.tables import blob_uses, job_events, jobs
-from domain.errors import IdempotencyMismatch, InvalidRequest, NotFound, QueueFull
+from domain.errors import IdempotencyMismatch, InvalidRequest, NotFound, StorageFailed
 from domain.job import Job, JobEvent, JobKind, JobRequest, JobStatus
 
 UPLOAD_KINDS = (JobKind.CONVERSATION, JobKind.TRANSCRIPTION)
 """Jobs whose payload names stored bytes under `blob_id`."""
-PACE_SAMPLE = 50
-"""How many of the last completed jobs tell the pace of the queue."""
-UNKNOWN_PACE_S = 10.0
-"""Seconds a job is taken to last while none has completed."""
-LONGEST_RETRY_AFTER_S = 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """What a new job meets: `max_queued` waiting jobs over all tenants, and how often it may be claimed."""
-
-    max_queued: int
-    max_attempts: int
 
 
 def submit(connection: Connection, request: JobRequest, job_id: str, now: float, admission: Admission) -> tuple[Job, bool]:
     """Insert the job unless its idempotency key is known. Raises IdempotencyMismatch or QueueFull."""
-    known = _by_key(connection, request)
+    known = _by_key(connection, request, now)
     if known is not None:
         return known, False
-    _admit(connection, admission)
+    admit(connection, request.tenant, now, admission)
     values = _columns(request, job_id, now) | {"max_attempts": admission.max_attempts}
     statement = upsert(connection.dialect.name, jobs).values(**values)
     statement = statement.on_conflict_do_nothing(index_elements=["tenant", "idempotency_key"]).returning(*jobs.c)
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:  # the same key came in at the same moment, and was first
-        other = _by_key(connection, request)
+        other = _by_key(connection, request, now)
         assert other is not None
         return other, False
     append_event(connection, row, "job.queued", {}, now)
-    job = job_of(row, _position(connection, row["priority"], row["seq"]))
+    job = job_of(row, place_of(connection, row, now))
     blob_id = request.payload.get("blob_id")
     if request.kind in UPLOAD_KINDS and isinstance(blob_id, str):
+        if is_condemned(connection, request.tenant, blob_id):
+            raise StorageFailed("The recording is just being removed; send it again.")
         use = {"tenant": request.tenant, "blob_id": blob_id, "conversation_id": job.result_id("conversation")}
         connection.execute(insert(blob_uses).values(**use))
     return job, True
@@ -73,10 +63,11 @@ def _columns(request: JobRequest, job_id: str, now: float) -> dict[str, object]:
         "stage": QUEUED,
         "result": "{}",
         "last_sequence": 1,
+        "rank": rank_of(request.priority, now),
     }
 
 
-def _by_key(connection: Connection, request: JobRequest) -> Job | None:
+def _by_key(connection: Connection, request: JobRequest, now: float) -> Job | None:
     if request.idempotency_key is None:
         return None
     same = (jobs.c.tenant == request.tenant, jobs.c.idempotency_key == request.idempotency_key)
@@ -86,24 +77,7 @@ def _by_key(connection: Connection, request: JobRequest) -> Job | None:
     if (row["body_sha256"], row["kind"]) != (request.body_sha256, request.kind.value):
         raise IdempotencyMismatch("This idempotency key came with another body before.")
     waits = row["status"] == QUEUED
-    return job_of(row, _position(connection, row["priority"], row["seq"]) if waits else None)
-
-
-def _admit(connection: Connection, admission: Admission) -> None:
-    counts = depth(connection)
-    if counts[QUEUED] < admission.max_queued:
-        return
-    lasted = (
-        select((jobs.c.finished_at - jobs.c.started_at).label("seconds"))
-        .where(jobs.c.status == JobStatus.COMPLETED.value)
-        .order_by(jobs.c.seq.desc())
-        .limit(PACE_SAMPLE)
-        .subquery()
-    )
-    pace = connection.execute(select(func.avg(lasted.c.seconds))).scalar() or UNKNOWN_PACE_S
-    # The bound is met again as soon as one job leaves: a worker's mean time over the workers that are busy now.
-    wait = min(LONGEST_RETRY_AFTER_S, max(1.0, float(pace) / max(1, counts[RUNNING])))
-    raise QueueFull(f"{counts[QUEUED]} jobs wait already; nothing was stored.", wait)
+    return job_of(row, place_of(connection, row, now) if waits else None)
 
 
 def depth(connection: Connection) -> dict[str, int]:
@@ -112,18 +86,12 @@ def depth(connection: Connection) -> dict[str, int]:
     return {QUEUED: 0, RUNNING: 0} | {row[0]: row[1] for row in connection.execute(counted)}
 
 
-def _position(connection: Connection, priority: int, seq: int) -> int:
-    """Return the place in the queue, from 1, in the order of claims."""
-    before = or_(jobs.c.priority > priority, (jobs.c.priority == priority) & (jobs.c.seq < seq))
-    return 1 + int(connection.execute(select(func.count()).where(jobs.c.status == QUEUED, before)).scalar_one())
-
-
-def get(connection: Connection, tenant: str, job_id: str) -> Job:
+def get(connection: Connection, tenant: str, job_id: str, now: float) -> Job:
     """Return the job, with its place in the queue while it waits. Raises NotFound."""
     row = find(connection, tenant, job_id)
     if row is None:
         raise NotFound("No such job.")
-    return job_of(row, _position(connection, row["priority"], row["seq"]) if row["status"] == QUEUED else None)
+    return job_of(row, place_of(connection, row, now) if row["status"] == QUEUED else None)
 
 
 def list_jobs(connection: Connection, tenant: str, limit: int, after: str | None, status: JobStatus | None) -> Sequence[Job]:

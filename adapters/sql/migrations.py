@@ -8,8 +8,18 @@ from sqlalchemy.engine import make_url
 
 from adapters.sql import words_postgresql, words_sqlite
 from adapters.sql.engine import connect, transact, writing
+from adapters.sql.job_order import PRIORITY_STEP_S
 from adapters.sql.postgresql import POSTGRESQL
-from adapters.sql.tables import metadata, schema_version, webhook_deliveries, webhook_endpoints
+from adapters.sql.tables import (
+    blob_graves,
+    blob_holds,
+    jobs,
+    metadata,
+    schema_version,
+    tenant_turns,
+    webhook_deliveries,
+    webhook_endpoints,
+)
 from domain.errors import StorageFailed
 
 
@@ -25,7 +35,19 @@ def _webhooks(connection: Connection) -> None:
     metadata.create_all(connection, tables=[webhook_endpoints, webhook_deliveries], checkfirst=True)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _webhooks)
+def _fair_turns_and_blob_holds(connection: Connection) -> None:
+    new = (blob_holds, blob_graves, tenant_turns)
+    metadata.create_all(connection, tables=new, checkfirst=True)
+    if jobs.c.rank.name not in {column["name"] for column in inspect(connection).get_columns(jobs.name)}:
+        connection.exec_driver_sql("DROP INDEX jobs_in_claim_order")
+        kind = "DOUBLE PRECISION" if connection.dialect.name == POSTGRESQL else "DOUBLE"
+        connection.exec_driver_sql(f"ALTER TABLE jobs ADD COLUMN rank {kind} DEFAULT '0' NOT NULL")
+        connection.execute(update(jobs).values(rank=jobs.c.created_at - PRIORITY_STEP_S * jobs.c.priority))
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _webhooks, _fair_turns_and_blob_holds)
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70
 """Number of the advisory lock around migrations: "wordloop" in ASCII."""

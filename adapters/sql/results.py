@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, delete, insert, select
 
+from adapters.sql.blobs import SqlBlobReferences, condemn
 from adapters.sql.engine import Database
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
@@ -16,22 +17,20 @@ from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.recap import Recap
 from domain.transcript import Transcript
-from ports.blob_store import BlobReferences
 from ports.clock import Clock
 from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, TranscriptStore
 
 Value = TypeVar("Value")
 
 
-class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter, BlobReferences):
+class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter):
     """Results as packed JSON under (tenant, id), vectors as float32.
 
     A worker that writes late, after its conversation was deleted, gets Gone: nothing comes back to life.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
+        super().__init__(database, clock)
         self._transcript: TypeAdapter[Transcript] = TypeAdapter(Transcript)
         self._recap: TypeAdapter[Recap] = TypeAdapter(Recap)
         self._embedding: TypeAdapter[Embedding] = TypeAdapter(Embedding)
@@ -67,19 +66,22 @@ class SqlResults(TranscriptStore, RecapStore, EmbeddingStore, ConversationDelete
         return replace(self._embedding.validate_json(unpack(row.body)), vectors=vectors)
 
     async def delete_conversation(self, tenant: str, conversation_id: str) -> Sequence[str]:
-        blobs = await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._clock.now()))
+        blobs = await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._database.now(c, self._clock)))
         await self._database.scrub()
         return blobs
 
-    async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
-        used = select(blob_uses.c.blob_id).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
-        return await self._database.read(lambda c: c.execute(used.limit(1)).first() is not None)
+    async def forget_deletions(self, before: float) -> int:
+        return await self._database.write(lambda c: _forget(c, before))
 
     async def blob_of_conversation(self, tenant: str, conversation_id: str) -> str | None:
         return await self._database.read(lambda c: _named_blob(c, tenant, conversation_id))
 
     async def name_blob(self, tenant: str, conversation_id: str, blob_id: str) -> str:
         return await self._database.write(lambda c: _name_blob(c, Ownership(tenant, conversation_id), blob_id))
+
+
+def _forget(connection: Connection, before: float) -> int:
+    return connection.execute(delete(deleted_conversations).where(deleted_conversations.c.deleted_at < before)).rowcount
 
 
 def _named_blob(connection: Connection, tenant: str, conversation_id: str) -> str | None:
@@ -132,7 +134,7 @@ def _delete(connection: Connection, tenant: str, conversation_id: str, now: floa
     count_up(connection, tenant)
     gone = {"owner": tenant, "conversation_id": conversation_id, "deleted_at": now}
     connection.execute(upsert(connection.dialect.name, deleted_conversations).values(**gone).on_conflict_do_nothing())
-    return [blob_id for blob_id in sorted(blobs or ()) if not _used(connection, tenant, blob_id)]
+    return [blob_id for blob_id in sorted(blobs or ()) if condemn(connection, tenant, blob_id, now)]
 
 
 def _blobs_of(connection: Connection, tenant: str, conversation_id: str) -> set[str] | None:
@@ -144,8 +146,3 @@ def _blobs_of(connection: Connection, tenant: str, conversation_id: str) -> set[
         return blobs or None
     blob_id = from_text(job["payload"]).get("blob_id")
     return blobs | {blob_id} if isinstance(blob_id, str) else blobs
-
-
-def _used(connection: Connection, tenant: str, blob_id: str) -> bool:
-    used = select(blob_uses.c.blob_id).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
-    return connection.execute(used.limit(1)).first() is not None

@@ -53,12 +53,14 @@ jobs = Table(
     Column("error_code", Text),
     Column("error_detail", Text),
     Column("last_sequence", Integer, nullable=False),
+    Column("rank", Double, nullable=False, server_default="0"),  # smallest first: when it came, less what its priority is worth
     UniqueConstraint("tenant", "idempotency_key"),
     sqlite_autoincrement=True,
 )
-Index("jobs_in_claim_order", jobs.c.status, jobs.c.priority.desc(), jobs.c.seq)
 Index("jobs_by_deadline", jobs.c.status, jobs.c.deadline)
 Index("jobs_by_tenant", jobs.c.tenant, jobs.c.seq)
+Index("jobs_in_claim_order", jobs.c.status, jobs.c.tenant, jobs.c.rank, jobs.c.seq)
+Index("jobs_by_end", jobs.c.tenant, jobs.c.finished_at)
 
 job_events = Table(
     "job_events",
@@ -229,3 +231,25 @@ webhook_deliveries = Table(
     sqlite_autoincrement=True,
 )
 Index("webhook_deliveries_due", webhook_deliveries.c.state, webhook_deliveries.c.next_try)
+
+blob_holds = Table(
+    "blob_holds",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("blob_id", Text, primary_key=True),
+    Column("holder", Text, primary_key=True),
+    Column("until", Double, nullable=False),
+)
+Index("blob_holds_by_end", blob_holds.c.until)
+
+blob_graves = Table(
+    "blob_graves",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("blob_id", Text, primary_key=True),
+    Column("since", Double, nullable=False),
+)
+
+tenant_turns = Table(
+    "tenant_turns", metadata, Column("tenant", Text, primary_key=True), Column("claimed_at", Double, nullable=False)
+)

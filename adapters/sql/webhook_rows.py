@@ -4,9 +4,9 @@ import secrets
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, select
 
-from adapters.sql.plain import from_text, to_text
+from adapters.sql.plain import from_text, to_text, upsert
 from adapters.sql.tables import webhook_deliveries, webhook_endpoints
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
@@ -32,7 +32,9 @@ def announce(connection: Connection, job: RowMapping, now: float) -> None:
                 "fence": 0,
                 "changed_at": now,
             }
-            connection.execute(insert(webhook_deliveries).values(**row))
+            # A job that an operator had tried again may end in the same way a second time: that was told already.
+            statement = upsert(connection.dialect.name, webhook_deliveries).values(**row)
+            connection.execute(statement.on_conflict_do_nothing())
 
 
 def _body(kind: str, job: RowMapping, now: float) -> dict[str, Any]:

@@ -57,6 +57,21 @@ class BlobStoreContract:
             with pytest.raises(NotFound):
                 await content_of(blobs, hashlib.sha256(CONTENT).hexdigest())
 
+    async def test_the_hash_is_known_before_anything_is_visible(self, blobs: BlobStore) -> None:
+        async with blobs.writer("t") as writer:
+            await writer.write(CONTENT)
+            blob = await writer.finish()
+            with pytest.raises(NotFound):
+                await content_of(blobs, blob.id)
+            assert await writer.commit() == blob
+        assert await content_of(blobs, blob.id) == CONTENT
+
+    async def test_a_recording_of_many_parts_is_whole(self, blobs: BlobStore) -> None:
+        content = CONTENT * 8  # 20 MB: three parts where there are parts
+        blob = await stored(blobs, content, piece=1_000_003)
+        assert await content_of(blobs, blob.id) == content
+        assert await stored(blobs, content) == blob
+
     async def test_a_local_path_holds_the_content(self, blobs: BlobStore) -> None:
         blob = await stored(blobs)
         async with blobs.local_path("t", blob.id) as path:

@@ -1,6 +1,7 @@
 """The promises of JobStore and JobQueue, one per test, for every store that keeps jobs."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -9,18 +10,20 @@ import pytest
 
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore, StoreSettings
-from domain.errors import IdempotencyMismatch, InvalidRequest, JobCancelled, LeaseLost, NotFound, QueueFull
+from adapters.sql.job_order import PRIORITY_STEP_S
+from domain.errors import IdempotencyMismatch, InvalidRequest, JobCancelled, LeaseLost, NotFound, QueueFull, RateLimited
 from domain.job import Job, JobKind, JobRequest, JobStatus, Problem, Progress
-from ports.jobs import JobQueue, JobStore
+from ports.jobs import JobOperator, JobQueue, JobStore
 
 LEASE_S = 30.0
 MAX_QUEUED = 5
 MAX_ATTEMPTS = 3
+FLOOD = 1000
 BROKEN = Problem("model_unavailable", "The model is away.")
 
 
-class JobEngine(JobStore, JobQueue, Protocol):
-    """Both sides of one table."""
+class JobEngine(JobStore, JobQueue, JobOperator, Protocol):
+    """All sides of one table."""
 
 
 def asked(**changes: object) -> JobRequest:
@@ -159,6 +162,74 @@ class JobEngineContract:
         made = [await submitted(jobs, priority=priority) for priority in (0, 2, 1, 2)]
         claimed = [(await jobs.claim("w", LEASE_S)).job.id for _ in made]
         assert claimed == [made[place].id for place in (1, 3, 2, 0)]
+
+    async def test_a_low_priority_waits_longer_but_not_for_ever(self, jobs: JobEngine, clock: MovableClock) -> None:
+        patient = await submitted(jobs)
+        await clock.advance(PRIORITY_STEP_S - 1)
+        early = await submitted(jobs, priority=1)
+        await clock.advance(2)
+        late = await submitted(jobs, priority=1)
+        claimed = [(await jobs.claim("w", LEASE_S)).job.id for _ in range(3)]
+        assert claimed == [early.id, patient.id, late.id]
+
+    async def test_tenants_take_turns_whatever_their_priorities(self, jobs: JobEngine, clock: MovableClock) -> None:
+        for tenant, priority in (("flood", 9), ("flood", 9), ("flood", 9), ("quiet", 0), ("quiet", 0)):
+            await submitted(jobs, tenant=tenant, priority=priority)
+        turns = []
+        for _ in range(5):
+            lease = await jobs.claim("w", LEASE_S)
+            turns.append(lease.job.request.tenant)
+            await clock.advance(1)
+            await jobs.complete(lease, {})
+        assert turns == ["flood", "quiet", "flood", "quiet", "flood"]
+
+    async def test_a_place_in_the_queue_is_where_the_claims_come(self, jobs: JobEngine, clock: MovableClock) -> None:
+        asked_for = [("a", 0), ("a", 1), ("b", 0), ("c", 0), ("a", 0)]
+        made = [await submitted(jobs, tenant=tenant, priority=priority) for tenant, priority in asked_for]
+        first = await jobs.claim("w", LEASE_S)
+        assert first.job.id == made[1].id
+        waiting = [job for job in made if job.id != first.job.id]
+        places = {job.id: (await jobs.get(job.request.tenant, job.id)).progress.queue_position for job in waiting}
+        claimed = [(await jobs.claim("w", LEASE_S)).job.id for _ in waiting]
+        assert [places[job_id] for job_id in claimed] == [1, 2, 3, 4]
+
+    async def test_the_expected_wait_comes_true(self, jobs: JobEngine, clock: MovableClock) -> None:
+        workers, lasts = 2, 20.0
+        running = []
+        for _ in range(workers):
+            await submitted(jobs)
+            running.append(await jobs.claim("w", LEASE_S))
+        await clock.advance(lasts)
+        for lease in running:
+            await jobs.complete(lease, {})
+        made = [await submitted(jobs, tenant=tenant) for tenant in ("a", "a", "b", "a", "b")]
+        assert made[0].progress.eta_s == lasts
+        running = [await jobs.claim("w", LEASE_S) for _ in range(workers)]
+        expected = {
+            job.id: clock.now() + (await jobs.get(job.request.tenant, job.id)).progress.eta_s
+            for job in made
+            if job.id not in {lease.job.id for lease in running}
+        }
+        while running:
+            await clock.advance(lasts)
+            for lease in running:
+                await jobs.complete(lease, {})
+                if lease.job.id in expected:
+                    assert abs(clock.now() - expected[lease.job.id]) <= lasts
+            running = [lease for lease in [await jobs.claim("w", LEASE_S) for _ in range(workers)] if lease is not None]
+
+    async def test_the_door_is_asked_before_anything_is_stored(self, jobs: JobEngine, clock: MovableClock) -> None:
+        lease = (await submitted(jobs)) and await jobs.claim("w", LEASE_S)
+        await clock.advance(LEASE_S - 1)
+        await jobs.complete(lease, {})
+        for _ in range(MAX_QUEUED):
+            await jobs.admit("late")
+            await submitted(jobs)
+        with pytest.raises(QueueFull) as refused:
+            await jobs.admit("late")
+        assert refused.value.retry_after_s == LEASE_S - 1  # one worker, and jobs that last so long
+        await jobs.claim("w", LEASE_S)
+        await jobs.admit("late")
 
     async def test_a_claim_says_who_holds_the_job_until_when(self, jobs: JobEngine, clock: MovableClock) -> None:
         job = await submitted(jobs)
@@ -428,6 +499,67 @@ class JobEngineContract:
         with pytest.raises(NotFound):
             await jobs.events("default", job.id, 0)
 
+    # Operating
+
+    async def test_dead_letters_are_listed_and_tried_again_under_their_own_id(self, jobs: JobEngine) -> None:
+        dead, failed, waiting = [await submitted(jobs, tenant=tenant) for tenant in ("a", "b", "c")]
+        while lease := await jobs.claim("w", LEASE_S):
+            if lease.job.id == waiting.id:
+                await jobs.cancel("c", waiting.id)
+                await jobs.cancelled(lease)
+            elif lease.job.id == dead.id:
+                await jobs.stage_done(lease, {"transcript_id": "t"}, "transcript.completed", {})
+                await jobs.fail(lease, BROKEN, 0.0)
+            else:
+                await jobs.fail(lease, BROKEN, None)
+        assert [job.id for job in await jobs.all_jobs(10)] == [waiting.id, failed.id, dead.id]
+        assert [job.id for job in await jobs.all_jobs(10, status=JobStatus.FAILED)] == [failed.id, dead.id]
+        assert [job.id for job in await jobs.all_jobs(10, tenant="b")] == [failed.id]
+        assert [job.id for job in await jobs.all_jobs(10, dead=True)] == [dead.id]
+        again = await jobs.retry(dead.id)
+        assert (again.status, again.attempts, again.error, again.finished_at) == (JobStatus.QUEUED, 0, None, None)
+        lease = await jobs.claim("w", LEASE_S)
+        assert (lease.job.id, lease.job.attempts, lease.job.result) == (dead.id, 1, {"transcript_id": "t"})
+        await jobs.complete(lease, {"recap_id": "r"})
+        ended = await jobs.find(dead.id)
+        assert (ended.status, ended.result) == (JobStatus.COMPLETED, {"transcript_id": "t", "recap_id": "r"})
+        for other in (dead, waiting):
+            with pytest.raises(InvalidRequest):
+                await jobs.retry(other.id)
+        with pytest.raises(NotFound):
+            await jobs.retry("job_0")
+        with pytest.raises(NotFound):
+            await jobs.find("job_0")
+
+    async def test_a_lease_from_before_a_replay_writes_nothing(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        old = await jobs.claim("old", LEASE_S)
+        await jobs.fail(old, BROKEN, None)
+        await jobs.retry(job.id)
+        new = await jobs.claim("old", LEASE_S)
+        with pytest.raises(LeaseLost):
+            await jobs.complete(old, {"recap_id": "old"})
+        await jobs.complete(new, {"recap_id": "new"})
+        assert (await jobs.find(job.id)).result == {"recap_id": "new"}
+
+    async def test_an_expired_job_is_tried_again_without_its_deadline(self, jobs: JobEngine, clock: MovableClock) -> None:
+        job = await submitted(jobs, deadline=clock.now() + 1)
+        await clock.advance(2)
+        assert await jobs.claim("w", LEASE_S) is None
+        await jobs.retry(job.id)
+        assert (await jobs.claim("w", LEASE_S)).job.request.deadline is None
+
+    async def test_jobs_that_ended_long_ago_are_found_by_their_tenants_time(self, jobs: JobEngine, clock: MovableClock) -> None:
+        made = {tenant: await submitted(jobs, tenant=tenant) for tenant in ("default", "short", "ever")}
+        for job in made.values():
+            await jobs.cancel(job.request.tenant, job.id)
+        await submitted(jobs, tenant="short")
+        ended = clock.now()
+        own = {"short": ended + 1, "ever": None}
+        assert [job.id for job in await jobs.ended_before(ended, own, 10)] == [made["short"].id]
+        assert {job.id for job in await jobs.ended_before(ended + 1, own, 10)} == {made["short"].id, made["default"].id}
+        assert await jobs.ended_before(None, {}, 10) == []
+
 
 SETTINGS = StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS)
 
@@ -444,10 +576,61 @@ class TestSqlJobs(JobEngineContract):
         for tenant in ("flood", "flood", "flood", "quiet"):
             await submitted(store.jobs, tenant=tenant)
         claimed = [await store.jobs.claim("w", LEASE_S) for _ in range(4)]
-        assert [lease and lease.job.request.tenant for lease in claimed] == ["flood", "flood", "quiet", None]
+        assert [lease and lease.job.request.tenant for lease in claimed] == ["flood", "quiet", "flood", None]
         await store.jobs.complete(claimed[0], {})
         assert (await store.jobs.claim("w", LEASE_S)).job.request.tenant == "flood"
         store.close()
+
+    async def test_a_tenant_that_fills_its_share_is_limited_and_others_are_not(
+        self, clock: MovableClock, database_url: str
+    ) -> None:
+        store = SqlStore.open(database_url, clock, StoreSettings(max_queued_per_tenant=2))
+        for _ in range(2):
+            await submitted(store.jobs, tenant="flood")
+        for refused in (store.jobs.admit("flood"), store.jobs.submit(asked(tenant="flood"))):
+            with pytest.raises(RateLimited) as limited:
+                await refused
+            assert limited.value.retry_after_s >= 1
+        await store.jobs.admit("quiet")
+        await submitted(store.jobs, tenant="quiet")
+        store.close()
+
+    async def test_more_work_than_may_wait_is_refused_until_it_is_done(self, clock: MovableClock, database_url: str) -> None:
+        store = SqlStore.open(database_url, clock, StoreSettings(max_queue_wait_s=25.0))
+        await submitted(store.jobs)
+        lease = await store.jobs.claim("w", LEASE_S)
+        await clock.advance(20)
+        await store.jobs.complete(lease, {})
+        for _ in range(2):
+            await submitted(store.jobs)
+        with pytest.raises(QueueFull, match="40 s") as refused:
+            await store.jobs.admit("t")
+        assert refused.value.retry_after_s == 15.0
+        store.close()
+
+    async def test_one_tenants_flood_does_not_make_another_wait(self, clock: MovableClock, database_url: str) -> None:
+        store = SqlStore.open(database_url, clock, StoreSettings(max_queued=1_000_000))
+        flood = [asked(tenant="flood", priority=9) for _ in range(FLOOD)]
+        await asyncio.gather(*(store.jobs.submit(request) for request in flood))
+        mine = await submitted(store.jobs, tenant="quiet")
+        assert mine.progress.queue_position <= 2
+        claimed = [(await store.jobs.claim("w", LEASE_S)).job.request.tenant for _ in range(2)]
+        assert "quiet" in claimed
+        store.close()
+
+    async def test_a_worker_whose_clock_is_wrong_neither_keeps_nor_steals(self, postgresql_url: str) -> None:
+        right, wrong = (MovableClock(time.time() + error) for error in (0.0, 3600.0))
+        settings = StoreSettings(database_time=True)
+        stores = [SqlStore.open(postgresql_url, clock, settings) for clock in (right, wrong)]
+        await submitted(stores[0].jobs)
+        lease = await stores[0].jobs.claim("right", LEASE_S)
+        assert abs(lease.until - time.time() - LEASE_S) < 5
+        assert await stores[1].jobs.claim("an hour ahead", LEASE_S) is None
+        await stores[0].jobs.complete(lease, {})
+        await submitted(stores[0].jobs)
+        assert abs((await stores[1].jobs.claim("an hour ahead", LEASE_S)).until - time.time() - LEASE_S) < 5
+        for store in stores:
+            store.close()
 
 
 class TestSqliteMemoryJobs(JobEngineContract):

@@ -28,6 +28,7 @@ from adapters.sql import SqlStore, migrate
 from adapters.telemetry import RecordingTelemetry
 from application.delete_conversation import DeleteConversation
 from application.estimate_request import Places
+from application.remove_blobs import RemoveBlobs
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from application.wait_for_job import WaitForJob
@@ -303,6 +304,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
     estimating = Estimating(estimate, Spool(folder / "work", limits.upload_bytes), Places(2, 5.0))
     wait = WaitForJob(store.jobs, clock)
     uploads = LocalUploads(folder / "uploads", clock, 3 * limits.upload_bytes)
+    removal = RemoveBlobs(blobs, store.results, clock)
     services = HttpServices(
         jobs=store.jobs,
         transcripts=store.results,
@@ -311,7 +313,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         blobs=blobs,
         references=store.results,
         search=SearchTranscripts(store.search, embedder, clock, 2.0),
-        delete_conversation=DeleteConversation(store.jobs, store.results, blobs, store.calls, wait),
+        delete_conversation=DeleteConversation(store.jobs, store.results, removal, store.calls, wait),
         embedder=embedder,
         language_model=writer,
         estimating=estimating,

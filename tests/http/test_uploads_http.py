@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.types import Message
 
+from adapters.sql.job_order import Admission
 from application.payloads import AudioPayload
 
 BOUNDARY = "frontier"
@@ -205,6 +206,37 @@ async def test_a_cancelled_request_leaves_nothing(world):
     await asyncio.gather(request, return_exceptions=True)
 
     assert await world.nothing_is_stored()
+
+
+async def test_a_tenant_at_its_share_is_refused_before_the_upload_is_read_and_told_when_to_come_back(world):
+    world.store.jobs._admission = Admission(1000, 5, max_queued_per_tenant=1)
+    lease = (await world.upload(sound=b"first")) and await world.store.jobs.claim("w", 60.0)
+    world.clock.seconds += 20.0
+    await world.store.jobs.complete(lease, {})
+    assert (await world.upload(sound=b"second")).status_code == 202
+    before = world.blob_files()
+    read = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        read = True
+        yield HEAD + b"x" + TAIL
+
+    answer = await world.client.post("/v1/conversations", content=body(), headers=MULTIPART)
+
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (429, "rate_limited", "20")
+    assert not read
+    assert world.blob_files() == before
+
+
+async def test_a_disk_without_room_is_told_and_leaves_nothing(world):
+    room, world.blobs._keep_free = world.blobs._keep_free, 10**18
+    answer = await world.upload(sound=b"some sound")
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert await world.nothing_is_stored()
+    world.blobs._keep_free = room
+    assert (await world.upload(sound=b"some sound")).status_code == 202
 
 
 async def test_a_full_queue_refuses_before_the_upload_is_read(world):

@@ -21,6 +21,7 @@ from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload
+from application.remove_blobs import RemoveBlobs
 from application.run_stages import TranscribeUpload
 from application.work_on_jobs import WorkOnJobs
 from domain.audio import DecodedAudio
@@ -123,7 +124,7 @@ async def shop(tmp_path: Path, server: Server, database_url: str) -> AsyncIterat
         work_dir=tmp_path / "work",
         max_audio_s=60.0,
         options=TranscriptionOptions(),
-        fetch=FetchRecording(client, blobs, store.results, LONGEST),
+        fetch=FetchRecording(client, blobs, store.results, LONGEST, RemoveBlobs(blobs, store.results, clock)),
     )
     worker = WorkOnJobs(
         store.jobs, store.calls, {JobKind.TRANSCRIPTION: stage}, clock, build_telemetry().tracer, "test", KeepHouse({}, clock)

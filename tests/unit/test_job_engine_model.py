@@ -7,20 +7,27 @@ has to say what the model says, of every job. WORDLOOP_MODEL_EXAMPLES sets how m
 
 import asyncio
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from hypothesis import HealthCheck, settings
+import pytest
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule, run_state_machine_as_test
 
 from adapters.sql import SqlStore, StoreSettings
-from domain.errors import JobCancelled, LeaseLost, QueueFull
+from adapters.sql.engine import connect, writing
+from adapters.sql.job_order import PRIORITY_STEP_S, turns
+from adapters.sql.job_rows import change, find
+from adapters.sql.tables import metadata
+from domain.errors import InvalidRequest, JobCancelled, LeaseLost, QueueFull
 from domain.job import JobKind, JobRequest, JobStatus, Lease, Problem, Progress
 from ports.clock import Clock
 
 EXAMPLES = int(os.environ.get("WORDLOOP_MODEL_EXAMPLES", "100"))
 LEASE_S = 30.0
 MAX_QUEUED, MAX_ATTEMPTS = 4, 2
+TENANTS = st.sampled_from(["a", "b"])
 OWNERS = st.sampled_from(["a", "b"])
 FRACTIONS = st.sampled_from([0.25, 0.5, 0.75, 1.0])
 ACTIONS = [*["renew", "wait", "progress", "stage_done", "fail"] * 2, "cancel", "complete", "stop_for_a_cancel", "release"]
@@ -50,8 +57,10 @@ class Expected:
     """What the model believes about one job."""
 
     id: str
+    tenant: str
     place: int
     priority: int
+    rank: float
     deadline: float | None
     status: JobStatus = QUEUED
     run_after: float = 0.0
@@ -75,16 +84,19 @@ class Expected:
 
 
 class JobEngineModel(RuleBasedStateMachine):
+    url = "sqlite://"
+    """A migrated database without rows."""
     leases = Bundle("leases")
     ids = Bundle("ids")
 
     @initialize()
     def an_empty_store(self) -> None:
         self.clock = SteppedClock()
-        self.store = SqlStore.open("sqlite://", self.clock, StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS))
+        self.store = SqlStore.open(self.url, self.clock, StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS))
         self.runner = asyncio.Runner()
         self.jobs: dict[str, Expected] = {}
         self.keys: dict[str, str] = {}
+        self.turns: dict[str, float] = {}
 
     def teardown(self) -> None:
         if not hasattr(self, "runner"):
@@ -95,17 +107,17 @@ class JobEngineModel(RuleBasedStateMachine):
             self.runner.close()
             self.store.close()
 
-    @rule(target=ids, priority=st.integers(0, 1))
-    def submit(self, priority: int) -> object:
-        return self.submitted(priority, None, None)
+    @rule(target=ids, priority=st.integers(0, 1), tenant=TENANTS)
+    def submit(self, priority: int, tenant: str) -> object:
+        return self.submitted(tenant, priority, None, None)
 
     @rule(target=ids, patience=st.sampled_from([1, 20, 45, 90]), key=st.none() | st.sampled_from(["k1", "k2"]))
     def submit_with_a_deadline_or_a_key(self, patience: int, key: str | None) -> object:
-        return self.submitted(0, patience if key is None else None, key)
+        return self.submitted("a", 0, patience if key is None else None, key)
 
-    def submitted(self, priority: int, patience: int | None, key: str | None) -> object:
+    def submitted(self, tenant: str, priority: int, patience: int | None, key: str | None) -> object:
         deadline = None if patience is None else self.clock.seconds + patience
-        request = JobRequest(JobKind.RECAP, {}, idempotency_key=key, priority=priority, deadline=deadline)
+        request = JobRequest(JobKind.RECAP, {}, tenant, idempotency_key=key, priority=priority, deadline=deadline)
         waiting = sum(job.status is QUEUED for job in self.jobs.values())
         try:
             job, new = self.runner.run(self.store.jobs.submit(request))
@@ -119,7 +131,8 @@ class JobEngineModel(RuleBasedStateMachine):
         assert new
         assert waiting < MAX_QUEUED
         assert job.id not in self.jobs
-        self.jobs[job.id] = Expected(job.id, len(self.jobs), priority, deadline, run_after=self.clock.seconds)
+        rank = self.clock.seconds - PRIORITY_STEP_S * priority
+        self.jobs[job.id] = Expected(job.id, tenant, len(self.jobs), priority, rank, deadline, run_after=self.clock.seconds)
         if key is not None:
             self.keys[key] = job.id
         return job.id
@@ -157,10 +170,17 @@ class JobEngineModel(RuleBasedStateMachine):
         waiting = [job for job in self.jobs.values() if (job.status is QUEUED and job.run_after <= now) or job.orphaned(now)]
         if not waiting:
             return None
-        job = min(waiting, key=lambda waits: (-waits.priority, waits.place))
+        job = min(waiting, key=lambda waits: (self.turn(waits.tenant), waits.rank, waits.place))
+        self.turns[job.tenant] = now
         job.status, job.attempts, job.lease_until = RUNNING, job.attempts + 1, now + LEASE_S
         job.told.append("job.started")
         return job
+
+    def turn(self, tenant: str) -> tuple[int, float, int]:
+        """Tenants take turns: fewest running jobs first, then the longest since its last claim, then the oldest job."""
+        here = [job for job in self.jobs.values() if job.tenant == tenant and not job.status.ended]
+        running = sum(job.status is RUNNING and not job.orphaned(self.clock.seconds) for job in here)
+        return running, self.turns.get(tenant, 0.0), min(job.place for job in here)
 
     def is_given_up(self, job: Expected) -> bool:
         return job.cancel or job.overdue(self.clock.seconds) or job.attempts >= MAX_ATTEMPTS
@@ -258,7 +278,7 @@ class JobEngineModel(RuleBasedStateMachine):
             self.cancelled(job_id)
 
     def cancelled(self, job_id: str) -> None:
-        self.runner.run(self.store.jobs.cancel("default", job_id))
+        self.runner.run(self.store.jobs.cancel(self.jobs[job_id].tenant, job_id))
         job = self.jobs[job_id]
         if job.status is QUEUED:
             job.cancel = True
@@ -267,12 +287,35 @@ class JobEngineModel(RuleBasedStateMachine):
             job.cancel = True
             job.told.append("job.cancel_requested")
 
+    @rule(job_id=ids)
+    def retry(self, job_id: str) -> None:
+        job = self.jobs[job_id]
+        try:
+            self.runner.run(self.store.jobs.retry(job_id))
+        except InvalidRequest:
+            assert job.status not in (JobStatus.FAILED, JobStatus.EXPIRED)
+            return
+        assert job.status in (JobStatus.FAILED, JobStatus.EXPIRED)
+        job.status, job.attempts, job.deadline, job.cancel = QUEUED, 0, None, False
+        job.run_after, job.rank = self.clock.seconds, self.clock.seconds - PRIORITY_STEP_S * job.priority
+        job.told.append("job.replayed")
+
+    @invariant()
+    def the_next_in_line_stands_first(self) -> None:
+        """Among tenants with a job that may start, the first claim takes what the places in the queue call first."""
+        if not hasattr(self, "store"):
+            return
+        waiting = [job for job in self.jobs.values() if job.status is QUEUED]
+        places = [self.runner.run(self.store.jobs.get(job.tenant, job.id)).progress.queue_position for job in waiting]
+        assert sorted(places)[:1] == [1] * bool(waiting) or any(job.orphaned(self.clock.seconds) for job in self.jobs.values())
+
     @invariant()
     def the_table_says_what_the_model_says(self) -> None:
         if not hasattr(self, "store"):
             return
-        there = self.runner.run(self.store.jobs.list("default", 1000))
-        assert [job.id for job in there] == list(reversed(self.jobs))
+        there = [job for tenant in ("a", "b") for job in self.runner.run(self.store.jobs.list(tenant, 1000))]
+        newest_first = sorted(self.jobs.values(), key=lambda job: (job.tenant, -job.place))
+        assert [job.id for job in there] == [job.id for job in newest_first]
         for job in there:
             expected = self.jobs[job.id]
             assert (job.status, job.attempts, job.cancel_requested) == (expected.status, expected.attempts, expected.cancel)
@@ -281,7 +324,7 @@ class JobEngineModel(RuleBasedStateMachine):
 
     def events_tell_each_change_once_and_without_gaps(self) -> None:
         for job in self.jobs.values():
-            events = self.runner.run(self.store.jobs.events("default", job.id, 0, 1000))
+            events = self.runner.run(self.store.jobs.events(job.tenant, job.id, 0, 1000))
             assert [event.sequence for event in events] == list(range(1, len(events) + 1))
             assert [event.type for event in events if event.type != "job.progress"] == job.told
 
@@ -290,3 +333,74 @@ JobEngineModel.TestCase.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestJobEngineModel = JobEngineModel.TestCase
+
+
+class PostgresqlModel(JobEngineModel):
+    """The same on PostgreSQL: fewer steps, for every one is a round trip."""
+
+    def teardown(self) -> None:
+        super().teardown()
+        engine = connect(self.url)
+        names = ", ".join(table for table in metadata.tables if table != "schema_version")
+        with writing(engine).begin() as connection:
+            connection.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        engine.dispose()
+
+
+def test_postgresql_follows_the_model(postgresql_url: str) -> None:
+    few = settings(
+        max_examples=max(25, EXAMPLES // 20), stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    machine = type("Machine", (PostgresqlModel,), {"url": postgresql_url})
+    run_state_machine_as_test(machine, settings=few)
+
+
+def without_the_fence(connection: Any, lease: Lease, *, even_if_cancelled: bool = False) -> Any:
+    row = find(connection, lease.job.request.tenant, lease.job.id, lock=True)
+    if row is None or row["status"] != RUNNING:
+        raise LeaseLost("ended")
+    if row["cancel_requested"] and not even_if_cancelled:
+        raise JobCancelled("cancelled")
+    return row
+
+
+def without_the_state(connection: Any, lease: Lease, *, even_if_cancelled: bool = False) -> Any:
+    row = find(connection, lease.job.request.tenant, lease.job.id, lock=True)
+    if row is None or row["fence"] != lease.fence:
+        raise LeaseLost("taken over")
+    if row["cancel_requested"] and not even_if_cancelled:
+        raise JobCancelled("cancelled")
+    return row
+
+
+def without_attempts(connection: Any, row: Any, now: float, event: str, data: Any, **values: Any) -> Any:
+    return change(connection, row, now, event, data, **(values | {"attempts": row["attempts"]}))
+
+
+def first_come_first_served(connection: Any, now: float) -> Any:
+    return {tenant: replace(turn, running=0, claimed_at=0.0) for tenant, turn in turns(connection, now).items()}
+
+
+@pytest.mark.parametrize(
+    ("place", "mutant"),
+    [
+        ("job_leases.held", without_the_fence),
+        ("job_leases.held", without_the_state),
+        ("job_claims.change", without_attempts),
+        ("job_claims.turns", first_come_first_served),
+    ],
+)
+def test_an_engine_without_one_of_its_rules_is_caught(place: str, mutant: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"adapters.sql.{place}", mutant)
+    many = settings(
+        max_examples=2000,
+        stateful_step_count=50,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        phases=[Phase.generate],
+        database=None,
+        print_blob=False,
+    )
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(JobEngineModel, settings=many)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,9 +13,9 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.keep_house import KeepHouse
-from application.work_on_jobs import JobSession, WorkOnJobs
+from application.work_on_jobs import RETRY_BASE_S, RETRY_CAP_S, SELF_FENCE, STORE_PAUSE_S, JobSession, WorkOnJobs
 from domain.errors import InvalidAudio, ModelOverloaded, StorageFailed, WordloopError
-from domain.job import Job, JobKind, JobRequest, JobStatus, Lease
+from domain.job import Job, JobKind, JobRequest, JobStatus, Lease, Progress
 from ports.jobs import JobQueue
 from serve_app.clock import SystemClock
 
@@ -167,14 +168,62 @@ async def test_a_store_that_is_away_for_a_heartbeat_does_not_stop_the_work(shop:
 
     shop.queue.failures["renew"] = [StorageFailed("away")]
     working = asyncio.create_task(shop.worker(slow).work(lease))
-    for _ in range(2):
-        await asyncio.sleep(0.01)
-        await shop.clock.advance(LEASE_S / 3)
-    await asyncio.sleep(0.01)
+    for seconds in (LEASE_S / 3, STORE_PAUSE_S, LEASE_S / 2):
+        await asyncio.sleep(0.05)
+        await shop.clock.advance(seconds)
+    await asyncio.sleep(0.05)
     go.set()
     await working
-    assert shop.queue.calls.count("renew") == 2
+    assert shop.queue.calls.count("renew") == 3
     assert (await shop.job(lease)).status is JobStatus.COMPLETED
+
+
+async def test_a_worker_that_can_not_renew_stops_before_another_may_take_the_job(shop: Shop) -> None:
+    lease = await shop.claimed()
+    stopped_at: list[float] = []
+    began = shop.clock.monotonic()
+
+    async def endless(_session: JobSession) -> Mapping[str, str]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped_at.append(shop.clock.monotonic() - began)
+        return {}
+
+    shop.queue.failures["renew"] = [StorageFailed("away")] * 100
+    working = asyncio.create_task(shop.worker(endless).work(lease))
+    await asyncio.sleep(0.01)
+    await shop.clock.advance(LEASE_S)
+    await working
+    assert stopped_at == [LEASE_S * SELF_FENCE]
+    assert (await shop.job(lease)).status is JobStatus.IN_PROGRESS  # it writes nothing; whoever claims next takes over
+
+
+async def test_a_worker_that_slept_stops_as_soon_as_it_wakes(shop: Shop) -> None:
+    lease = await shop.claimed()
+
+    async def endless(_session: JobSession) -> Mapping[str, str]:
+        await asyncio.Event().wait()
+        return {}
+
+    asked = shop.clock.monotonic() - LEASE_S  # paused between the claim and its first step
+    async with asyncio.timeout(5):
+        await shop.worker(endless).work(lease, asked)
+    assert shop.queue.calls == []
+
+
+async def test_jobs_that_failed_together_do_not_come_back_together(shop: Shop) -> None:
+    seeded = random.Random(7)
+    waits = []
+    for attempt in range(1, 9):
+        job = Job("job_1", REQUEST, JobStatus.IN_PROGRESS, Progress(), 0.0, attempts=attempt)
+        worker = replace(shop.worker(finish), jitter=seeded.random)
+        waits += [(attempt, worker._backoff(Lease(job, "w", 1, 0.0))) for _ in range(50)]
+    for attempt in range(1, 9):
+        here = [wait for number, wait in waits if number == attempt]
+        most = min(RETRY_CAP_S, RETRY_BASE_S * 2 ** (attempt - 1))
+        assert 0 <= min(here) < most / 4
+        assert most * 3 / 4 < max(here) <= most
 
 
 async def test_a_job_whose_end_could_not_be_written_is_done_by_the_next_holder(shop: Shop) -> None:

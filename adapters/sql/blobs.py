@@ -1,0 +1,92 @@
+"""Who counts on stored bytes, and who is removing them: two states that exclude one another."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, literal, select, union
+
+from adapters.sql.engine import Database
+from adapters.sql.plain import upsert
+from adapters.sql.tables import blob_graves, blob_holds, blob_uses
+from ports.blob_store import HOLD_S, TAKE_OVER_S, BlobReferences
+from ports.clock import Clock
+
+
+class SqlBlobReferences(BlobReferences):
+    """Uses by jobs, holds of uploads and graves as rows; each question and its answer are one transaction."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
+        used = select(literal(1)).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
+        return await self._database.read(lambda c: c.execute(used.limit(1)).first() is not None)
+
+    async def hold(self, tenant: str, blob_id: str, holder: str) -> bool:
+        def work(connection: Connection) -> bool:
+            if is_condemned(connection, tenant, blob_id):
+                return False
+            until = self._database.now(connection, self._clock) + HOLD_S
+            row = {"tenant": tenant, "blob_id": blob_id, "holder": holder, "until": until}
+            statement = upsert(connection.dialect.name, blob_holds).values(**row)
+            kept = {"until": until}
+            connection.execute(statement.on_conflict_do_update(index_elements=["tenant", "blob_id", "holder"], set_=kept))
+            return True
+
+        return await self._database.write(work)
+
+    async def let_go(self, tenant: str, blob_id: str, holder: str) -> None:
+        await self._database.write(lambda c: _let_go(c, tenant, blob_id, holder))
+
+    async def condemn(self, tenant: str, blob_id: str, holder: str | None = None) -> bool:
+        def work(connection: Connection) -> bool:
+            if holder is not None:
+                _let_go(connection, tenant, blob_id, holder)
+            return condemn(connection, tenant, blob_id, self._database.now(connection, self._clock))
+
+        return await self._database.write(work)
+
+    async def buried(self, tenant: str, blob_id: str) -> None:
+        grave = (blob_graves.c.tenant == tenant, blob_graves.c.blob_id == blob_id)
+        await self._database.write(lambda c: c.execute(delete(blob_graves).where(*grave)))
+
+    async def left_behind(self, limit: int = 100) -> Sequence[tuple[str, str]]:
+        def is_some(connection: Connection) -> bool:
+            return bool(_left_behind(connection, self._database.now(connection, self._clock), 1))
+
+        def work(connection: Connection) -> Sequence[tuple[str, str]]:
+            now = self._database.now(connection, self._clock)
+            found = _left_behind(connection, now, limit)
+            return [each for each in found if condemn(connection, *each, now)]
+
+        return await self._database.write(work) if await self._database.read(is_some) else ()
+
+
+def is_condemned(connection: Connection, tenant: str, blob_id: str) -> bool:
+    """Say whether somebody is removing the bytes."""
+    grave = select(literal(1)).where(blob_graves.c.tenant == tenant, blob_graves.c.blob_id == blob_id)
+    return connection.execute(grave).first() is not None
+
+
+def condemn(connection: Connection, tenant: str, blob_id: str, now: float) -> bool:
+    """Condemn the bytes unless a job names them or an upload holds them; again when they are condemned already."""
+    used = select(literal(1)).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
+    mine = (blob_holds.c.tenant == tenant, blob_holds.c.blob_id == blob_id)
+    connection.execute(delete(blob_holds).where(*mine, blob_holds.c.until <= now))
+    held = select(literal(1)).where(*mine)
+    if any(connection.execute(question.limit(1)).first() for question in (used, held)):
+        return False
+    statement = upsert(connection.dialect.name, blob_graves).values(tenant=tenant, blob_id=blob_id, since=now)
+    connection.execute(statement.on_conflict_do_update(index_elements=["tenant", "blob_id"], set_={"since": now}))
+    return True
+
+
+def _let_go(connection: Connection, tenant: str, blob_id: str, holder: str) -> None:
+    mine = (blob_holds.c.tenant == tenant, blob_holds.c.blob_id == blob_id, blob_holds.c.holder == holder)
+    connection.execute(delete(blob_holds).where(*mine))
+
+
+def _left_behind(connection: Connection, now: float, limit: int) -> Sequence[tuple[str, str]]:
+    held = select(blob_holds.c.tenant, blob_holds.c.blob_id).where(blob_holds.c.until <= now)
+    condemned = select(blob_graves.c.tenant, blob_graves.c.blob_id).where(blob_graves.c.since <= now - TAKE_OVER_S)
+    return [(row.tenant, row.blob_id) for row in connection.execute(union(held, condemned).limit(limit))]

@@ -1,0 +1,92 @@
+"""A database of an older version keeps what it holds and gains what it lacks; two commands at once do it once."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect
+
+from adapters.scripted.clock import MovableClock
+from adapters.sql import SqlStore, words_postgresql, words_sqlite
+from adapters.sql.engine import connect, transact, writing
+from adapters.sql.migrations import MIGRATIONS
+from adapters.sql.tables import metadata
+from domain.job import JobStatus
+from tests.postgresql_server import PostgresqlServer
+
+DATA = Path(__file__).parents[1] / "data"
+JOB = (
+    "INSERT INTO jobs (id, tenant, body_sha256, kind, payload, priority, store, status, run_after, created_at, attempts,"
+    " max_attempts, fence, cancel_requested, fraction, stage, result, last_sequence)"
+    " VALUES ('job_1', 't', 'b', 'recap', '{}', 0, true, 'queued', 1, 1, 0, 5, 0, false, 0, 'queued', '{}', 1)"
+)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database as version 1 made it, with a job in it."""
+    if request.param == "sqlite":
+        url, words = f"sqlite:///{tmp_path}/old.db", words_sqlite.create_index
+    else:
+        server: PostgresqlServer = request.getfixturevalue("postgresql")
+        url, words = server.database(), words_postgresql.create_index
+    engine = connect(url)
+    statements = (DATA / f"schema_v1.{request.param}.sql").read_text().split(";\n")
+    with writing(engine).begin() as connection:
+        for statement in [*statements, JOB]:
+            bare = "\n".join(line for line in statement.splitlines() if not line.startswith("--")).strip()
+            if bare:
+                connection.exec_driver_sql(bare)
+        words(connection)
+    engine.dispose()
+    return url
+
+
+def shape_of(url: str) -> dict[str, object]:
+    """Every table with its columns and indexes."""
+
+    def look(connection: object) -> dict[str, object]:
+        there = inspect(connection)
+        names = set(metadata.tables) & set(there.get_table_names())
+        return {
+            name: (
+                [(column["name"], str(column["type"]), column["nullable"]) for column in there.get_columns(name)],
+                sorted(index["name"] for index in there.get_indexes(name) if not index.get("duplicates_constraint")),
+            )
+            for name in names
+        }
+
+    engine = connect(url)
+    shape = transact(engine, look)
+    engine.dispose()
+    return shape
+
+
+def test_an_older_database_becomes_what_a_new_one_is(old_url: str, request: pytest.FixtureRequest) -> None:
+    assert SqlStore.migrate(old_url) == len(MIGRATIONS)
+    fresh = "postgresql_url" if old_url.startswith("postgresql") else "sqlite_url"
+    assert shape_of(old_url) == shape_of(request.getfixturevalue(fresh))
+    assert set(shape_of(old_url)) == set(metadata.tables)
+
+
+async def test_a_job_of_an_older_database_is_done(old_url: str) -> None:
+    SqlStore.migrate(old_url)
+    store = SqlStore.open(old_url, MovableClock())
+    lease = await store.jobs.claim("w", 30.0)
+    assert lease is not None
+    await store.jobs.complete(lease, {"recap_id": "r"})
+    assert (await store.jobs.get("t", "job_1")).status is JobStatus.COMPLETED
+    store.close()
+
+
+def test_several_migrations_at_once_are_one(old_url: str) -> None:
+    program = "import sys; from adapters.sql import SqlStore; sys.stdin.read(1); print(SqlStore.migrate(sys.argv[1]))"
+    command = [sys.executable, "-c", program, old_url]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("g")
+        process.stdin.flush()
+    told = [process.communicate(timeout=120)[0].strip() for process in running]
+    assert told == [str(len(MIGRATIONS))] * 3
