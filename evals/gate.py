@@ -14,6 +14,8 @@ MOVED: Final = 1e-4
 """A case that changed by less did not move: another processor rounds differently."""
 ROUNDING: Final = 1e-6
 """Baselines are kept to six digits."""
+SURE_SHARE: Final = 0.5
+"""A smaller fall than the allowed one fails too when its whole paired interval is worse than this share of what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,19 @@ def _fall(name: str, change: float | None, spread: Interval | None, before: floa
     if change is None or before is None:
         return [f"{name} has no baseline; accept one with --accept-baseline"]
     fall = -change if limits.higher_is_better else change
-    if fall <= limits.worse_by + ROUNDING:
-        return []
     sure = ""
     if spread is not None:
         within = spread[0] <= 0 <= spread[1]
         sure = f" (95%: {spread[0]:+.4f} to {spread[1]:+.4f}{', so the cases alone do not prove it' if within else ''})"
-    return [f"{name} changed by {change:+.4f}{sure} from {before:.4f}; at most {limits.worse_by:g} worse is allowed"]
+    said = f"{name} changed by {change:+.4f}{sure} from {before:.4f}"
+    if fall > limits.worse_by + ROUNDING:
+        return [f"{said}; at most {limits.worse_by:g} worse is allowed"]
+    if spread is not None:
+        # Steady over the cases: not chance, however small.
+        least = -spread[1] if limits.higher_is_better else spread[0]
+        if least > SURE_SHARE * limits.worse_by + ROUNDING:
+            return [f"{said}; the whole interval is more than {SURE_SHARE * limits.worse_by:g} worse, so it is no chance"]
+    return []
 
 
 def _moved(statistic: StatisticSpec, before: Sequence[Case], now: Sequence[Case], limits: Limits) -> tuple[Moved, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
 MOST_MOVED: Final = 12
 """Cases shown per score; the report has all."""
 MOST_LETTERS: Final = 160
+PIPED_COLUMNS: Final = 240
+"""Width of tables that go to a file or a pipe, where rich takes 80 columns and cuts."""
 
 
 def show(outcome: "Outcome") -> None:
     """Print one suite."""
-    output.print(_scores(outcome))
+    wide = output if output.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
+    wide.print(_scores(outcome))
     for verdict in outcome.verdicts:
         if verdict.failures and verdict.moved:
-            output.print(_moved(verdict))
+            wide.print(_moved(verdict))
     for failure in outcome.failures:
         console.print(f"FAILED  {outcome.suite}: {failure}", style="red", markup=False)
     if outcome.full_due and outcome.tier == "fast":

@@ -3,9 +3,10 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
+from application.recap.echoes import echoes_example
 from application.recap.embed import DEGRADABLE, estimated_tokens, in_step, reason
 from application.recap.injection import addresses_the_model, has_link
 from application.recap.lexicon import LANGUAGE_NAMES, word_set
@@ -106,15 +107,16 @@ class Phrasing:
         places = {line: note.index for line, note in zip(kept, notes, strict=False)}
         ordered = "\n".join(sorted(kept, key=lambda line: places[line]))
         prompt = self.chapter_prompt.render(notes=ordered, language=self.language, focus=self.template)
-        phrased = await self._generate(prompt)
-        return phrased
+        return _without_echoes(await self._generate(prompt), self.chapter_prompt, ordered)
 
     async def title(self, lines: Sequence[str]) -> Phrased:
         """Name the whole conversation from statements that are already grounded."""
         kept = fitting([f"- {line}" for line in lines], self.title_prompt, self.language_model.context_tokens)
         if not kept:
             return Phrased()
-        return await self._generate(self.title_prompt.render(notes="\n".join(kept), language=self.language))
+        notes = "\n".join(kept)
+        phrased = await self._generate(self.title_prompt.render(notes=notes, language=self.language))
+        return _without_echoes(phrased, self.title_prompt, notes)
 
     async def _generate(self, prompt: RenderedPrompt) -> Phrased:
         try:
@@ -127,6 +129,14 @@ class Phrasing:
         texts = [plain(text) for text in sentences if isinstance(text, str)] if isinstance(sentences, list | tuple) else []
         single = tuple(dict.fromkeys(part for text in texts for part in whole_sentences(text)))
         return Phrased(tidy_title(title) if isinstance(title, str) else "", single, (answer.provenance,))
+
+
+def _without_echoes(phrased: Phrased, prompt: PromptLike, notes: str) -> Phrased:
+    """Leave out what was copied from the prompt's example."""
+    example = [words for role, words in prompt.messages[:-1] if role != "system"]
+    kept = tuple(text for text in phrased.sentences if not echoes_example(text, example, notes))
+    title = "" if echoes_example(phrased.title, example, notes) else phrased.title
+    return replace(phrased, sentences=kept, title=title)
 
 
 def plain(text: str) -> str:

@@ -14,6 +14,7 @@ from evals.report import html
 from evals.runner import Outcome, Where, judged, record, run
 from evals.scoring import interval, mean_of, paired_change, score
 from evals.suite import Result
+from evals.tables import show
 from evals.thresholds import limits
 from tests.evals.scripted_suite import result
 
@@ -90,6 +91,29 @@ def test_a_fall_fails_and_names_the_cases_that_moved_before_and_after(accepted: 
 
 def test_a_fall_within_what_is_allowed_stands(accepted: Where) -> None:
     assert gate(result({**HONEST, "case 1": 0.3}), accepted).failures == []
+
+
+def test_a_small_fall_of_every_case_alike_fails_and_the_same_fall_of_one_case_stands(accepted: Where) -> None:
+    steady = {name: value - 0.015 for name, value in HONEST.items()}
+    (failure,) = gate(result(steady), accepted).failures
+    assert failure.endswith("the whole interval is more than 0.01 worse, so it is no chance")
+    assert gate(result({**HONEST, "case 1": 0.4}), accepted).failures == []
+    slight = {name: value - 0.009 for name, value in HONEST.items()}
+    assert gate(result(slight), accepted).failures == []
+
+
+def test_a_small_steady_rise_of_an_error_fails_too(accepted: Where) -> None:
+    accepted.thresholds.write_text("[scripted]\nmax_right = 1.1\n[scripted.worse_by]\nright = 0.02\n")
+    worse = {name: value + 0.015 for name, value in HONEST.items()}
+    assert len(gate(result(worse), accepted).failures) == 1
+    assert gate(result({name: value - 0.015 for name, value in HONEST.items()}), accepted).failures == []
+
+
+def test_a_table_that_is_piped_is_not_cut(accepted: Where, capsys: pytest.CaptureFixture[str]) -> None:
+    show(gate(result({name: value - 0.015 for name, value in HONEST.items()}), accepted))
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert "-0.015 to -0.015" in printed
 
 
 def test_a_limit_on_falls_needs_a_baseline(where: Where) -> None:
