@@ -138,10 +138,12 @@ def evaluate(
 def _add_groups() -> None:
     from serve_app.doctor_command import doctor
     from serve_app.jobs_command import app as jobs_app
+    from serve_app.keys_command import app as keys_app
     from serve_app.models_command import app as models_app
     from serve_app.prompts_command import app as prompts_app
 
     app.add_typer(jobs_app, name="jobs")
+    app.add_typer(keys_app, name="keys")
     app.add_typer(models_app, name="models")
     app.add_typer(prompts_app, name="prompts")
     app.command()(doctor)

@@ -1,6 +1,7 @@
 """A small client of the service's own HTTP surface, for the command line and the benchmarks."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +21,12 @@ class RequestFailed(WordloopError):
 
 
 class Client:
-    """Talks to one service. `url` is its base address."""
+    """Talks to one service. `url` is its base address; a key for it is taken from WORDLOOP_API_KEY."""
 
     def __init__(self, url: str, timeout_s: float = 60.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+        key = os.environ.get("WORDLOOP_API_KEY")
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False, headers=headers)
 
     def close(self) -> None:
         """Close the connections."""

@@ -52,7 +52,7 @@ def build_ingress(composition: Composition) -> Any:
         problems = [] if worker else [f"the job worker is {detail}"]
         return Readiness(found, [*problems, *await _stores_away(composition)])
 
-    limits = composition.settings.limits
+    limits, security = composition.settings.limits, composition.settings.security
     wait = WaitForJob(store.jobs, composition.clock)
     app = build_app(
         HttpServices(
@@ -73,6 +73,7 @@ def build_ingress(composition: Composition) -> Any:
             templates=frozenset(TEMPLATES),
             model_aliases=_aliases(composition),
             budget_left=composition.guard.budget_left,
+            keys=store.keys if security.require_keys else None,
             remote=composition.outbound,
             webhooks=store.webhooks,
             uploads=composition.uploads,
@@ -82,6 +83,7 @@ def build_ingress(composition: Composition) -> Any:
             json_bytes=limits.max_json_bytes,
             queued_jobs=limits.max_queued_jobs,
             wait_s=limits.max_wait_s,
+            requests_per_minute=security.requests_per_minute,
         ),
     )
 

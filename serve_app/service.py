@@ -1,5 +1,6 @@
 """The embedded service as one object: start it, know when it is ready, stop everything it started."""
 
+import asyncio
 import json
 import os
 import time
@@ -24,8 +25,11 @@ from adapters.ray_serve.cluster import (
     same_processes,
     started_processes,
 )
+from adapters.sql import SqlStore
+from serve_app.clock import SystemClock
+from serve_app.database import database_url, open_store
 from serve_app.errors import StartFailed
-from serve_app.settings import ServeFile, default_data_dir
+from serve_app.settings import ServeFile, Settings, default_data_dir
 
 APPLICATION = "wordloop"
 POLL_S = 0.25
@@ -122,7 +126,7 @@ class Service:
         http["host"] = host or http.get("host", "127.0.0.1")
         http["port"] = http.get("port", 8000) if port is None else port
         if http["host"] not in LOOPBACK:
-            raise StartFailed(f"refusing to listen on {http['host']}: only loopback is open without API keys")
+            check_keys(config.settings, http["host"])
         if http["port"] == 0:
             http["port"] = free_ports(1)[0]
         check_port(http["host"], http["port"])
@@ -175,6 +179,21 @@ class Service:
         if self.file is not None:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             self.file = None
+
+
+def check_keys(settings: Settings, host: str) -> None:
+    """Raise StartFailed, with what to do, unless keys are asked for and there is a live one to show."""
+    if not settings.security.require_keys:
+        raise StartFailed(f"refusing to listen on {host}: only loopback is open without keys; set security.require_keys: true")
+    clock = SystemClock()
+    SqlStore.migrate(database_url(settings))
+    store = open_store(settings, clock)
+    try:
+        keys = asyncio.run(store.keys.list())
+    finally:
+        store.close()
+    if not any(key.live(clock.now()) for key in keys):
+        raise StartFailed(f"refusing to listen on {host}: there is no live key; `wordloop keys create TENANT` makes one")
 
 
 def _answers(url: str) -> bool:

@@ -111,6 +111,16 @@ class OutboundSettings(Strict):
     idle_s: float = Field(default=30.0, gt=0)
 
 
+class SecuritySettings(Strict):
+    """`require_keys`: nobody is served without a key (`wordloop keys create`); needed to listen on anything but loopback.
+
+    `requests_per_minute`: of one key at one ingress replica; None for no bound.
+    """
+
+    require_keys: bool = False
+    requests_per_minute: float | None = Field(default=None, ge=1)
+
+
 class TelemetrySettings(Strict):
     """`otlp_endpoint`: base address of a collector that speaks OTLP over HTTP; None sends nothing."""
 
@@ -177,6 +187,7 @@ class Settings(Strict):
     limits: LimitSettings = LimitSettings()
     guard: GuardSettings = GuardSettings()
     outbound: OutboundSettings = OutboundSettings()
+    security: SecuritySettings = SecuritySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     @property

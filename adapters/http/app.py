@@ -14,6 +14,7 @@ from adapters.http.embedding_routes import embedding_routes
 from adapters.http.error_handlers import install
 from adapters.http.estimate_routes import estimate_routes
 from adapters.http.job_routes import job_routes
+from adapters.http.keys import RequireKeys
 from adapters.http.middleware import BodyLimit, Envelope
 from adapters.http.openai_audio_routes import openai_audio_routes
 from adapters.http.operations_routes import operations_routes
@@ -58,5 +59,8 @@ def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callab
     add_docs(app)
     install(app)
     app.add_middleware(BodyLimit, max_bytes=limits.json_bytes)
+    if services.keys is not None:
+        per_minute = limits.requests_per_minute
+        app.add_middleware(RequireKeys, keys=services.keys, clock=services.clock, requests_per_minute=per_minute)
     app.add_middleware(Envelope, new_id=new_request_id)
     return app

@@ -30,6 +30,8 @@ KINDS: Mapping[str, Kind] = {
     "invalid_request": Kind(422, "The request has no meaning"),
     "validation_failed": Kind(422, "The request does not fit its schema"),
     "malformed_request": Kind(400, "The request can not be read"),
+    "unauthorized": Kind(401, "A key is needed", retry=False),
+    "forbidden": Kind(403, "The key does not allow this", retry=False),
     "not_found": Kind(404, "No such thing"),
     "model_not_found": Kind(404, "No such model"),
     "method_not_allowed": Kind(405, "Method not allowed"),

@@ -8,6 +8,7 @@ from application.estimate_request import EstimateRequest, Places
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from domain.call import CallKind
+from ports.api_keys import ApiKeys
 from ports.blob_store import BlobReferences, BlobStore
 from ports.call_metering import Amounts
 from ports.clock import Clock
@@ -93,6 +94,7 @@ class HttpServices:
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     templates: frozenset[str] = frozenset({"general"})
     budget_left: Callable[[str], Awaitable[Amounts]] | None = None
+    keys: ApiKeys | None = None
     remote: RemoteAudio | None = None
     webhooks: WebhookStore | None = None
     uploads: ResumableUploads | None = None
@@ -105,7 +107,8 @@ class HttpLimits:
     Up to `inline_texts` texts of `inline_characters` in all are embedded at once, within `inline_embed_s`; more become a
     job of at most `text_characters`. A chat answer is waited for `inline_chat_s`. `wait_s` bounds `Prefer: wait`,
     `compatible_wait_s` how long OpenAI-compatible routes wait for their job, `upload_idle_s` the pause between two pieces of an
-    upload. `job_deadline_s` is how long a job may take from its submission; None sets no deadline.
+    upload. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of one
+    key at one ingress replica; None for no bound.
     """
 
     upload_bytes: int = 512 * 1024 * 1024
@@ -123,3 +126,4 @@ class HttpLimits:
     heartbeat_s: float = 15.0
     event_poll_s: float = 0.5
     job_deadline_s: float | None = 86_400.0
+    requests_per_minute: float | None = None

@@ -15,8 +15,9 @@ LONGEST_KEY = 255
 
 
 async def tenant_of(request: Request) -> str:
-    """Whose request this is. The embedded default serves one tenant; keys replace this one function."""
-    return "default"
+    """Whose request this is: that of the key it shows, or the one tenant of a service that asks for none."""
+    tenant: str = request.scope.get("state", {}).get("tenant", "default")
+    return tenant
 
 
 Tenant = Annotated[str, Depends(tenant_of)]

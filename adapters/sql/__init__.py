@@ -7,6 +7,7 @@ from adapters.sql.calls import SqlCalls
 from adapters.sql.engine import Database, connect, in_memory, transact, writing
 from adapters.sql.job_order import Admission
 from adapters.sql.jobs import SqlJobs
+from adapters.sql.keys import SqlApiKeys
 from adapters.sql.ledger import SqlLedger
 from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.results import SqlResults
@@ -43,7 +44,7 @@ class SqlStore:
 
     `jobs` is JobStore and JobQueue; `calls` CallCache; `results` TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter
     and BlobReferences; `search` SearchIndex; `webhooks`
-    WebhookStore and WebhookOutbox; `ledger` BudgetLedger.
+    WebhookStore and WebhookOutbox; `keys` ApiKeys; `ledger` BudgetLedger.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
@@ -56,6 +57,7 @@ class SqlStore:
         self.results = SqlResults(database, clock)
         self.search = SqlSearchIndex(database)
         self.webhooks = SqlWebhooks(database, clock)
+        self.keys = SqlApiKeys(database, clock)
         self.ledger = SqlLedger(database, clock, settings.reservation_s)
 
     @staticmethod

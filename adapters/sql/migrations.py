@@ -11,6 +11,7 @@ from adapters.sql.engine import connect, transact, writing
 from adapters.sql.job_order import PRIORITY_STEP_S
 from adapters.sql.postgresql import POSTGRESQL
 from adapters.sql.tables import (
+    api_keys,
     blob_graves,
     blob_holds,
     jobs,
@@ -47,7 +48,11 @@ def _fair_turns_and_blob_holds(connection: Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _webhooks, _fair_turns_and_blob_holds)
+def _api_keys(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[api_keys], checkfirst=True)
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _webhooks, _fair_turns_and_blob_holds, _api_keys)
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70
 """Number of the advisory lock around migrations: "wordloop" in ASCII."""

@@ -253,3 +253,17 @@ blob_graves = Table(
 tenant_turns = Table(
     "tenant_turns", metadata, Column("tenant", Text, primary_key=True), Column("claimed_at", Double, nullable=False)
 )
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+Index("api_keys_by_tenant", api_keys.c.tenant)

@@ -278,7 +278,7 @@ async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
     raise AssertionError("a name was looked up at the edge")
 
 
-def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
+def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for_keys: bool = False) -> World:
     url = f"sqlite:///{folder / 'wordloop.db'}"
     migrate(url)
     store = SqlStore.open(url, clock)
@@ -327,7 +327,8 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock) -> World:
         uploads=uploads,
     )
     left = BudgetLeft()
-    app = build_app(replace(services, budget_left=left), limits, lambda: "request-1")
+    keys = store.keys if ask_for_keys else None
+    app = build_app(replace(services, budget_left=left, keys=keys), limits, lambda: "request-1")
     client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
     return World(
         app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards, left, uploads

@@ -71,6 +71,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseS
     thread.join(30)
 
 
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 
 

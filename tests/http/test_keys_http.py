@@ -1,0 +1,247 @@
+"""Keys at the door: who is let in, to what, how often; and tenants that never see one another."""
+
+import base64
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import EMBEDDER, LIMITS, WaitingClock, World, make_world
+from starlette.routing import Route
+
+from adapters.http.keys import FAILURES_PER_MINUTE, KNOWN_FOR_S, OPEN
+from domain.api_key import Scope
+
+ALL = frozenset(Scope)
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[World]:
+    made = make_world(tmp_path, replace(LIMITS, queued_jobs=100), WaitingClock(), ask_for_keys=True)
+    async with made.client:
+        yield made
+    made.store.close()
+
+
+async def key_of(world: World, tenant: str, scopes: frozenset[Scope] = ALL, expires_at: float | None = None) -> dict[str, str]:
+    _, text = await world.store.keys.create(tenant, scopes, "", expires_at)
+    return {"Authorization": f"Bearer {text}"}
+
+
+def operations(world: World) -> list[tuple[str, str]]:
+    """(method, path) of every route there is, read off the application itself."""
+    found = []
+    for route in _flat(world.app.routes):
+        found += [(method, route.path) for method in sorted(route.methods or ())]
+    return found
+
+
+def _flat(routes: Any) -> list[Route]:
+    found: list[Route] = []
+    for route in routes:
+        if isinstance(route, Route):
+            found.append(route)
+        elif hasattr(route, "original_router"):
+            found += _flat(route.original_router.routes)
+        elif hasattr(route, "routes"):
+            found += _flat(route.routes)
+    return found
+
+
+async def ask(world: World, method: str, path: str, headers: dict[str, str]) -> httpx.Response:
+    return await world.client.request(method, path.replace("{", "").replace("}", ""), headers=headers)
+
+
+async def test_without_a_key_only_the_open_routes_answer(guarded: World) -> None:
+    asked = operations(guarded)
+    assert len(asked) > 25, "the routes were not found"
+    for method, path in asked:
+        answer = await ask(guarded, method, path, {})
+        if path in OPEN:
+            assert answer.status_code == 200, (method, path)
+        else:
+            assert answer.status_code in (401, 429), (method, path)
+    assert (await guarded.client.get("/v1/there-is-no-such-route")).status_code in (401, 429)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic d2w6d2w=",
+        "Bearer wl_000000000000_" + "a" * 43,
+        "Bearer " + "x" * 5000,
+        "wl_000000000000_a",
+    ],
+)
+async def test_what_is_no_key_is_refused_with_a_challenge(guarded: World, header: str) -> None:
+    answer = await guarded.client.get("/v1/jobs", headers={"Authorization": header})
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["content-type"] == "application/problem+json"
+    compatible = await guarded.client.get("/v1/models", headers={"Authorization": header})
+    assert compatible.status_code == 401
+    assert compatible.json()["error"]["code"] == "unauthorized"
+
+
+async def test_a_key_that_has_ended_opens_nothing(guarded: World) -> None:
+    short = await key_of(guarded, "acme", expires_at=guarded.clock.now() + 1)
+    assert (await guarded.client.get("/v1/jobs", headers=short)).status_code == 200
+    await guarded.clock.sleep(1)
+    assert (await guarded.client.get("/v1/jobs", headers=short)).status_code == 401
+
+
+async def test_a_revoked_key_opens_for_at_most_the_time_it_is_known(guarded: World) -> None:
+    key, text = await guarded.store.keys.create("acme", ALL, "", None)
+    headers = {"Authorization": f"Bearer {text}"}
+    assert (await guarded.client.get("/v1/jobs", headers=headers)).status_code == 200
+    await guarded.store.keys.revoke(key.id)
+    await guarded.clock.sleep(KNOWN_FOR_S)
+    assert (await guarded.client.get("/v1/jobs", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "allowed"),
+    [
+        (Scope.READ, "GET", "/v1/jobs", True),
+        (Scope.READ, "POST", "/v1/search", True),
+        (Scope.READ, "POST", "/v1/recaps", False),
+        (Scope.READ, "DELETE", "/v1/conversations/conversation_1", False),
+        (Scope.READ, "GET", "/v1/webhooks", False),
+        (Scope.WRITE, "POST", "/v1/recaps", True),
+        (Scope.WRITE, "GET", "/v1/jobs", False),
+        (Scope.WRITE, "POST", "/v1/webhooks", False),
+        (Scope.ADMIN, "GET", "/v1/webhooks", True),
+        (Scope.ADMIN, "GET", "/v1/jobs", False),
+    ],
+)
+async def test_a_key_allows_what_its_scope_says(guarded: World, scope: Scope, method: str, path: str, allowed: bool) -> None:
+    headers = await key_of(guarded, "acme", frozenset({scope}))
+    answer = await guarded.client.request(method, path, headers=headers, json={"query": "x"} if method == "POST" else None)
+    assert (answer.status_code != 403) is allowed, answer.text
+    if not allowed:
+        assert answer.json()["code"] == "forbidden"
+
+
+async def test_a_refused_upload_is_not_read(guarded: World) -> None:
+    read = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal read
+        for _ in range(100):
+            read += 1
+            yield b"x" * 1000
+
+    answer = await guarded.client.post("/v1/conversations", content=pieces(), headers={"content-type": "multipart/form-data"})
+    assert answer.status_code == 401
+    assert await guarded.nothing_is_stored()
+
+
+async def test_many_wrong_keys_are_told_to_wait_while_right_ones_pass(guarded: World) -> None:
+    right = await key_of(guarded, "acme")
+    statuses = [
+        (await guarded.client.get("/v1/jobs", headers={"Authorization": f"Bearer wl_{n:012x}_{'a' * 43}"})).status_code
+        for n in range(FAILURES_PER_MINUTE + 20)
+    ]
+    assert statuses == [401] * FAILURES_PER_MINUTE + [429] * 20
+    refused = await guarded.client.get("/v1/jobs")
+    assert int(refused.headers["retry-after"]) <= 60
+    assert (await guarded.client.get("/v1/jobs", headers=right)).status_code == 200
+    await guarded.clock.sleep(60)
+    assert (await guarded.client.get("/v1/jobs")).status_code == 401
+
+
+async def test_the_requests_of_a_key_are_limited_apart_from_those_of_others(tmp_path: Path) -> None:
+    world = make_world(tmp_path, replace(LIMITS, requests_per_minute=6.0), WaitingClock(), ask_for_keys=True)
+    busy, calm = await key_of(world, "busy"), await key_of(world, "calm")
+    statuses = [(await world.client.get("/v1/jobs", headers=busy)).status_code for _ in range(8)]
+    assert statuses == [200] * 6 + [429] * 2
+    refused = await world.client.get("/v1/jobs", headers=busy)
+    assert (refused.json()["code"], refused.headers["retry-after"]) == ("rate_limited", "10")
+    assert (await world.client.get("/v1/jobs", headers=calm)).status_code == 200
+    await world.clock.sleep(10)  # also past the time for which the key is known: the bucket outlives that
+    assert (await world.client.get("/v1/jobs", headers=busy)).status_code == 200
+    assert (await world.client.get("/v1/jobs", headers=busy)).status_code == 429
+    await world.client.aclose()
+    world.store.close()
+
+
+@pytest.fixture
+async def acme(guarded: World) -> dict[str, str]:
+    return await key_of(guarded, "acme")
+
+
+async def belongings(world: World, owner: dict[str, str]) -> dict[str, str]:
+    """Make one of everything that has an id, and return the ids by the names that routes give them."""
+    ids: dict[str, str] = {}
+    for request in (
+        world.upload(headers=owner),
+        world.client.post(
+            "/v1/embeddings", json={"model": EMBEDDER.id, "input": "x"}, headers=owner | {"Prefer": "respond-async"}
+        ),
+    ):
+        accepted = await request
+        assert accepted.status_code == 202, accepted.text
+        job = await world.complete()
+        ids |= dict(job.result) | {"job_id": job.id}
+    made = await world.client.post("/v1/webhooks", json={"url": "https://hooks.example.com/"}, headers=owner)
+    ids["webhook_id"] = made.json()["id"]
+    upload = await world.client.post("/v1/uploads", headers=owner | TUS | {"Upload-Length": "5"})
+    ids["upload_id"] = upload.headers["location"].rsplit("/", 1)[-1]
+    return ids
+
+
+SHARED_BY_ALL = {"/v1/models/{model_id:path}", "/problems/{code}"}
+"""Not anybody's: which models are served, and what the kinds of problems mean."""
+
+
+async def test_no_route_shows_one_tenant_what_is_anothers(guarded: World, acme: dict[str, str]) -> None:
+    other = await key_of(guarded, "other")
+    ids = await belongings(guarded, acme)
+    with_ids = [(method, path) for method, path in operations(guarded) if "{" in path and path not in SHARED_BY_ALL]
+    assert len(with_ids) >= 12, with_ids
+    piece = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream", "X-HTTP-Method-Override": "PATCH"}
+    for method, path in with_ids:
+        place = path.format(**ids)
+        theirs = await guarded.client.request(
+            method, place, headers=other | piece, content=b"hello" if method == "PATCH" else None
+        )
+        assert theirs.status_code == 404, (method, path, theirs.status_code, theirs.text)
+    # The ids are real: their owner is answered on every one of them, so the 404s meant something.
+    for method, path in with_ids:
+        if method in ("GET", "HEAD"):
+            own = await guarded.client.request(method, path.format(**ids), headers=acme | TUS)
+            assert own.status_code == 200, (method, path, own.status_code)
+
+
+async def test_lists_search_and_keys_of_idempotency_stay_inside_their_tenant(guarded: World, acme: dict[str, str]) -> None:
+    other = await key_of(guarded, "other")
+    await belongings(guarded, acme)
+    assert (await guarded.client.get("/v1/jobs", headers=other)).json()["data"] == []
+    assert (await guarded.client.get("/v1/webhooks", headers=other)).json()["data"] == []
+    for mode in ("hybrid", "semantic", "lexical"):
+        query = {"query": "ship on Friday", "mode": mode}
+        assert (await guarded.client.post("/v1/search", json=query, headers=other)).json()["hits"] == []
+        assert (await guarded.client.post("/v1/search", json=query, headers=acme)).json()["hits"], mode
+    same = {"Idempotency-Key": "k"}
+    ours = await guarded.upload(sound=b"RIFF ours", headers=acme | same)
+    theirs = await guarded.upload(sound=b"RIFF theirs", headers=other | same)
+    assert (ours.status_code, theirs.status_code) == (202, 202)
+    assert ours.json()["id"] != theirs.json()["id"]
+
+
+async def test_a_recording_of_one_tenant_can_not_be_named_by_another(guarded: World, acme: dict[str, str]) -> None:
+    other = await key_of(guarded, "other")
+    length = {"Upload-Length": "5", "Upload-Metadata": f"filename {base64.b64encode(b'a.wav').decode()}"}
+    made = await guarded.client.post("/v1/uploads", headers=acme | TUS | length)
+    place = made.headers["location"]
+    piece = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert (await guarded.client.patch(place, headers=acme | TUS | piece, content=b"hello")).status_code == 204
+    named = {"upload_id": place.rsplit("/", 1)[-1]}
+    assert (await guarded.client.post("/v1/conversations", json=named, headers=other)).status_code == 404
+    assert (await guarded.client.post("/v1/conversations", json=named, headers=acme)).status_code == 202
