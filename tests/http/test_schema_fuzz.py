@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-CASES = int(os.environ.get("WORDLOOP_FUZZ_CASES", "140"))
+CASES = int(os.environ.get("WORDLOOP_FUZZ_CASES", "100"))
 CHECKS = [
     content_type_conformance,
     negative_data_rejection,
@@ -108,6 +108,9 @@ def _fuzz(operation: APIOperation, mode: GenerationMode, statuses: "Counter[int]
         if not (response.status_code == 504 and NOT_DONE in response.text):
             # A body that is too large is refused for that, whatever else is wrong with it; schemathesis does not count 413.
             excluded = [negative_data_rejection] if response.status_code == 413 else []
+            if response.headers.get("content-type", [""])[0].startswith("text/event-stream"):
+                # The document describes the stream as text; schemathesis would hold each event to that.
+                excluded.append(response_schema_conformance)
             case.validate_response(response, checks=CHECKS, excluded_checks=excluded)
 
     send()
