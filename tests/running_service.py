@@ -30,9 +30,9 @@ class RunningService:
         folder: Path,
         otlp_endpoint: str | None = None,
         database_url: str | None = None,
-        worker: Mapping[str, float] | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self.config = _config(folder, otlp_endpoint, database_url, worker or {})
+        self.config = _config(folder, otlp_endpoint, database_url, settings or {})
         self.database_url = database_url or f"sqlite:///{folder / 'data' / 'wordloop.db'}"
         self._environment = {} if database_url is None else {DATABASE: database_url}
         self.data_dir = folder / "data"
@@ -134,13 +134,14 @@ class RunningService:
         return [key for kind, key in lines if kind == event]
 
 
-def _config(folder: Path, otlp_endpoint: str | None, database_url: str | None, worker: Mapping[str, float]) -> Path:
-    """The configuration of the tests, with a collector, a database and settings of the worker where they are given."""
+def _config(folder: Path, otlp_endpoint: str | None, database_url: str | None, settings: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The configuration of the tests, with a collector, a database and further settings by group where they are given."""
     config = yaml.safe_load(CONFIG.read_text())
     arguments = config["applications"][0]["args"]
     arguments["telemetry"] = {"otlp_endpoint": otlp_endpoint}
     arguments["database"] = {"url_env": DATABASE if database_url is not None else None}
-    arguments["worker"] |= worker
+    for group, chosen in settings.items():
+        arguments[group] = arguments.get(group, {}) | chosen
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

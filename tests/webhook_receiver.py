@@ -1,8 +1,9 @@
 """A receiver of webhooks on loopback that keeps what it was sent and answers by a script."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 
@@ -63,3 +64,19 @@ async def receiving() -> AsyncIterator[Receiver]:
     async with await asyncio.start_server(made, "127.0.0.1", 0) as listening:
         made.port = listening.sockets[0].getsockname()[1]
         yield made
+
+
+@contextmanager
+def receiving_beside() -> Iterator[Receiver]:
+    """The same on a thread of its own, for tests without a loop."""
+    loop, made = asyncio.new_event_loop(), Receiver()
+    thread = threading.Thread(target=loop.run_forever, name="receiver", daemon=True)
+    thread.start()
+    listening = asyncio.run_coroutine_threadsafe(asyncio.start_server(made, "127.0.0.1", 0), loop).result(30)
+    made.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        loop.call_soon_threadsafe(listening.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(30)

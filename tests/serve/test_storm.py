@@ -4,11 +4,13 @@ The short form runs with the other cluster tests. `just storm` is the long form:
 and WORDLOOP_SEED replays the order of the faults.
 """
 
+import json
 import os
 import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain, cycle
 from pathlib import Path
 
 import pytest
@@ -16,12 +18,15 @@ import pytest
 from tests.postgresql_server import PostgresqlServer, running_server
 from tests.running_service import RunningService
 from tests.serve.storm import LEASE_S, Books, Stream, Weather, made_again, write_record
+from tests.webhook_receiver import Receiver, receiving_beside
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(7200)]
 JOBS = int(os.environ.get("WORDLOOP_STORM_JOBS", "20"))
 KILLS = int(os.environ.get("WORDLOOP_STORM_KILLS", "4"))
 RECORD = os.environ.get("WORDLOOP_STORM_RECORD")
 DRAIN_S = 1200.0
+HEARD_S = 600.0
+"""Seconds until everything was told: the third try comes 35 s after the first, a dead deliverer's after its lease."""
 
 
 @pytest.fixture
@@ -32,21 +37,36 @@ def database() -> Iterator[PostgresqlServer]:
 
 
 @pytest.fixture
-def service(tmp_path: Path, database: PostgresqlServer) -> Iterator[RunningService]:
+def receiver() -> Iterator[Receiver]:
+    """Where the ends of jobs are told; it fails one time in seven."""
+    with receiving_beside() as receiver:
+        answers = cycle([200, 200, 200, 503, 200, 200, 200])
+        receiver.answer = lambda: (next(answers), "")
+        yield receiver
+
+
+@pytest.fixture
+def service(tmp_path: Path, database: PostgresqlServer, receiver: Receiver) -> Iterator[RunningService]:
     # A job may be struck by more faults here than in any real life: it must not run out of attempts.
     worker = {"lease_s": LEASE_S, "max_attempts": 50}
-    running = RunningService(tmp_path, database_url=database.database(), worker=worker)
+    settings = {"worker": worker, "outbound": {"trusted_hosts": sorted(receiver.trusted)}}
+    running = RunningService(tmp_path, database_url=database.database(), settings=settings)
     try:
         yield running.start()
     finally:
         running.stop()
 
 
-def test_no_job_is_lost_or_done_twice_whatever_dies(service: RunningService, database: PostgresqlServer) -> None:
+def test_no_job_is_lost_or_done_twice_whatever_dies(
+    service: RunningService, database: PostgresqlServer, receiver: Receiver
+) -> None:
     seed = int(os.environ.get("WORDLOOP_SEED", str(random.SystemRandom().randrange(10**6))))
     print(f"WORDLOOP_SEED={seed}")
     chance, books = random.Random(seed), Books(service.database_url)
     began = time.monotonic()
+
+    with service.client() as client:
+        assert client.post("/v1/webhooks", json={"url": receiver.url, "events": ["job.completed"]}).status_code == 201
 
     # Given jobs that stream in, while one thing after another dies ...
     weather, stream = Weather(service, database, books, chance), Stream(service, books, JOBS, chance)
@@ -75,6 +95,12 @@ def test_no_job_is_lost_or_done_twice_whatever_dies(service: RunningService, dat
         own = [(sequence, kind) for job, sequence, kind in events if job == seq]
         assert [sequence for sequence, _ in own] == list(range(1, len(own) + 1))
         assert [kind for _, kind in own].count("job.completed") == 1
+    # ... the receiver has heard of each, as often as it took, but always under the same id ...
+    _wait(lambda: set(_heard(receiver)) >= set(stream.accepted.values()), HEARD_S, stream)
+    told = _heard(receiver)
+    assert set(told) == set(stream.accepted.values())
+    assert all(len(ids) == 1 for ids in told.values()), "a job was told under two ids"
+    assert len({*chain(*told.values())}) == JOBS, "two jobs were told under one id"
     # ... and no call that was paid for was made again.
     assert any(kept for kept, _ in weather.snapshots), "nothing was finished before a kill: the test showed nothing"
     assert made_again(weather) == set()
@@ -85,6 +111,8 @@ def test_no_job_is_lost_or_done_twice_whatever_dies(service: RunningService, dat
         "lost": 0,
         "doubled": 0,
         "finished calls made again": 0,
+        "webhooks lost": 0,
+        "webhooks sent": len(receiver.received),
         "most attempts of a job": max(attempts for _, _, _, attempts, _ in jobs),
         "requests asked again": stream.asked_again,
         "engine calls": len(service.engine_calls()),
@@ -94,6 +122,15 @@ def test_no_job_is_lost_or_done_twice_whatever_dies(service: RunningService, dat
     if RECORD:
         write_record(Path(RECORD), **figures)
     books.close()
+
+
+def _heard(receiver: Receiver) -> dict[str, set[str]]:
+    """Return the ids of the events that were taken, by job."""
+    told: dict[str, set[str]] = {}
+    for request in list(receiver.received):
+        if request.answered == 200:
+            told.setdefault(json.loads(request.body)["data"]["job_id"], set()).add(request.id)
+    return told
 
 
 def _wait(condition, timeout_s: float, stream: Stream) -> None:  # type: ignore[no-untyped-def]
