@@ -3,6 +3,9 @@
 import re
 from typing import Final
 
+_ANSWER: Final = r"\b(?:your|the)\s+(?:summary|recap|output|response|answer)\s+(?:must|should|has\s+to|shall|needs\s+to|will)\s+"
+_NO_MORE: Final = r"\s*(?:[.;?!…]|$|,?\s*(?:but|so|or|because|before|until|yet)\b)"
+"""`what the answer must be` wonders where the clause ends there; with words to follow it may dictate them."""
 _PATTERNS: Final = (
     r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instruction|prompt|rule|guideline|direction|"
     r"command|previous|above|everything)",
@@ -19,8 +22,9 @@ _PATTERNS: Final = (
     r"\b(?:ha(?:s|ve)\s+to|must|should|shall|needs?\s+to|please|will)\s+(?:please\s+)?(?:do\s+)?(?:not\s+)?(?:write|say|state|mention|"
     r"include|add|put|note|list|close|output|print|repeat|leave|omit|insert|append)",
     r"\b(?:do\s+not|don't|never|instead\s+of)\s+(?:summari[sz]|recap)",
-    r"\b(?:your|the)\s+(?:summary|recap|output|response|answer)\s+(?:must|should|has\s+to|shall|needs\s+to|will)\s+"
-    r"(?:be|say|contain|include|state|read|start|end|only|consist|list)",
+    rf"{_ANSWER}(?:say|contain|include|state|read|start|end|only|consist|list)",
+    rf"(?<!\bwhat\s){_ANSWER}be\b",
+    rf"\bwhat\s+{_ANSWER}be\b(?!{_NO_MORE})",
     r"\b(?:include|insert|add|put|append|write|mention)\b.{0,60}\b(?:in|into|to)\s+(?:the|your)\s+(?:summary|recap|"
     r"output|response)",
     r"\b(?:respond|reply|answer)\s+(?:only|exactly|with\s+(?:only|nothing|exactly))\b",

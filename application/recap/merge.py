@@ -104,6 +104,13 @@ def sound_title(title: str, sentences: Sequence[Sentence]) -> bool:
     return len(claims & held) / len(claims) >= TITLE_SUPPORT
 
 
+def whole_words(text: str, limit: int) -> str:
+    """Return the words of a text that fit into `limit` characters; one longer word alone is cut."""
+    if len(text) <= limit:
+        return text
+    return text[: limit + 1].rpartition(" ")[0].rstrip(" ,") or text[:limit]
+
+
 def keyword_title(sentences: Sequence[Sentence], everything: Mapping[str, int], total: int) -> str:
     """Return the two phrases that set these sentences apart from the rest; a title made of spoken words only.
 
@@ -130,4 +137,4 @@ def keyword_title(sentences: Sequence[Sentence], everything: Mapping[str, int], 
             chosen.append(phrase if chosen else phrase[:1].upper() + phrase[1:])
         if len(chosen) == 2:
             break
-    return ", ".join(chosen)[:TITLE_LENGTH]
+    return whole_words(", ".join(chosen), TITLE_LENGTH)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -12,7 +12,9 @@ from application.recap.injection import addresses_the_model, has_link
 from application.recap.lexicon import LANGUAGE_NAMES, word_set
 from application.recap.sentences import SENTENCE_END, Sentence
 from application.recap.settings import RecapSettings
+from application.recap.text import stem, tokens
 from domain.call import CallContext, Provenance
+from domain.canonical import Json
 from domain.errors import InvalidRequest
 from ports.language_model import LanguageModel, RenderedPrompt, Sampling
 
@@ -23,8 +25,8 @@ CONTEXT_MARGIN: Final = 64
 CLAUSE_END: Final = re.compile(r",? (?:and|but|which|while|with|including|so|as well as|because) |; |: |, ")
 SHORTEST_WORDS: Final = 7
 """A sentence cut back to its first part keeps at least this many words."""
-TITLE_LIMIT: Final = 60
-"""Characters from which a title may have been cut by the schemas' maxLength; its last word is not trusted."""
+LONGEST_TOKEN: Final = 12
+"""So many characters before the schema's limit a title may be torn: the engine ends it where no token fits any more."""
 DANGLING: Final = word_set("and or of the a an to for with in on at by about but und oder et ou y e de")
 LANGUAGE_TAG: Final = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8})*")
 
@@ -107,7 +109,7 @@ class Phrasing:
         places = {line: note.index for line, note in zip(kept, notes, strict=False)}
         ordered = "\n".join(sorted(kept, key=lambda line: places[line]))
         prompt = self.chapter_prompt.render(notes=ordered, language=self.language, focus=self.template)
-        return _without_echoes(await self._generate(prompt), self.chapter_prompt, ordered)
+        return _without_echoes(await self._generate(prompt, ordered), self.chapter_prompt, ordered)
 
     async def title(self, lines: Sequence[str]) -> Phrased:
         """Name the whole conversation from statements that are already grounded."""
@@ -115,10 +117,10 @@ class Phrasing:
         if not kept:
             return Phrased()
         notes = "\n".join(kept)
-        phrased = await self._generate(self.title_prompt.render(notes=notes, language=self.language))
+        phrased = await self._generate(self.title_prompt.render(notes=notes, language=self.language), notes)
         return _without_echoes(phrased, self.title_prompt, notes)
 
-    async def _generate(self, prompt: RenderedPrompt) -> Phrased:
+    async def _generate(self, prompt: RenderedPrompt, notes: str) -> Phrased:
         try:
             answer = await self.language_model.generate(prompt, self.context)
         except asyncio.CancelledError:
@@ -128,7 +130,8 @@ class Phrasing:
         title, sentences = answer.value.get("title"), answer.value.get("sentences")
         texts = [plain(text) for text in sentences if isinstance(text, str)] if isinstance(sentences, list | tuple) else []
         single = tuple(dict.fromkeys(part for text in texts for part in whole_sentences(text)))
-        return Phrased(tidy_title(title) if isinstance(title, str) else "", single, (answer.provenance,))
+        named = tidy_title(title, title_limit(prompt.schema), notes) if isinstance(title, str) else ""
+        return Phrased(named, single, (answer.provenance,))
 
 
 def _without_echoes(phrased: Phrased, prompt: PromptLike, notes: str) -> Phrased:
@@ -147,16 +150,35 @@ def plain(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip(" -\"'")
 
 
-def tidy_title(text: str) -> str:
-    """Return a title without who talked about it, and without the torn end that a length limit leaves."""
+def title_limit(schema: Mapping[str, Json] | None) -> int | None:
+    """Return after how many characters a schema ends a title; None when it never does."""
+    field: Json | Mapping[str, Json] = schema or {}
+    for key in ("properties", "title", "maxLength"):
+        field = field.get(key) if isinstance(field, Mapping) else None
+    return field if isinstance(field, int) else None
+
+
+def tidy_title(text: str, limit: int | None = None, notes: str = "") -> str:
+    """Return a title without who talked about it, and without the torn end that a `limit` of characters leaves.
+
+    At the limit the last word is not trusted; shortly before it, one that the notes do not have is not.
+    """
     title = re.sub(r"^(?:the )?(?:group|team|meeting|they|participants)\s+discuss\w*\s+", "", plain(text), flags=re.IGNORECASE)
-    if len(text) >= TITLE_LIMIT and " " in title:
+    if limit is not None and " " in title and (len(text) >= limit or _ends_unsaid(title, len(text), limit, notes)):
         title = title.rpartition(" ")[0]
     while (last := title.rpartition(" ")[2].strip(",;:.").lower()) in DANGLING or title[-1:] in ",;:.":
         title = title.rstrip(",;:.") if title[-1:] in ",;:." else title[: -len(last)].rstrip()
         if not title:
             break
     return title[:1].upper() + title[1:]
+
+
+def _ends_unsaid(title: str, length: int, limit: int, notes: str) -> bool:
+    if length < limit - LONGEST_TOKEN:
+        return False
+    said = tokens(notes)
+    last = tokens(title.rpartition(" ")[2])
+    return not set(last) <= {*said} and not {stem(word) for word in last} <= {stem(word) for word in said}
 
 
 def whole_sentences(text: str) -> list[str]:

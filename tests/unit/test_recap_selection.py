@@ -3,18 +3,23 @@
 import itertools
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import prompts
 from application.recap.chapters import chapter_count, chapter_spans
-from application.recap.phrase import tidy_title, whole_sentences
+from application.recap.make_recap import MakeRecap
+from application.recap.merge import whole_words
+from application.recap.phrase import tidy_title, title_limit, whole_sentences
 from application.recap.salience import ranked_sentences
 from application.recap.sentences import MAX_WORDS, sentences_of
 from application.recap.settings import RecapSettings
 from application.recap.text import cleaned, numbers, stem, tokens
 from application.recap.vectors import centroid, dot, lexical_vectors
+from domain.call import CallContext
 from domain.transcript import Segment
-from tests.doubles_recap import conversation
+from tests.doubles_recap import HashingEmbedder, RuledLanguageModel, conversation
 
 
 def texts(*turns, seconds=4.0):
@@ -155,10 +160,58 @@ def test_what_the_model_wrote_is_cut_into_whole_sentences():
 
 
 def test_a_title_loses_its_torn_end_and_its_talk_about_talking():
-    assert tidy_title("The Group Discusses Waiting Times, Routine Blood Tests, and ") == "Waiting Times, Routine Blood Tests"
-    assert (
-        tidy_title("Opening a second check in desk and adjusting blood tests and wai")
-        == "Opening a second check in desk and adjusting blood tests"
-    )
+    talk = "The Group Discusses Waiting Times, Routine Blood Tests, and "
+    assert tidy_title(talk, 60) == "Waiting Times, Routine Blood Tests"
+    torn = "Opening a second check in desk and adjusting blood tests and wai"
+    assert tidy_title(torn, len(torn)) == "Opening a second check in desk and adjusting blood tests"
     assert tidy_title("Renting a faster printer.") == "Renting a faster printer"
     assert tidy_title("and") == ""
+
+
+NOTES = "- Ann: We adjust the blood tests and print the waiting lists of both desks."
+
+
+@pytest.mark.parametrize(
+    ("title", "tidied"),
+    [
+        ("Adjusting the blood tests and the wai", "Adjusting the blood tests"),  # the engine ended it before the limit
+        ("Adjusting the blood tests and the li", "Adjusting the blood tests"),
+        ("Adjusting both desks and blood test", "Adjusting both desks and blood test"),  # a form of a word that was said
+        ("Adjusting the blood tests, waiting", "Adjusting the blood tests, waiting"),
+        ("Blood and wai", "Blood and wai"),  # far from the limit nothing was torn
+    ],
+)
+def test_a_title_that_ends_shortly_before_its_limit_keeps_no_torn_word(title, tidied):
+    assert tidy_title(title, 40, NOTES) == tidied
+
+
+@pytest.mark.parametrize("prompt", ["phrase_chapter", "title_recap"])
+def test_the_limit_of_a_title_is_that_of_the_prompt_s_schema(prompt):
+    schema = prompts.load(prompt).schema
+    assert title_limit(schema) == schema["properties"]["title"]["maxLength"]
+    assert title_limit(None) is None
+    assert title_limit({"properties": {"title": {"type": "string"}}}) is None
+
+
+async def test_a_torn_word_of_the_model_does_not_reach_the_titles_of_a_recap():
+    said = "Ann adjusts the routine blood tests of the second desk on Monday."
+    torn = "Routine blood tests of the second desk on Mon"
+    model = RuledLanguageModel(lambda prompt: {"title": torn.ljust(title_limit(prompt.schema), "x"), "sentences": [said]})
+    meeting = conversation(
+        ("Ann", "I adjust the routine blood tests of the second desk on Monday."), ("Tom", "All blood tests wait.")
+    )
+
+    async def nobody(_fraction):
+        pass
+
+    made = await MakeRecap(model, HashingEmbedder(), prompts)("rc", "tr", meeting, "en", "general", CallContext(), nobody)
+    titles = [made.recap.title, *(chapter.title for chapter in made.recap.chapters)]
+    assert titles == ["Routine blood tests of the second desk"] * len(titles)
+
+
+def test_a_title_of_key_words_ends_with_a_whole_word():
+    assert whole_words("Blood tests, waiting lists", 80) == "Blood tests, waiting lists"
+    assert whole_words("Blood tests, waiting lists", 22) == "Blood tests, waiting"
+    assert whole_words("Blood tests, waiting lists", 20) == "Blood tests, waiting"
+    assert whole_words("Blood tests, waiting lists", 15) == "Blood tests"
+    assert whole_words("Donaudampfschiff", 5) == "Donau"
