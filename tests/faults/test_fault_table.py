@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.guard import GuardSettings
+from adapters.guard.settings import AttemptTimeouts
 from adapters.http.problems import KINDS, of_domain
 from adapters.redis_calls import RedisCalls
 from adapters.scripted import Delayed
@@ -217,15 +218,16 @@ async def _(shop: Shop) -> Any:
 @fault("crowded")
 async def _(shop: Shop) -> Any:
     # Another call on the same backend holds its only place: under another tenant, so that it is not the same call.
-    shop.says(Delayed(0.2, ModelRejected("no")))
+    shop.bench = shop.another(SETTINGS.model_copy(update={"timeouts": AttemptTimeouts()}))
+    shop.says(Delayed(30, shop.kind.good))
     first = asyncio.create_task(shop.ask(replace(HERE, tenant="other", job_id="job_2")))
     while not shop.backend.running:
         await asyncio.sleep(0.005)
     try:
         return await shop.ask()
     finally:
+        first.cancel()
         await asyncio.gather(first, return_exceptions=True)
-        shop.says()
 
 
 @fault("hangs")
