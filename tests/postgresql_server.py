@@ -14,6 +14,7 @@ from glob import glob
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 PATIENCE_S = 60.0
 
@@ -59,10 +60,11 @@ class PostgresqlServer:
         self._process.wait(PATIENCE_S)
         self._process = None
 
-    def database(self) -> str:
-        """Make an empty database and return its address."""
+    def database(self, like: str | None = None) -> str:
+        """Make a database and return its address: an empty one, or a copy of the one at the address `like`, which nobody uses."""
         name = f"test_{secrets.token_hex(8)}"
-        self._execute(f"CREATE DATABASE {name}")
+        template = "" if like is None else f" TEMPLATE {make_url(like).database}"
+        self._execute(f"CREATE DATABASE {name}{template}")
         return self._url(name)
 
     def _url(self, name: str) -> str:
