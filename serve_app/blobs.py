@@ -10,6 +10,7 @@ import psutil
 from adapters.local_blobs import LocalBlobStore
 from adapters.s3_blobs import S3Access, S3BlobStore
 from ports.clock import Clock
+from serve_app.database import named
 from serve_app.errors import ConfigurationInvalid
 from serve_app.settings import Settings
 
@@ -28,18 +29,10 @@ def build_blobs(settings: Settings, clock: Clock) -> StoredBlobs:
         endpoint_url=s3.endpoint_url,
         region=s3.region,
         prefix=s3.prefix,
-        access_key=_key(s3.access_key_env, "access_key_env"),
-        secret_key=_key(s3.secret_key_env, "secret_key_env"),
+        access_key=named(s3.access_key_env, "storage.s3.access_key_env"),
+        secret_key=named(s3.secret_key_env, "storage.s3.secret_key_env"),
     )
     return S3BlobStore(access, work_dir(settings.data_folder), settings.limits.max_upload_bytes, clock)
-
-
-def _key(variable: str | None, setting: str) -> str | None:
-    if variable is None:
-        return None
-    if not (value := os.environ.get(variable)):
-        raise ConfigurationInvalid(f"storage.s3.{setting}: the environment has no {variable}.")
-    return value
 
 
 def work_dir(data_folder: Path) -> Path:

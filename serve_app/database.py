@@ -1,11 +1,18 @@
 """Where rows live, by the settings."""
 
+import asyncio
 import os
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
 
 from adapters.sql import SqlStore, StoreSettings
 from ports.clock import Clock
 from serve_app.errors import ConfigurationInvalid
-from serve_app.settings import Settings
+from serve_app.settings import Settings, load_config
+
+Value = TypeVar("Value")
 
 
 def open_store(settings: Settings, clock: Clock) -> SqlStore:
@@ -41,3 +48,30 @@ def named(variable: str | None, setting: str) -> str | None:
     if not (value := os.environ.get(variable)):
         raise ConfigurationInvalid(f"{setting}: the environment has no {variable}.")
     return value
+
+
+def chosen_settings(config: Path | None, data_dir: Path | None) -> Settings:
+    """Return the settings that a command was pointed at: those of a file or the embedded ones, on the data folder named."""
+    from serve_app.start import config_path
+
+    settings = load_config(config_path(config)).settings
+    return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
+
+
+@contextmanager
+def opened(settings: Settings, clock: Clock) -> Iterator[SqlStore]:
+    """The database of the settings for the time of the context. Raises ConfigurationInvalid or StorageFailed."""
+    store = open_store(settings, clock)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def run_now(work: Awaitable[Value]) -> Value:
+    """Run a question to the store to its end, from code without a loop."""
+
+    async def run() -> Value:
+        return await work
+
+    return asyncio.run(run())

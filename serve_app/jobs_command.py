@@ -1,22 +1,22 @@
 """`wordloop jobs`: see and steer the jobs in the database of a configuration, whether or not the service runs."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from adapters.sql import SqlStore
 from domain.errors import WordloopError
 from domain.job import Job, JobStatus
+from serve_app.clock import SystemClock
+from serve_app.database import chosen_settings, opened, run_now
+from serve_app.errors import ConfigurationInvalid
 from serve_app.terminal import console, output
-
-Value = TypeVar("Value")
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Jobs of every tenant.")
 
@@ -42,7 +42,7 @@ def list_jobs(
     Example: wordloop jobs list --status queued --tenant acme --limit 500
     """
     with _store(config, data_dir) as store:
-        found = _now(store.jobs.all_jobs(limit, tenant, status, dead=dead))
+        found = run_now(store.jobs.all_jobs(limit, tenant, status, dead=dead))
     if as_json:
         lines = [json.dumps(_plain(job), sort_keys=True) for job in found]
     else:
@@ -65,7 +65,7 @@ def show(job: JobId, data_dir: DataDir = None, config: Config = None) -> None:
         return _plain(found) | {"events": told}
 
     with _store(config, data_dir) as store:
-        shown = _now(look())
+        shown = run_now(look())
     output.print(json.dumps(shown, indent=2), markup=False, highlight=False, soft_wrap=True)
 
 
@@ -119,7 +119,7 @@ def _each(job_ids: list[str], act: Callable[[str], Awaitable[Job]], done: str | 
         return f"✔ {job_id}: {done or ('asked to stop' if stopping else job.status.value)}"
 
     for job_id in job_ids:
-        line = _now(one(job_id))
+        line = run_now(one(job_id))
         failed = failed or line.startswith("✘")
         console.print(line, markup=False, soft_wrap=True)
     if failed:
@@ -129,29 +129,11 @@ def _each(job_ids: list[str], act: Callable[[str], Awaitable[Job]], done: str | 
 @contextmanager
 def _store(config: Path | None, data_dir: Path | None) -> Iterator[SqlStore]:
     """Open the database of a configuration. Raises ConfigurationInvalid, or StorageFailed in words, and makes nothing."""
-    from serve_app.clock import SystemClock
-    from serve_app.database import open_store
-    from serve_app.errors import ConfigurationInvalid
-    from serve_app.settings import load_config
-    from serve_app.start import config_path
-
-    settings = load_config(config_path(config)).settings
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir})
+    settings = chosen_settings(config, data_dir)
     if settings.database.url_env is None and not (settings.data_folder / "wordloop.db").exists():
         raise ConfigurationInvalid(f"There is no database in {settings.data_folder}: no service has run on it yet.")
-    store = open_store(settings, SystemClock())
-    try:
+    with opened(settings, SystemClock()) as store:
         yield store
-    finally:
-        store.close()
-
-
-def _now(work: Awaitable[Value]) -> Value:
-    async def run() -> Value:
-        return await work
-
-    return asyncio.run(run())
 
 
 def _plain(job: Job) -> dict[str, object]:

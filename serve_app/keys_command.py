@@ -1,12 +1,11 @@
 """`wordloop keys`: make and end the keys that callers show, in the database of a configuration."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -14,9 +13,9 @@ from adapters.sql import SqlStore
 from domain.api_key import ApiKey, Scope
 from domain.errors import InvalidRequest
 from serve_app.clock import SystemClock
+from serve_app.database import chosen_settings, database_url, opened, run_now
 from serve_app.terminal import console, output
 
-Value = TypeVar("Value")
 DAY_S = 86_400.0
 TENANT_PATTERN = "letters, digits, _ and -, at most 64"
 
@@ -45,7 +44,7 @@ def create(
     scopes = frozenset(scope or (Scope.READ, Scope.WRITE))
     ends = None if days is None else SystemClock().now() + days * DAY_S
     with _store(config, data_dir) as store:
-        key, text = _now(store.keys.create(tenant, scopes, name, ends))
+        key, text = run_now(store.keys.create(tenant, scopes, name, ends))
     _show_once(key, text)
 
 
@@ -61,7 +60,7 @@ def list_keys(
     Example: wordloop keys list --tenant acme
     """
     with _store(config, data_dir) as store:
-        keys = _now(store.keys.list(tenant))
+        keys = run_now(store.keys.list(tenant))
     now = SystemClock().now()
     for key in keys:
         line = json.dumps(_plain(key, now), sort_keys=True) if as_json else "  ".join(str(v) for v in _plain(key, now).values())
@@ -82,7 +81,7 @@ def rotate(
     Example: wordloop keys rotate 0123456789ab --overlap-hours 48
     """
     with _store(config, data_dir) as store:
-        new, text = _now(store.keys.rotate(key, overlap_hours * 3600))
+        new, text = run_now(store.keys.rotate(key, overlap_hours * 3600))
     _show_once(new, text)
     console.print(f"Key {key} opens for another {overlap_hours:g} hours.", markup=False)
 
@@ -94,7 +93,7 @@ def revoke(key: KeyId, data_dir: DataDir = None, config: Config = None) -> None:
     Example: wordloop keys revoke 0123456789ab
     """
     with _store(config, data_dir) as store:
-        ended = _now(store.keys.revoke(key))
+        ended = run_now(store.keys.revoke(key))
     console.print(f"Key {ended.id} of {ended.tenant} is revoked.", markup=False)
 
 
@@ -119,23 +118,7 @@ def _time(seconds: float) -> str:
 @contextmanager
 def _store(config: Path | None, data_dir: Path | None) -> Iterator[SqlStore]:
     """Open the database of a configuration, making it if need be: keys come before the first start."""
-    from serve_app.database import database_url, open_store
-    from serve_app.settings import load_config
-    from serve_app.start import config_path
-
-    settings = load_config(config_path(config)).settings
-    if data_dir is not None:
-        settings = settings.model_copy(update={"data_dir": data_dir})
+    settings = chosen_settings(config, data_dir)
     SqlStore.migrate(database_url(settings))
-    store = open_store(settings, SystemClock())
-    try:
+    with opened(settings, SystemClock()) as store:
         yield store
-    finally:
-        store.close()
-
-
-def _now(work: Awaitable[Value]) -> Value:
-    async def run() -> Value:
-        return await work
-
-    return asyncio.run(run())

@@ -1,6 +1,5 @@
 """The embedded service as one object: start it, know when it is ready, stop everything it started."""
 
-import asyncio
 import json
 import os
 import time
@@ -27,7 +26,7 @@ from adapters.ray_serve.cluster import (
 )
 from adapters.sql import SqlStore
 from serve_app.clock import SystemClock
-from serve_app.database import database_url, open_store
+from serve_app.database import database_url, opened, run_now
 from serve_app.errors import StartFailed
 from serve_app.settings import ServeFile, Settings, default_data_dir
 
@@ -187,11 +186,8 @@ def check_keys(settings: Settings, host: str) -> None:
         raise StartFailed(f"refusing to listen on {host}: only loopback is open without keys; set security.require_keys: true")
     clock = SystemClock()
     SqlStore.migrate(database_url(settings))
-    store = open_store(settings, clock)
-    try:
-        keys = asyncio.run(store.keys.list())
-    finally:
-        store.close()
+    with opened(settings, clock) as store:
+        keys = run_now(store.keys.list())
     if not any(key.live(clock.now()) for key in keys):
         raise StartFailed(f"refusing to listen on {host}: there is no live key; `wordloop keys create TENANT` makes one")
 

@@ -1,15 +1,14 @@
 """Uploads that can be interrupted: the tus protocol 1.0.0 with creation, expiration, termination and checksum."""
 
-import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from starlette.requests import ClientDisconnect
 
+from adapters.http.body_pieces import body_pieces
 from adapters.http.documents import LOCATION, Responses, problems
 from adapters.http.edge import Edge
 from adapters.http.middleware import TUS_VERSION
@@ -76,7 +75,7 @@ def tus_routes(edge: Edge) -> APIRouter:
             raise HttpProblem("unsupported_media_type", f"Pieces are {PIECE_TYPE}.")
         offset = _count("Upload-Offset", request.headers.get("upload-offset"))
         checksum = _checksum(request.headers.get("upload-checksum"))
-        pieces = _pieces(request, edge.limits.upload_idle_s)
+        pieces = body_pieces(request, edge.limits.upload_idle_s, "piece")
         upload = await _uploads(edge).append(tenant, upload_id, offset, pieces, checksum)
         return Response(status_code=204, headers=_offset(upload))
 
@@ -160,20 +159,3 @@ def _decoded(encoded: str, name: str) -> bytes:
 
 def _base64(value: str) -> str:
     return base64.b64encode(value.encode()).decode()
-
-
-async def _pieces(request: Request, idle_s: float) -> AsyncIterator[bytes]:
-    """The body as it comes; what came before it broke off is kept by the store."""
-    stream = request.stream()
-    while True:
-        try:
-            async with asyncio.timeout(idle_s):
-                chunk = await anext(stream, None)
-        except TimeoutError as error:
-            raise HttpProblem("upload_stalled", f"No bytes came for {idle_s:g} seconds.") from error
-        except ClientDisconnect as error:
-            raise HttpProblem("malformed_request", "The client went away in the middle of the piece.") from error
-        if chunk is None:
-            return
-        if chunk:
-            yield chunk

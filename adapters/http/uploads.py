@@ -1,15 +1,14 @@
 """An upload on its way from the socket to the store, and the forms that come with it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
-from starlette.requests import ClientDisconnect
 
 from adapters.http.bodies import AudioUrlBody, Body, FormTimeout, Language, Template
+from adapters.http.body_pieces import body_pieces
 from adapters.http.middleware import announced_length
 from adapters.http.multipart import FilePiece, FormField, MultipartEvents, Part, boundary_of
 from adapters.http.problems import HttpProblem
@@ -63,7 +62,7 @@ class FormUpload(Upload, Generic[Form]):
         self.form: Form | None = None
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        async for event in self._events.of(self._chunks()):
+        async for event in self._events.of(body_pieces(self._request, self._idle_s, "upload")):
             if isinstance(event, FilePiece):
                 yield event.data
             elif isinstance(event, FormField):
@@ -91,20 +90,6 @@ class FormUpload(Upload, Generic[Form]):
     def timeout_s(self) -> float | None:
         assert self.form is not None
         return self.form.timeout
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        stream = self._request.stream()
-        while True:
-            try:
-                async with asyncio.timeout(self._idle_s):
-                    chunk = await anext(stream, None)
-            except TimeoutError as error:
-                raise HttpProblem("upload_stalled", f"No bytes came for {self._idle_s:g} seconds.") from error
-            except ClientDisconnect as error:
-                raise HttpProblem("malformed_request", "The client went away in the middle of the upload.") from error
-            if chunk is None:
-                return
-            yield chunk
 
     def _begin_file(self, part: Part) -> None:
         if part.name != "file" or self._file is not None:
