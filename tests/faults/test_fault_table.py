@@ -129,10 +129,9 @@ class Shop:
     async def place(self) -> tuple[str, str]:
         """Scope and key of the call, read off the last attempt that reached the backend, or off one made for it."""
         if not self.backend.asked:
-            other = Bench(SystemClock(), SETTINGS)
-            await self.kind.ask(other, self.backend, HERE)
-            self.backend.asked.pop()
-            return HERE.cache_scope, (await self.kind.ask(other, self.backend, HERE)).provenance.key
+            answer = await self.kind.ask(Bench(SystemClock(), SETTINGS), self.backend, HERE)
+            self.backend.asked.clear()
+            return HERE.cache_scope, answer.provenance.key
         return HERE.cache_scope, self.backend.asked[-1].meta.key
 
 
