@@ -15,15 +15,14 @@ from adapters.ray_serve.cluster import (
     SERVICE_MARK,
     PrivateCluster,
     ReplicaState,
-    check_port,
     end_processes,
-    free_ports,
     leftovers,
     prepare_environment,
     remember_logs,
     same_processes,
     started_processes,
 )
+from adapters.ray_serve.ports import check_port
 from adapters.sql import SqlStore
 from serve_app.clock import SystemClock
 from serve_app.database import database_url, opened, run_now
@@ -113,7 +112,7 @@ class Service:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             if earlier.log_dir is not None:
                 remember_logs(self.data_dir, Path(earlier.log_dir))
-        self._files = prepare_environment(self.data_dir, {})
+        self._place = prepare_environment(self.data_dir)
         config = self._read_config()
         os.environ.update(config.environment)
         settings = config.settings.model_copy(update={"data_dir": self.data_dir})
@@ -127,9 +126,9 @@ class Service:
         if http["host"] not in LOOPBACK:
             check_keys(config.settings, http["host"])
         if http["port"] == 0:
-            http["port"] = free_ports(1)[0]
+            http["port"] = self._place.port
         check_port(http["host"], http["port"])
-        self._cluster = PrivateCluster(self._files)
+        self._cluster = PrivateCluster(self._place)
         self._cluster.start(
             proxy_location=config.proxy_location,
             http_options=http,
@@ -143,7 +142,7 @@ class Service:
         self.file = ServiceFile(
             url=f"http://{http['host']}:{http['port']}",
             dashboard_url=self._cluster.dashboard_url,
-            dashboard_token_file=str(self._files.token),
+            dashboard_token_file=str(self._place.token),
             pid=process.pid,
             created=process.create_time(),
             mark=os.environ[SERVICE_MARK],

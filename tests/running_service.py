@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,14 @@ class RunningService:
             ):
                 return process
         raise AssertionError(f"no replica of {deployment}")
+
+    def ports(self) -> set[int]:
+        """TCP ports that its processes listen on."""
+        found = set()
+        for process in self.processes():
+            with suppress(psutil.Error):
+                found |= {each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
+        return found
 
     def kill_everything(self) -> None:
         """SIGKILL to the main process and to all of Ray, as a power cut would."""

@@ -7,7 +7,6 @@ import logging
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from domain.errors import WordloopError
+from adapters.ray_serve.ports import PortBlock
 
 SERVICE_MARK = "WORDLOOP_SERVICE_ID"
 """Environment variable that every process of one service inherits: how its leftovers are told from strangers."""
@@ -25,57 +24,25 @@ STOP_GRACE_S = 5.0
 """Seconds that processes get to end by themselves before they are killed."""
 SESSIONS_KEPT = 3
 """Runs whose logs are kept: the one that failed, and two to hold it against."""
-INGRESS_PORTS = 200
-"""Ports set aside for ingress replicas: more than any one machine runs."""
-
-
-class PortTaken(WordloopError):
-    """The port asked for belongs to another process."""
-
-
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
-    """Return `count` TCP ports that nobody listens on just now."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM) for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((host, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise PortTaken, with what to do, when somebody listens on the port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(f"port {port} on {host} is taken; choose another with --port, or 0 for a free one") from error
-
-
-def _free_block(size: int) -> int:
-    """Return the first of `size` neighbouring ports that look free, below the kernel's own range."""
-    for _ in range(50):
-        first = 20_000 + secrets.randbelow(10_000 // size) * size
-        with suppress(PortTaken):
-            check_port("127.0.0.1", first)
-            return first
-    return 30_000
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterFiles:
-    """Where a private cluster keeps its own small files. `socket_dir` is short: Unix socket names are bounded."""
+class ClusterPlace:
+    """What a private cluster has for itself. `socket_dir` is short: Unix socket names are bounded.
+
+    `port` is free for the service itself, where none is asked for.
+    """
 
     token: Path
     socket_dir: Path
+    block: PortBlock
+    port: int
+    dashboard_port: int
 
 
-def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFiles:
-    """Set the switches that Ray and its processes inherit: HAProxy with throughput-optimised replicas, free ports,
-    a login token for the dashboard, no usage reports. `extra` wins over what is chosen here.
+def prepare_environment(data_dir: Path) -> ClusterPlace:
+    """Set the switches that Ray and its processes inherit: HAProxy with throughput-optimised replicas, ports of its own,
+    a login token for the dashboard, no usage reports. Raises PortTaken.
     """
     data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     token = data_dir / "ray-token"
@@ -84,8 +51,10 @@ def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFile
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
     socket_dir = Path(tempfile.mkdtemp(prefix="wordloop-"))
-    metrics_port, stats_port = free_ports(2)
-    first_port = _free_block(INGRESS_PORTS)
+    block = PortBlock()
+    place = ClusterPlace(token, socket_dir, block, port=block.take(), dashboard_port=block.take())
+    metrics_port, stats_port, fallback_port = block.take(), block.take(), block.take()
+    first_ingress_port, last_ingress_port = block.rest()
     chosen = {
         SERVICE_MARK: secrets.token_hex(8),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -98,9 +67,13 @@ def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFile
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(socket_dir),
         "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(socket_dir / "server-state"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(socket_dir / "metrics.sock"),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_port),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(first_port + INGRESS_PORTS - 1),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_ingress_port),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(last_ingress_port),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        # HAProxy sends requests to the fallback proxy while no ingress replica is up. All services of a machine would listen
+        # with theirs on 8500, and the kernel would hand the requests of one to another.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
+        "SERVE_SOCKET_REUSE_PORT_ENABLED": "0",
         # Serve's own 5 and 10 s give up on a proxy that starts beside three loading models on two cores.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
@@ -116,8 +89,8 @@ def prepare_environment(data_dir: Path, extra: Mapping[str, str]) -> ClusterFile
         "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
         "TOKENIZERS_PARALLELISM": "false",
     }
-    os.environ.update(chosen | dict(extra))
-    return ClusterFiles(token, socket_dir)
+    os.environ.update(chosen)
+    return place
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +106,8 @@ class ReplicaState:
 class PrivateCluster:
     """Ray and Serve in processes of their own, children of this one."""
 
-    def __init__(self, files: ClusterFiles) -> None:
-        self._files = files
+    def __init__(self, place: ClusterPlace) -> None:
+        self._place = place
         self.dashboard_url: str | None = None
         self.metrics_url: str | None = None
         self.log_dir: str | None = None
@@ -158,7 +131,7 @@ class PrivateCluster:
             address="local",
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
-            dashboard_port=free_ports(1)[0],
+            dashboard_port=self._place.dashboard_port,
             log_to_driver=False,
             configure_logging=True,
             logging_level="ERROR",
@@ -222,13 +195,14 @@ class PrivateCluster:
         with suppress(Exception):
             ray.shutdown()
         end_processes(own)
-        for path in sorted(self._files.socket_dir.glob("*"), reverse=True):
+        self._place.block.close()
+        for path in sorted(self._place.socket_dir.glob("*"), reverse=True):
             with suppress(OSError):
                 path.unlink()
         with suppress(OSError):
-            self._files.socket_dir.rmdir()
+            self._place.socket_dir.rmdir()
         if self.log_dir is not None:
-            remember_logs(self._files.token.parent, Path(self.log_dir))
+            remember_logs(self._place.token.parent, Path(self.log_dir))
 
 
 def remember_logs(data_dir: Path, log_dir: Path) -> None:

@@ -69,6 +69,12 @@ class Books:
         rows = self.rows("select count(*) from jobs where status not in ('queued', 'in_progress')")
         return rows[0][0] if rows else 0
 
+    def open_jobs(self) -> list[tuple[Any, ...]] | None:
+        """Jobs that have not ended, with who holds them and what was told of them last."""
+        last = "(select type || ' ' || data from job_events where job_seq = jobs.seq order by sequence desc limit 1)"
+        columns = "idempotency_key, kind, status, stage, attempts, owner, lease_until, run_after, error_code"
+        return self.rows(f"select {columns}, {last} from jobs where status in ('queued', 'in_progress')")
+
     def finished_calls(self) -> set[str]:
         """Content keys of the model calls whose answers are stored."""
         return {row[0] for row in self.rows("select key from call_answers") or ()}

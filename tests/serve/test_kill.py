@@ -26,9 +26,14 @@ def wait_until(condition, timeout_s: float = 240.0) -> None:  # type: ignore[no-
         time.sleep(0.1)
 
 
-def test_a_killed_replica_costs_at_most_its_own_calls_and_a_killed_service_repeats_no_finished_one(tmp_path: Path) -> None:
-    service = RunningService(tmp_path).start()
+def test_a_killed_replica_costs_at_most_its_own_calls_and_a_killed_service_repeats_no_finished_one(
+    tmp_path: Path, service: RunningService
+) -> None:
+    neighbour, service = service, RunningService(tmp_path).start()
     try:
+        # The kernel spreads connections over all that listen on a port: shared, it would hand our requests to the neighbour.
+        assert neighbour.ports(), "no neighbour: the next line would show nothing"
+        assert not neighbour.ports() & service.ports(), "two services listen on one port"
         with service.client() as client:
             job, twin = submit(client, RECORDING), submit(client, RECORDING)
 

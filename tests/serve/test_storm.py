@@ -137,5 +137,7 @@ def _wait(condition, timeout_s: float, stream: Stream) -> None:  # type: ignore[
     give_up = time.monotonic() + timeout_s
     while not condition():
         assert stream.failure is None, stream.failure
-        assert time.monotonic() < give_up, f"{stream.books.ended()} jobs ended of {len(stream.accepted)} accepted"
+        assert time.monotonic() < give_up, (
+            f"{stream.books.ended()} jobs ended of {len(stream.accepted)}: {stream.books.open_jobs()}"
+        )
         time.sleep(0.2)
