@@ -49,7 +49,7 @@ layers:
 
 # Everything that needs no Ray cluster: unit, contracts, HTTP, faults, architecture.
 unit *ARGS:
-    {{run}} pytest -m "not serve" {{ARGS}}
+    {{run}} pytest -m "not serve" --numprocesses 2 --dist loadfile {{ARGS}}
 
 # A real cluster with real models, killed in the middle of jobs.
 serve-tests *ARGS:
