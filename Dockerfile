@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
-# CPU image by default; for CUDA: --build-arg GROUPS="--no-group cpu --group gpu --no-group models"
+# CPU image by default; for CUDA: --build-arg GROUPS="--no-group cpu --group gpu --no-group models --no-group evals"
 FROM python:3.11-slim-bookworm AS build
-ARG GROUPS="--no-group dev"
+ARG GROUPS="--no-group dev --no-group evals"
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 RUN python -m pip install --no-cache-dir uv==0.13.8
 WORKDIR /app

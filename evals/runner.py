@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 import sys
 import time
 import traceback
@@ -16,9 +17,9 @@ from evals.baseline import Baseline
 from evals.fingerprint import changed_parts, fingerprint
 from evals.gate import Verdict, broken_cases, judge, lost_cases
 from evals.report import html
-from evals.suite import Report, Result, Tier
+from evals.suite import NotSetUp, Report, Result, Tier
 from evals.tables import show
-from evals.thresholds import THRESHOLDS, limits
+from evals.thresholds import THRESHOLDS, gates_from, limits
 from serve_app.terminal import bars, console
 
 
@@ -32,7 +33,10 @@ class Where:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A suite that ran. `failures` are sentences; empty means that it stands. `unacceptable`: some can be no baseline."""
+    """A suite that ran. `failures` are sentences; empty means that it stands. `unacceptable`: some can be no baseline.
+
+    `only_reports`: why its scores were held against no limit; empty when they were.
+    """
 
     suite: str
     tier: Tier
@@ -44,6 +48,7 @@ class Outcome:
     full_due: Sequence[str]
     seconds: float
     baseline: Baseline | None
+    only_reports: str = ""
 
 
 def run(
@@ -58,12 +63,16 @@ def run(
 ) -> int:
     """Run the suites and return the exit code: 0 when every score stands, else 1."""
     where = where or Where()
-    outcomes = []
+    outcomes, left_out = [], 0
     for name, point in suites.items():
         if if_changed and not _due(name, tier, point.module, where):
             console.print(f"{name}: nothing it rests on has changed since its {tier} baseline", markup=False)
             continue
-        outcomes.append(_watched(name, point, tier, where))
+        try:
+            outcomes.append(_watched(name, point, tier, where))
+        except NotSetUp as reason:
+            console.print(f"{name}: not run: {reason}", markup=False)
+            left_out += 1
     for outcome in outcomes:
         show(outcome)
     if json_file is not None:
@@ -72,11 +81,12 @@ def run(
         html_file.write_text(html([_plain(outcome) for outcome in outcomes]), encoding="utf-8")
     if accept_baseline:
         return max((_accept(outcome, where) for outcome in outcomes), default=0)
-    return int(any(outcome.failures for outcome in outcomes))
+    # Asked for by name, a suite that did not run has not passed.
+    return int(any(outcome.failures for outcome in outcomes) or left_out == len(suites))
 
 
 def measure(suite: str, function: Any, tier: Tier, module: str, where: Where, progress: Report) -> Outcome:
-    """Run one suite and judge it. A suite that raises has failed, with its error as the finding."""
+    """Run one suite and judge it. A suite that raises has failed, with its error as the finding; NotSetUp goes through."""
     started = time.perf_counter()
     prints = fingerprint(module)
     offered = {"tier": tier, "progress": progress}
@@ -84,6 +94,8 @@ def measure(suite: str, function: Any, tier: Tier, module: str, where: Where, pr
     error = ""
     try:
         result: Result = function(**{name: value for name, value in offered.items() if name in taken})
+    except NotSetUp:
+        raise
     except Exception as raised:  # whatever a suite raises, the others still run and the gate is red
         traceback.print_exc()
         error = f"the suite ended with {type(raised).__name__}: {raised}"
@@ -97,7 +109,8 @@ def judged(
     """Hold a result against thresholds and baseline."""
     held = baselines.read(suite, tier, where.baselines)
     full = baselines.read(suite, "full", where.baselines)
-    verdicts = judge(result, limits(suite, tier, where.thresholds), held)
+    only_reports = _not_trusted(suite, tier, result, where)
+    verdicts = judge(result, {} if only_reports else limits(suite, tier, where.thresholds), held)
     fatal = [error] if error else [*result["findings"], *(f"{each} is not a number" for each in broken_cases(result))]
     if not result["scores"] and not error:
         fatal.append("the suite gave no score")
@@ -105,7 +118,18 @@ def judged(
     failures = [*fatal, *lost, *(failure for verdict in verdicts for failure in verdict.failures)]
     unacceptable = bool(fatal) or any(verdict.below_bounds for verdict in verdicts)
     due = changed_parts(prints, full.fingerprint if full else None)
-    return Outcome(suite, tier, result, verdicts, failures, unacceptable, prints, due, seconds, held)
+    return Outcome(suite, tier, result, verdicts, failures, unacceptable, prints, due, seconds, held, only_reports)
+
+
+def _not_trusted(suite: str, tier: Tier, result: Result, where: Where) -> str:
+    """Return why a suite's scores may not gate yet, or nothing."""
+    needed = gates_from(suite, tier, where.thresholds)
+    short = [
+        f"{name} is {result['scores'][name]:.4g}, it gates from {least:g}"
+        for name, least in needed.items()
+        if not result["scores"].get(name, math.nan) >= least and name in result["scores"]
+    ]
+    return "; ".join(short)
 
 
 def record(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -124,6 +148,7 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
         "tier": outcome.tier,
         "seconds": round(outcome.seconds, 1),
         "failures": list(outcome.failures),
+        "only_reports": outcome.only_reports,
         "fingerprint": dict(outcome.fingerprint),
         "full_tier_due": list(outcome.full_due),
         "verdicts": [asdict(verdict) for verdict in outcome.verdicts],

@@ -18,6 +18,10 @@ def silent(_case: str, _done: int, _total: int) -> None:
     """Tell nobody."""
 
 
+class NotSetUp(Exception):
+    """Raised by a suite that can not run here; says what to set or install. Run with others it is left out, by name it fails."""
+
+
 class StatisticSpec(TypedDict):
     """How a score follows from its cases: `kind` over the case scores named in `of`, of cases whose tags are as in `where`.
 

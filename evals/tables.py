@@ -28,6 +28,8 @@ def show(outcome: "Outcome") -> None:
     for verdict in outcome.verdicts:
         if verdict.failures and verdict.moved:
             wide.print(_moved(verdict))
+    if outcome.only_reports:
+        console.print(f"{outcome.suite}: only reports, no limit counts: {outcome.only_reports}", style="yellow", markup=False)
     for failure in outcome.failures:
         console.print(f"FAILED  {outcome.suite}: {failure}", style="red", markup=False)
     if outcome.full_due and outcome.tier == "fast":

@@ -2,6 +2,7 @@
 
 [SUITE]             bounds of both tiers: `min_NAME`, `max_NAME`
 [SUITE.worse_by]    largest allowed fall against the baseline, in the score's own unit: `NAME`
+[SUITE.gates_from]  what the suite's scores have to reach before any of its limits counts; below, it only reports: `NAME`
 [SUITE.fast], [SUITE.fast.worse_by], [SUITE.full] ...    the same for one tier; they add to the above and win over it
 """
 
@@ -37,6 +38,7 @@ def limits(suite: str, tier: Tier, path: Path = THRESHOLDS) -> dict[str, Limits]
     bounds = {**common, **own}
     falls: Mapping[str, float] = {**common.get("worse_by", {}), **own.get("worse_by", {})}
     bounds.pop("worse_by", None)
+    bounds.pop("gates_from", None)
     found: dict[str, dict[str, Any]] = {}
     for key, value in bounds.items():
         which, _, name = key.partition("_")
@@ -48,3 +50,10 @@ def limits(suite: str, tier: Tier, path: Path = THRESHOLDS) -> dict[str, Limits]
             raise ValueError(f"{path.name}: [{suite}.worse_by] {name} needs either min_{name} or max_{name}: which way is worse?")
         found[name]["worse_by"] = float(value)
     return {name: Limits(**bound) for name, bound in found.items()}
+
+
+def gates_from(suite: str, tier: Tier, path: Path = THRESHOLDS) -> dict[str, float]:
+    """Return what scores of a suite have to reach before its limits count."""
+    section = tomllib.loads(path.read_text(encoding="utf-8")).get(suite, {})
+    asked: Mapping[str, float] = {**section.get("gates_from", {}), **section.get(tier, {}).get("gates_from", {})}
+    return {name: float(least) for name, least in asked.items()}

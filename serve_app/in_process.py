@@ -1,6 +1,8 @@
-"""The model ports over an engine in this process: what evaluations and benchmarks use in place of replicas."""
+"""The model ports outside the service, for evaluations and benchmarks: over an engine in this process, or a server."""
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from adapters.guard import (
     DEFAULT_PRICES,
@@ -14,9 +16,14 @@ from adapters.guard import (
 from adapters.guard.settings import AttemptTimeouts, BulkheadSettings, RateSettings
 from adapters.in_process import ConcurrentEngine, ConcurrentInProcessBackend, Engine, InProcessBackend
 from adapters.memory import MemoryCallCache
+from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
+from ports.call_cache import CallCache
+from ports.model_backend import ModelBackend
 from serve_app.clock import SystemClock
+from serve_app.database import database_url, opened
+from serve_app.settings import Settings, default_data_dir
 
 PATIENT = GuardSettings(
     timeouts=AttemptTimeouts(transcribe=3600, generate=3600, embed=3600),
@@ -41,11 +48,22 @@ def in_process_language_model(engine: ConcurrentEngine, identity: ModelIdentity,
     return GuardedLanguageModel(ConcurrentInProcessBackend(engine, identity), _guard(), context_tokens)
 
 
-def _guard() -> CallGuard:
+@contextmanager
+def kept_language_model(backend: ModelBackend, context_tokens: int, name: str) -> Iterator[GuardedLanguageModel]:
+    """The port over a server that is paid by the call: its answers are kept from run to run, under `name` in the data folder."""
+    folder, clock = default_data_dir() / name, SystemClock()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = Settings(data_dir=folder)
+    SqlStore.migrate(database_url(settings))
+    with opened(settings, clock) as store:
+        yield GuardedLanguageModel(backend, _guard(GuardSettings(), store.calls), context_tokens)
+
+
+def _guard(settings: GuardSettings = PATIENT, cache: CallCache | None = None) -> CallGuard:
     clock = SystemClock()
     return build_guard(
-        PATIENT,
-        cache=MemoryCallCache(clock),
+        settings,
+        cache=cache or MemoryCallCache(clock),
         ledger=None,
         prices=DEFAULT_PRICES,
         clock=clock,

@@ -205,7 +205,6 @@ def test_a_comparison_of_what_there_is_not_is_refused(reference: str, error: typ
 
 
 def test_the_metrics_of_ragas_need_no_judge() -> None:
-    pytest.importorskip("ragas", reason="ragas is in the group evals")
     from evals.ragas_scores import RAGAS, RagasScores
 
     judged = RagasScores(models())
