@@ -63,10 +63,9 @@ storm *ARGS:
 eval *ARGS:
     {{run}} wordloop eval {{ARGS}}
 
-# The suites that every change has to pass.
+# The quick tier of every suite, in one process: what every change has to pass. A judge, where one is set up, is asked too.
 gate-evals:
-    {{run}} wordloop eval transcription
-    {{run}} wordloop eval embedding
+    {{run}} wordloop eval
 
 # Measure; `just bench` lists what there is.
 bench *ARGS:

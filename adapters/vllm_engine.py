@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import uuid
 from dataclasses import dataclass
@@ -41,7 +42,11 @@ class VllmSettings:
     @property
     def environment(self) -> dict[str, str]:
         """Variables that must stand before vllm is imported, here and in its child processes."""
-        variables = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+        variables = {
+            "VLLM_NO_USAGE_STATS": "1",
+            "DO_NOT_TRACK": "1",
+            "VLLM_LOGGING_LEVEL": os.environ.get("VLLM_LOGGING_LEVEL", "WARNING"),
+        }
         if self.threads:
             variables |= {
                 "VLLM_CPU_KVCACHE_SPACE": str(self.kv_cache_gib),
@@ -85,6 +90,7 @@ class VllmEngine:
                 # Spaces between JSON tokens cost decoding steps and say nothing.
                 structured_outputs_config=StructuredOutputsConfig(backend="xgrammar", disable_any_whitespace=True),
                 disable_log_stats=True,
+                use_tqdm_on_load=False,
                 **options,
             )
         )
@@ -138,6 +144,12 @@ class VllmEngine:
 
     def shutdown(self) -> None:
         """End the engine and the processes it started."""
+        # Its process takes longer to end than vLLM waits; the kill is no news to whoever asked for the end.
+        logging.getLogger("vllm").setLevel(logging.ERROR)
+        with contextlib.suppress(Exception):
+            # Before the process goes, or the task that reads from it reports a dead engine.
+            reader = self._engine.output_handler
+            reader.get_loop().call_soon_threadsafe(reader.cancel)
         with contextlib.suppress(Exception):
             self._engine.shutdown()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import os
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -132,6 +133,8 @@ def served_models() -> Models:
 
 
 async def _load(loop: asyncio.AbstractEventLoop) -> Models:
+    # Its warnings are about how it is built here, and would stand between the scores.
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     settings, store = Settings(), model_store()
     written, embedded = settings.language_model, settings.embedder
     writer = local_identity(store.ensure(written.model), "vllm", written.dtype)

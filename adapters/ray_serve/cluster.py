@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from adapters.ray_serve import client_headers
 from adapters.ray_serve.ports import PortBlock
 
 SERVICE_MARK = "WORDLOOP_SERVICE_ID"
@@ -74,6 +75,7 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
         # with theirs on 8500, and the kernel would hand the requests of one to another.
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(fallback_port),
         "SERVE_SOCKET_REUSE_PORT_ENABLED": "0",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": client_headers.CALLBACK,
         # Serve's own 5 and 10 s give up on a proxy that starts beside three loading models on two cores.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",

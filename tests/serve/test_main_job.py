@@ -115,6 +115,14 @@ def test_the_dashboard_refuses_without_its_token(service: RunningService) -> Non
     assert allowed.status_code == 200
 
 
+def test_no_header_of_a_client_changes_the_limits_of_serve(service: RunningService) -> None:
+    # Serve would give up after the time that the first one names, and answer 408.
+    headers = {"x-request-timeout-seconds": "0.0001", "X-Request-Disconnect-Disabled": "?1"}
+    with service.client() as client:
+        answers = [client.get("/v1/models", headers=headers).status_code for _ in range(20)]
+    assert set(answers) == {200}
+
+
 def test_models_and_readiness_name_every_model(service: RunningService) -> None:
     with service.client() as client:
         models = client.get("/v1/models").json()["data"]
