@@ -29,6 +29,7 @@ APPROVAL_ALONE: Final = _cue(
     r"decided)|that's (?:fair|fine|good|settled|clear|agreed)|"
     r"it is (?:agreed|settled|decided)|it's (?:agreed|settled|decided)|I agree|we agree|we all agree|"
     r"everyone agrees|sounds good|makes sense|"
+    r"(?:let's|let us) (?:do|take|go (?:with|for)) (?:that|this|it)|"
     r"no objections|einverstanden|gut|also gut|d'accord|très bien|de acuerdo|muy bien|está bien)[,.! ]*)+$"
 )
 """A sentence that does nothing but approve; what the same person says next is often the decision."""

@@ -57,6 +57,8 @@ NO_DEED: Final = re.compile(
     re.IGNORECASE,
 )
 """After `we will` or `we do not`: duties, opinions and announcements."""
+DO_WORK: Final = re.compile(r"^do (?:the|this|that|these|those|our|all the|both)\s+(?!same\b|other\b)[\w'-]+", re.IGNORECASE)
+"""`We do the building work in July`, unlike `we do need one`."""
 SUPPOSED: Final = re.compile(r"^(?:if|whether|unless|maybe|perhaps)\b", re.IGNORECASE)
 THEN: Final = re.compile(
     r"^(?:(?:good|great|fine|ok|okay|all right|alright|right|well|and|perfect|yes)[,.]? )*(?:then|so)\b", re.IGNORECASE
@@ -126,7 +128,10 @@ def _needs_approval(bare: str, text: str, approved_before: bool, agreed: bool) -
 def _base(bare: str, text: str) -> float:
     if match := WE_ACT.match(bare):
         verb, will = match["verb"].lower(), match["will"]
-        if PROCEDURE.match(bare[match.start("verb") :]) or (not will and (verb in NOT_DOING or verb.endswith("ed"))):
+        deed = bare[match.start("verb") :]
+        if PROCEDURE.match(deed):
+            return 0.0
+        if not will and not DO_WORK.match(deed) and (verb in NOT_DOING or verb.endswith("ed")):
             return 0.0
         if will and NO_DEED.match(bare[match.start("verb") :]):
             return 0.0

@@ -149,8 +149,28 @@ def test_a_question_that_points_back_brings_what_it_points_to():
 
 
 @pytest.mark.parametrize(
+    ("talk", "decided"),
+    [
+        (
+            [("Ben", "Then the firm would only take the desks."), ("Ana", "Let's do that. We hire the firm for the desks only.")],
+            "We hire the firm for the desks only.",
+        ),
+        (
+            [("Ana", "So we do the painting in August. Is that okay for everybody?"), ("Ben", "Yes.")],
+            "We do the painting in August.",
+        ),
+    ],
+)
+def test_what_follows_an_acceptance_and_what_is_to_be_done_is_decided(talk, decided):
+    assert decisions(talk) == [decided]
+
+
+@pytest.mark.parametrize(
     "talk",
     [
+        [("A", "So we do need a bigger room."), ("B", "Right.")],
+        [("A", "So we do the same thing every month."), ("B", "Yes.")],
+        [("A", "Let's do that later."), ("B", "Okay. We have the numbers from June.")],
         [("A", "When will we know the budget?"), ("B", "In June, I think.")],
         [("A", "Could you show us the numbers?"), ("B", "Of course. In January it was thirty.")],
         [("A", "What do you think about the colour?"), ("B", "I don't know.")],
