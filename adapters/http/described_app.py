@@ -1,13 +1,24 @@
 """The OpenAPI document with the errors that are really sent."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 
+from adapters.http.documents import PROBLEM_REFERENCE
+from adapters.http.keys import OPEN
+from adapters.http.problems import PROBLEM_JSON
 from adapters.http.views import ProblemView
 
 FRAMEWORK_ERRORS = ("HTTPValidationError", "ValidationError")
 """Schemas that FastAPI puts into every document and that this service never sends."""
+
+SCHEME = "key"
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "`wordloop keys create TENANT` makes one. Needed wherever the service listens beyond its own machine.",
+}
 
 
 class DescribedApp(FastAPI):
@@ -18,14 +29,27 @@ class DescribedApp(FastAPI):
             document = super().openapi()
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["ProblemView"] = ProblemView.model_json_schema()
-            for operation in (operation for path in document["paths"].values() for operation in path.values()):
+            document["components"]["securitySchemes"] = {SCHEME: KEY}
+            for path, operation in ((path, each) for path, known in document["paths"].items() for each in known.values()):
                 answers = operation["responses"]
+                if path not in OPEN:
+                    _ask_for_a_key(operation)
                 for status in [status for status, answer in answers.items() if _is_frameworks(answer)]:
                     del answers[status]
             for name in FRAMEWORK_ERRORS:
                 schemas.pop(name, None)
             self.openapi_schema = document
         return self.openapi_schema
+
+
+def _ask_for_a_key(operation: dict[str, Any]) -> None:
+    """Say that a key may be asked for, and how its refusals look: in the form of the route's other refusals."""
+    operation["security"] = [{}, {SCHEME: []}]
+    answers = operation["responses"]
+    refusal = next((answers[status] for status in answers if int(status) >= HTTPStatus.BAD_REQUEST), None)
+    for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
+        content = refusal["content"] if refusal else {PROBLEM_JSON: PROBLEM_REFERENCE}
+        answers.setdefault(str(status.value), {"description": f"{status.phrase}, where keys are asked for", "content": content})
 
 
 def _is_frameworks(answer: dict[str, Any]) -> bool:

@@ -17,7 +17,7 @@ from evals.suite import Result
 from evals.thresholds import limits
 
 pytestmark = pytest.mark.timeout(900)
-MEETINGS = [meeting for meeting in bundled_meetings() if meeting.id in ("bakery-orders", "solar-roof")]
+MEETINGS = [meeting for meeting in bundled_meetings() if meeting.id == "bakery-orders"]
 ABOUT_THE_SEA = "You write one or two sentences of a story about the sea, and a title, as JSON. Never mind the notes."
 
 
@@ -74,5 +74,5 @@ def test_the_honest_recaps_stay_green(honest: Result, where: Where) -> None:
 def test_a_wrong_prompt_turns_the_gate_red(honest: Result, models: Models, where: Where) -> None:
     spoiled = recap.run(models=Spoiled(models.language_model, models.embedder, models.loop), meetings=MEETINGS)
     outcome = gate(spoiled, where)
-    assert outcome.failures, "wrong words in a prompt went unnoticed"
-    print(spoiled["scores"], honest["scores"], outcome.failures)
+    fallen = {failure.split()[0] for failure in outcome.failures}
+    assert {"rouge_1", "degraded_share"} <= fallen, outcome.failures

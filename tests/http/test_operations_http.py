@@ -155,3 +155,14 @@ async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(w
     assert 'id="JobView"' in answer.text
     assert not any(word in answer.text for word in ("<script", "http://", "https://", "src="))
     assert "script-src" not in answer.headers["content-security-policy"]
+
+
+async def test_the_document_says_where_a_key_may_be_asked_for_and_how_that_is_refused(world):
+    document = (await world.client.get("/openapi.json")).json()
+
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            probe = path in ("/livez", "/readyz")
+            assert operation.get("security") == (None if probe else [{}, {"key": []}]), (method, path)
+            assert probe or {"401", "403", "429"} <= set(operation["responses"]), (method, path)

@@ -29,7 +29,7 @@ def wait_until(condition, timeout_s: float = 240.0) -> None:  # type: ignore[no-
 def test_a_killed_replica_costs_at_most_its_own_calls_and_a_killed_service_repeats_no_finished_one(
     tmp_path: Path, service: RunningService
 ) -> None:
-    neighbour, service = service, RunningService(tmp_path).start()
+    neighbour, service = service, RunningService(tmp_path, settings={"worker": {"lease_s": 10}}).start()
     try:
         # The kernel spreads connections over all that listen on a port: shared, it would hand our requests to the neighbour.
         assert neighbour.ports(), "no neighbour: the next line would show nothing"
