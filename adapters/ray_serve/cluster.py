@@ -23,19 +23,21 @@ SERVICE_MARK = "WORDLOOP_SERVICE_ID"
 """Environment variable that every process of one service inherits: how its leftovers are told from strangers."""
 STOP_GRACE_S = 5.0
 """Seconds that processes get to end by themselves before they are killed."""
+TEMPORARY = "wordloop-"
+"""How the folders of passing files begin; nothing else is removed by a name that was read from a file."""
 SESSIONS_KEPT = 3
 """Runs whose logs are kept: the one that failed, and two to hold it against."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterPlace:
-    """What a private cluster has for itself. `socket_dir` is short: Unix socket names are bounded.
+    """What a private cluster has for itself. `port` is free for the service, where none is asked for.
 
-    `port` is free for the service itself, where none is asked for.
+    `temporary` holds sockets and passing files of all its processes; its path is short, since names of Unix sockets are bounded.
     """
 
     token: Path
-    socket_dir: Path
+    temporary: Path
     block: PortBlock
     port: int
     dashboard_port: int
@@ -51,23 +53,27 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
         descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
-    socket_dir = Path(tempfile.mkdtemp(prefix="wordloop-"))
+    # Ray keeps its logs where it did; what follows TMPDIR ends with the service.
+    ray_dir = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    temporary = _fresh_folder(data_dir)
     block = PortBlock()
-    place = ClusterPlace(token, socket_dir, block, port=block.take(), dashboard_port=block.take())
+    place = ClusterPlace(token, temporary, block, port=block.take(), dashboard_port=block.take())
     metrics_port, stats_port, fallback_port = block.take(), block.take(), block.take()
     first_ingress_port, last_ingress_port = block.rest()
     chosen = {
         SERVICE_MARK: secrets.token_hex(8),
+        "TMPDIR": str(temporary),
+        "RAY_TMPDIR": ray_dir,
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(socket_dir / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(socket_dir / "admin.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(socket_dir),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(socket_dir / "server-state"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(socket_dir / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(temporary / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(temporary / "admin.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(temporary),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(temporary / "server-state"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(temporary / "metrics.sock"),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(first_ingress_port),
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(last_ingress_port),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
@@ -93,6 +99,19 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
     }
     os.environ.update(chosen)
     return place
+
+
+def _fresh_folder(data_dir: Path) -> Path:
+    """Make a folder for passing files, and remove the one that a killed predecessor on this data folder could not.
+
+    vLLM's sockets and Python's own folders of shared memory stay behind when their process is killed, one set per start.
+    """
+    record = data_dir / "temporary-folder"
+    if record.exists() and (earlier := Path(record.read_text())).name.startswith(TEMPORARY):
+        shutil.rmtree(earlier, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=TEMPORARY))
+    record.write_text(str(made))
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +217,7 @@ class PrivateCluster:
             ray.shutdown()
         end_processes(own)
         self._place.block.close()
-        for path in sorted(self._place.socket_dir.glob("*"), reverse=True):
-            with suppress(OSError):
-                path.unlink()
-        with suppress(OSError):
-            self._place.socket_dir.rmdir()
+        shutil.rmtree(self._place.temporary, ignore_errors=True)
         if self.log_dir is not None:
             remember_logs(self._place.token.parent, Path(self.log_dir))
 
