@@ -21,6 +21,8 @@ log = logging.getLogger("wordloop.worker")
 
 HEARTBEATS_PER_LEASE = 3
 """A lease is renewed at every third of it, so that two missed beats still keep it (reliability notes, rule 6)."""
+LONGEST_BEAT_S = 2.0
+"""Seconds between two heartbeats at most, however long the lease: each also tells whether the job was cancelled."""
 STORE_PAUSE_S = 1.0
 """Seconds before a store that did not answer is asked again."""
 SELF_FENCE = 2 / 3
@@ -197,13 +199,13 @@ class WorkOnJobs:
 
         A store that is away is asked again soon; if the lease ran out meanwhile, the fence refuses what comes after.
         """
-        pause = self.lease_s / HEARTBEATS_PER_LEASE
+        beat = pause = min(self.lease_s / HEARTBEATS_PER_LEASE, LONGEST_BEAT_S)
         while True:
             await self.clock.sleep(pause)
             asked = self.clock.monotonic()
             try:
                 session.lease = await self.queue.renew(session.lease, self.lease_s)
-                session.held_since, pause = asked, self.lease_s / HEARTBEATS_PER_LEASE
+                session.held_since, pause = asked, beat
             except StorageFailed:
                 log.warning("lease could not be renewed", extra=_of(session.lease))
                 pause = min(STORE_PAUSE_S, pause)

@@ -13,7 +13,7 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.keep_house import KeepHouse
-from application.work_on_jobs import RETRY_BASE_S, RETRY_CAP_S, SELF_FENCE, STORE_PAUSE_S, JobSession, WorkOnJobs
+from application.work_on_jobs import LONGEST_BEAT_S, RETRY_BASE_S, RETRY_CAP_S, SELF_FENCE, STORE_PAUSE_S, JobSession, WorkOnJobs
 from domain.errors import InvalidAudio, ModelOverloaded, StorageFailed, WordloopError
 from domain.job import Job, JobKind, JobRequest, JobStatus, Lease, Progress
 from ports.jobs import JobQueue
@@ -168,7 +168,7 @@ async def test_a_store_that_is_away_for_a_heartbeat_does_not_stop_the_work(shop:
 
     shop.queue.failures["renew"] = [StorageFailed("away")]
     working = asyncio.create_task(shop.worker(slow).work(lease))
-    for seconds in (LEASE_S / 3, STORE_PAUSE_S, LEASE_S / 2):
+    for seconds in (LONGEST_BEAT_S, STORE_PAUSE_S, LONGEST_BEAT_S):
         await asyncio.sleep(0.05)
         await shop.clock.advance(seconds)
     await asyncio.sleep(0.05)
