@@ -7,12 +7,14 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
+from adapters.ray_serve.readiness import listening_host
 from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica, IngressReplica, WorkerReplica
 from adapters.telemetry import build_telemetry
 from ports.tracer import Tracer
 from serve_app.compose import Composition
 from serve_app.database import database_url
 from serve_app.engines import ServedModels, build_embedder, build_language_model, build_transcriber, resolve_models
+from serve_app.exposure import check_exposure
 from serve_app.ingress import build_ingress
 from serve_app.settings import Settings
 
@@ -51,7 +53,7 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
         )
     worker = _deployment(WorkerReplica, "JobWorker", options).bind(partial(_worker, settings, models), handles)
     return _deployment(IngressReplica, "Ingress", options).bind(
-        partial(_ingress, settings, models), {**handles, "worker": worker}
+        partial(_ingress, settings, models), {**handles, "worker": worker}, partial(_check, settings)
     )
 
 
@@ -69,3 +71,8 @@ def _worker(settings: Settings, models: ServedModels, handles: dict[str, Any]) -
 
 def _ingress(settings: Settings, models: ServedModels, handles: dict[str, Any]) -> Any:
     return build_ingress(Composition(settings, models, handles, "ingress"))
+
+
+def _check(settings: Settings) -> None:
+    """Refuse to serve beyond this machine without keys, whoever started Serve: `serve run` knows nothing of that rule."""
+    check_exposure(settings, listening_host())

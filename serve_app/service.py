@@ -23,17 +23,14 @@ from adapters.ray_serve.cluster import (
     started_processes,
 )
 from adapters.ray_serve.ports import check_port
-from adapters.sql import SqlStore
-from serve_app.clock import SystemClock
-from serve_app.database import database_url, opened, run_now
 from serve_app.errors import StartFailed
-from serve_app.settings import ServeFile, Settings, default_data_dir
+from serve_app.exposure import check_exposure
+from serve_app.settings import ServeFile, default_data_dir
 
 APPLICATION = "wordloop"
 POLL_S = 0.25
 READY_TIMEOUT_S = 900.0
 """Seconds until giving up on models that load: five times a cold start on two busy cores."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 States = Mapping[str, ReplicaState]
 
@@ -123,8 +120,7 @@ class Service:
         http = dict(config.http_options)
         http["host"] = host or http.get("host", "127.0.0.1")
         http["port"] = http.get("port", 8000) if port is None else port
-        if http["host"] not in LOOPBACK:
-            check_keys(config.settings, http["host"])
+        check_exposure(config.settings, http["host"])
         if http["port"] == 0:
             http["port"] = self._place.port
         check_port(http["host"], http["port"])
@@ -177,18 +173,6 @@ class Service:
         if self.file is not None:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             self.file = None
-
-
-def check_keys(settings: Settings, host: str) -> None:
-    """Raise StartFailed, with what to do, unless keys are asked for and there is a live one to show."""
-    if not settings.security.require_keys:
-        raise StartFailed(f"refusing to listen on {host}: only loopback is open without keys; set security.require_keys: true")
-    clock = SystemClock()
-    SqlStore.migrate(database_url(settings))
-    with opened(settings, clock) as store:
-        keys = run_now(store.keys.list())
-    if not any(key.live(clock.now()) for key in keys):
-        raise StartFailed(f"refusing to listen on {host}: there is no live key; `wordloop keys create TENANT` makes one")
 
 
 def _answers(url: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which deployments are warm, asked of the Serve controller at most once a second."""
+"""What the Serve controller knows: which deployments are warm (asked at most once a second), and where Serve listens."""
 
 import asyncio
 import time
@@ -37,3 +37,10 @@ class DeploymentReadiness:
             status = str(getattr(deployment.status, "value", deployment.status))
             states[name] = (running > 0, status.lower())
         return states
+
+
+def listening_host() -> str:
+    """Return the address on which Serve listens. Blocks; to be called in a process of the cluster, off its event loop."""
+    from ray.serve.context import _get_global_client  # Serve has no public way to ask
+
+    return str(_get_global_client().http_config.host)

@@ -198,10 +198,16 @@ class WorkerReplica:
 
 @serve.ingress()
 class IngressReplica:
-    """A replica that answers HTTP. `build` gets the handles by name and returns the ASGI application."""
+    """A replica that answers HTTP. `build` gets the handles by name and returns the ASGI application.
 
-    async def __init__(self, build: Callable[[dict[str, Any]], Any], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
+    `check` raises when it may not serve at all; Serve then shows why the application did not start.
+    """
+
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, build: Callable[[dict[str, Any]], Any], handles: dict[str, Any], check: Callable[[], None]
+    ) -> None:
         adopt_logs()
+        await asyncio.to_thread(check)
         self._asgi = build(handles)
 
     def __serve_build_asgi_app__(self) -> Any:

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from serve_app.errors import StartFailed
+from serve_app.exposure import check_exposure
 from serve_app.keys_command import app
-from serve_app.service import check_keys
 from serve_app.settings import SecuritySettings, Settings
 
 
@@ -51,12 +51,12 @@ def test_what_can_not_be_done_fails(tmp_path: Path, arguments: tuple[str, ...]) 
 def test_another_address_needs_keys_and_a_live_one(tmp_path: Path) -> None:
     closed = Settings(data_dir=tmp_path)
     with pytest.raises(StartFailed, match=r"security\.require_keys"):
-        check_keys(closed, "0.0.0.0")
+        check_exposure(closed, "0.0.0.0")
     asking = closed.model_copy(update={"security": SecuritySettings(require_keys=True)})
     with pytest.raises(StartFailed, match="no live key"):
-        check_keys(asking, "0.0.0.0")
+        check_exposure(asking, "0.0.0.0")
     run(tmp_path, "create", "acme")
-    check_keys(asking, "0.0.0.0")
+    check_exposure(asking, "0.0.0.0")
     run(tmp_path, "revoke", listed(tmp_path)[0]["id"])
     with pytest.raises(StartFailed, match="no live key"):
-        check_keys(asking, "0.0.0.0")
+        check_exposure(asking, "0.0.0.0")
