@@ -49,15 +49,33 @@ layers:
 
 # Everything that needs no Ray cluster: unit, contracts, HTTP, faults, architecture.
 unit *ARGS:
-    {{run}} pytest -m "not serve" --numprocesses 2 --dist loadfile {{ARGS}}
+    {{run}} pytest -m "not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder {{ARGS}}
 
 # A real cluster with real models, killed in the middle of jobs.
 serve-tests *ARGS:
-    {{run}} pytest -m serve {{ARGS}}
+    {{run}} pytest -m "serve and not long" {{ARGS}}
 
-# The long storm: 200 jobs of every kind while every process of the service is killed at random, 30 times. About an hour.
+# The long storm: 200 jobs of every kind while every process of the service is killed at random, 33 times. About half an hour.
 storm *ARGS:
-    WORDLOOP_STORM_JOBS=200 WORDLOOP_STORM_KILLS=30 {{run}} pytest -m serve -s tests/serve/test_storm.py {{ARGS}}
+    WORDLOOP_STORM_JOBS=200 WORDLOOP_STORM_KILLS=33 {{run}} pytest -m serve -s tests/serve/test_storm.py {{ARGS}}
+
+# Ten times too much, cancels, and ten minutes of mixed traffic (WORDLOOP_SOAK_S), watched for growth.
+load *ARGS:
+    {{run}} pytest -m serve -s tests/serve/test_load.py {{ARGS}}
+
+# Two whole clusters on one database and one object store.
+clusters *ARGS:
+    {{run}} pytest -m serve -s tests/serve/test_two_clusters.py {{ARGS}}
+
+# What docs/reliability.md claims, in its long form: contracts, faults and made-up requests, then storm, load, clusters. Two hours.
+reliability: servers && storm load clusters
+    WORDLOOP_KILL_JOBS=400 WORDLOOP_KILLS=12 WORDLOOP_ZOMBIES=6 WORDLOOP_FUZZ_CASES=220 WORDLOOP_MODEL_EXAMPLES=1000 {{run}} pytest \
+        tests/contracts tests/faults tests/unit/test_job_engine_model.py tests/unit/test_full_disk.py tests/unit/test_outbound.py \
+        tests/unit/test_migrations.py tests/unit/test_older_databases.py tests/http
+
+# Write docs/openapi.json anew, from the routes.
+openapi:
+    WORDLOOP_WRITE_OPENAPI=1 {{run}} pytest tests/http/test_operations_http.py -k committed
 
 # Score the models against committed thresholds.
 eval *ARGS:

@@ -1,12 +1,17 @@
 """What operators and documents see: health, models, headers, errors nobody expected, the OpenAPI document."""
 
 import asyncio
+import json
+import os
+from pathlib import Path
 
 import pytest
 
 from adapters.http.services import ModelReadiness, Readiness
 from domain.call import CallKind
 from domain.errors import BudgetExceeded, LeaseLost, RateLimited, StorageFailed
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 async def test_alive_answers_without_asking_anybody(world):
@@ -144,6 +149,15 @@ async def test_the_document_holds_the_routes_of_the_contract(world):
         "GET /v1/transcripts/{transcript_id}", "GET /v1/recaps/{recap_id}", "POST /v1/search",
         "DELETE /v1/conversations/{conversation_id}", "GET /livez", "GET /readyz",
     } <= routes  # fmt: skip
+
+
+async def test_the_committed_document_is_the_served_one(world):
+    """What changes for callers shows in a review. `./just openapi` writes the file anew."""
+    served = json.dumps((await world.client.get("/openapi.json")).json(), indent=1, sort_keys=True) + "\n"
+    if "WORDLOOP_WRITE_OPENAPI" in os.environ:
+        COMMITTED.write_text(served)
+
+    assert COMMITTED.read_text() == served, "the API has changed: ./just openapi, and read the difference"
 
 
 async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(world):
