@@ -15,11 +15,14 @@ import httpx
 import psutil
 import yaml
 
+from adapters.s3_blobs import S3Access
+
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "tests" / "data" / "serve_config.smollm2.yaml"
 RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"
 START_TIMEOUT_S = 420.0
 DATABASE = "WORDLOOP_TEST_DATABASE"
+S3_ACCESS, S3_SECRET = "WORDLOOP_TEST_S3_ACCESS", "WORDLOOP_TEST_S3_SECRET"
 MARK = "WORDLOOP_SERVICE_ID"
 
 
@@ -32,10 +35,16 @@ class RunningService:
         otlp_endpoint: str | None = None,
         database_url: str | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        s3: S3Access | None = None,
     ) -> None:
-        self.config = _config(folder, otlp_endpoint, database_url, settings or {})
+        settings = dict(settings or {})
+        if s3 is not None:
+            settings["storage"] = {"s3": _bucket(s3)}
+        self.config = _config(folder, otlp_endpoint, database_url, settings)
         self.database_url = database_url or f"sqlite:///{folder / 'data' / 'wordloop.db'}"
         self._environment = {} if database_url is None else {DATABASE: database_url}
+        if s3 is not None:
+            self._environment |= {S3_ACCESS: s3.access_key or "", S3_SECRET: s3.secret_key or ""}
         self.data_dir = folder / "data"
         self.engine_log = folder / "engine.log"
         self.output = folder / "up.log"
@@ -154,6 +163,17 @@ def _config(folder: Path, otlp_endpoint: str | None, database_url: str | None, s
     path = folder / "serve_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def _bucket(s3: S3Access) -> dict[str, Any]:
+    """Describe a bucket as the settings do; its keys come from the environment."""
+    return {
+        "bucket": s3.bucket,
+        "endpoint_url": s3.endpoint_url,
+        "prefix": s3.prefix,
+        "access_key_env": S3_ACCESS,
+        "secret_key_env": S3_SECRET,
+    }
 
 
 def submit(client: httpx.Client, recording: Path, route: str = "conversations", **fields: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def running_s3() -> Iterator[S3Server]:
 class IllFront:
     """Forwards requests to a server, except for those that `fault` names.
 
-    A fault is a method and "503", "truncated", "slow", "full" (507) or "sunk" (taken and thrown away).
+    A fault is a method, or "*" for every one, and "503", "truncated", "slow", "full" (507) or "sunk" (taken and thrown away).
     """
 
     def __init__(self, server: S3Server) -> None:
@@ -92,7 +92,7 @@ class IllFront:
     def _answer(self, request: BaseHTTPRequestHandler, server: S3Server) -> None:
         body = request.rfile.read(int(request.headers.get("content-length") or 0))
         self.asked.append(f"{request.command} {request.path}")
-        ill = self.fault[1] if self.fault and self.fault[0] == request.command else None
+        ill = self.fault[1] if self.fault and self.fault[0] in ("*", request.command) else None
         if ill in ("503", "full"):
             code = "SlowDown" if ill == "503" else "XMinioStorageFull"
             return self._send(request, 503 if ill == "503" else 507, f"<Error><Code>{code}</Code></Error>".encode())

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 import wave
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tests.postgresql_server import PostgresqlServer
 from tests.running_service import RECORDING, RunningService
+from tests.s3_server import IllFront
 
 RATE = 16_000
 CLIP_S = 6.0
@@ -85,12 +87,11 @@ class Books:
 
 @dataclass
 class Stream:
-    """A client that submits `count` jobs, each under its own key, and insists until it is told that one is kept."""
+    """A client that submits `count` jobs, each under its own key, to `services` in turn, and insists until one keeps it."""
 
-    service: RunningService
+    services: list[RunningService]
     books: Books
     count: int
-    chance: random.Random
     accepted: dict[str, str] = field(default_factory=dict)
     asked_again: int = 0
     failure: BaseException | None = None
@@ -127,12 +128,14 @@ class Stream:
 
     def _ask(self, number: int, key: str, sound: np.ndarray, start: int) -> httpx.Response:
         headers = {"Idempotency-Key": key, "Prefer": "respond-async"}
-        with self.service.client(20.0) as client:
+        # The next one when one is asked again: a client behind a load balancer ends up where somebody answers.
+        service = self.services[(number + self.asked_again) % len(self.services)]
+        with service.client(20.0) as client:
             if number % 10 == 3:
                 texts = [f"Sentence {part} of text {number}." for part in range(20)]
                 return client.post("/v1/embeddings", json={"model": "all-minilm-l6-v2", "input": texts}, headers=headers)
             if number % 10 == 7:
-                return client.post("/v1/recaps", json={"segments": _meeting(number)}, headers=headers)
+                return client.post("/v1/recaps", json={"segments": meeting(number)}, headers=headers)
             route = "conversations" if number % 10 == 5 else "transcriptions"
             return client.post(f"/v1/{route}", files={"file": ("clip.wav", clip(sound, start))}, headers=headers)
 
@@ -142,7 +145,7 @@ def _before_routes(response: httpx.Response) -> bool:
     return response.status_code == 404 and not response.headers["content-type"].startswith("application/")
 
 
-def _meeting(number: int) -> list[dict[str, Any]]:
+def meeting(number: int) -> list[dict[str, Any]]:
     said = [
         f"We looked at order number {number} this morning.",
         "The customers wait too long for the invoice, so we decided to send it on the same day.",
@@ -158,6 +161,7 @@ class Weather:
 
     service: RunningService
     database: PostgresqlServer
+    store: IllFront
     books: Books
     chance: random.Random
     done: list[str] = field(default_factory=list)
@@ -172,6 +176,7 @@ class Weather:
             ("Transcriber", lambda: self._kill("Transcriber")),
             ("database", self._crash_database),
             ("Ingress", lambda: self._kill("Ingress")),
+            ("object store", self._lose_store),
             ("frozen worker", self._freeze_worker),
             ("Embedder", lambda: self._kill("Embedder")),
             ("everything", self._cut_power),
@@ -224,12 +229,51 @@ class Weather:
         time.sleep(self.chance.uniform(0.5, 3.0))
         self.database.start()
 
+    def _lose_store(self) -> None:
+        self.store.fault = ("*", "503")
+        time.sleep(self.chance.uniform(2.0, 6.0))
+        self.store.fault = None
+
     def _cut_power(self) -> None:
         self.service.kill_everything()
         self.service.start()
 
 
 LEASE_S = 10.0
+
+
+def hold_to_account(books: Books, accepted: dict[str, str]) -> list[tuple[Any, ...]]:
+    """Assert that each accepted job ended well, once, with one result, under the id that its client was told.
+
+    `accepted`: what clients were told, job ids by idempotency key. Returns the jobs: id, key, status, attempts, seq.
+    """
+    jobs = books.rows("select id, idempotency_key, status, attempts, seq from jobs")
+    assert jobs is not None
+    assert {key: job for job, key, *_ in jobs} == accepted, "a job was lost or came twice"
+    assert Counter(status for *_, status, _, _ in jobs) == {"completed": len(accepted)}, [
+        row for row in jobs if row[2] != "completed"
+    ]
+    for table in ("transcripts", "recaps", "embeddings"):
+        twice = books.rows(f"select conversation_id from {table} group by conversation_id having count(*) > 1")
+        assert twice == [], f"{table}: a result was stored twice"
+    events = books.rows("select job_seq, sequence, type from job_events order by job_seq, sequence")
+    assert events is not None
+    for *_, seq in jobs:
+        own = [(sequence, kind) for job, sequence, kind in events if job == seq]
+        assert [sequence for sequence, _ in own] == list(range(1, len(own) + 1))
+        assert [kind for _, kind in own].count("job.completed") == 1
+    return jobs
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float, stream: Stream) -> None:
+    """Wait while the stream is well. Says what is open when time is up."""
+    give_up = time.monotonic() + timeout_s
+    while not condition():
+        assert stream.failure is None, stream.failure
+        assert time.monotonic() < give_up, (
+            f"{stream.books.ended()} jobs ended of {len(stream.accepted)}: {stream.books.open_jobs()}"
+        )
+        time.sleep(0.2)
 
 
 def made_again(weather: Weather) -> set[str]:
