@@ -46,12 +46,21 @@ def fingerprint(suite_module: str) -> dict[str, str]:
     parts: dict[str, object] = {
         "models": {name: _model(getattr(settings, name).model) for name in depends.models},
         "parameters": {name: _parameters(name, settings) for name in depends.models},
-        "engines": {each: _version(each) for name in depends.models for each in ENGINES[name]},
+        "engines": _engines(depends.models),
         "code": {name: _source(name) for name in sorted({suite_module, *depends.code})},
     }
     if depends.prompts:
         parts["prompts"] = {f"{name} {version}": digest for (name, version), digest in current().items()}
     return {name: sha256_of(part) for name, part in parts.items()}  # type: ignore[arg-type]
+
+
+def engines_digest(model: Model) -> str:
+    """Return a short name of the versions of what runs a model: answers of one are no answers of another."""
+    return sha256_of(_engines([model]))[:16]
+
+
+def _engines(models: Sequence[Model]) -> dict[str, str]:
+    return {each: _version(each) for name in models for each in ENGINES[name]}
 
 
 def changed_parts(now: Mapping[str, str], recorded: Mapping[str, str] | None) -> list[str]:

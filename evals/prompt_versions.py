@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypedDict
+from uuid import uuid4
 
 import prompts
 from evals.recap import OUTPUTS, case_of, meetings_of, statistics
@@ -70,13 +71,14 @@ def compare_prompts(
         prompts.load(name, version)
     models = models or served_models()
     meetings = meetings or meetings_of(tier)
+    once = uuid4().hex
     compared: list[ComparedCase] = []
     made: tuple[list[Case], list[Case]] = ([], [])
     for done, meeting in enumerate(meetings, 1):
         costs = []
         for side, version, cases in zip(("before", "after"), (before, after), made, strict=True):
-            # A tenant of its own: what one version has paid for, the other one must not find in the cache.
-            recap = models.recap(meeting.segments, meeting.language, {name: version}, tenant=f"{side} {name} {version}")
+            # A tenant of its own: what one version, or an earlier run, has paid for, this one must not find in the cache.
+            recap = models.recap(meeting.segments, meeting.language, {name: version}, tenant=f"{side} {name} {version} {once}")
             cases.append(case_of(meeting, recap, models))
             costs.append(recap.calls.cost)
         compared.append(_compared(made[0][-1], made[1][-1], costs))

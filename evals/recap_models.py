@@ -6,21 +6,24 @@ import os
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import prompts
+from adapters.in_process import ConcurrentInProcessBackend
 from application.recap.make_recap import MakeRecap
 from domain.call import Answer, CallContext, ModelIdentity, Provenance, Usage
 from domain.canonical import Json
 from domain.prompt import RenderedPrompt
 from domain.recap import Recap
 from domain.transcript import Segment
+from evals.fingerprint import engines_digest
 from ports.embedder import Embedder, InputType, Vectors
 from ports.language_model import LanguageModel
 from serve_app.engines import build_embedder, build_language_model, local_identity, model_store
-from serve_app.in_process import in_process_embedder, in_process_language_model
+from serve_app.in_process import PATIENT, in_process_embedder, kept_language_model
 from serve_app.settings import Settings
 
 Result = TypeVar("Result")
@@ -125,6 +128,9 @@ class Models:
 def served_models() -> Models:
     """Load what the embedded default serves (about a minute); the engines live until the process ends.
 
+    What the language model answered is kept in the data folder, apart by the versions of its engine: the same prompt to the same
+    model is asked once, however many runs want it.
+
     vLLM belongs to the event loop that built it, so one loop runs on a thread of its own, for all suites.
     """
     loop = asyncio.new_event_loop()
@@ -142,8 +148,11 @@ async def _load(loop: asyncio.AbstractEventLoop) -> Models:
     engine = build_language_model(written, writer)
     atexit.register(engine.shutdown)
     await engine.warm_up()
+    kept = ExitStack()
+    atexit.register(kept.close)
+    backend, place = ConcurrentInProcessBackend(engine, writer), f"evals/{engines_digest('language_model')}"
     return Models(
-        in_process_language_model(engine, writer, engine.context_tokens),
+        kept.enter_context(kept_language_model(backend, engine.context_tokens, place, PATIENT)),
         in_process_embedder(build_embedder(embedded, encoder), encoder, embedded.max_batch_size, embedded.dimensions),
         loop,
     )

@@ -49,14 +49,16 @@ def in_process_language_model(engine: ConcurrentEngine, identity: ModelIdentity,
 
 
 @contextmanager
-def kept_language_model(backend: ModelBackend, context_tokens: int, name: str) -> Iterator[GuardedLanguageModel]:
-    """The port over a server that is paid by the call: its answers are kept from run to run, under `name` in the data folder."""
+def kept_language_model(
+    backend: ModelBackend, context_tokens: int, name: str, guard: GuardSettings | None = None
+) -> Iterator[GuardedLanguageModel]:
+    """The port behind the production guard, whose answers are kept from run to run, in the folder `name` of the data folder."""
     folder, clock = default_data_dir() / name, SystemClock()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = Settings(data_dir=folder)
     SqlStore.migrate(database_url(settings))
     with opened(settings, clock) as store:
-        yield GuardedLanguageModel(backend, _guard(GuardSettings(), store.calls), context_tokens)
+        yield GuardedLanguageModel(backend, _guard(guard or GuardSettings(), store.calls), context_tokens)
 
 
 def _guard(settings: GuardSettings = PATIENT, cache: CallCache | None = None) -> CallGuard:
