@@ -237,8 +237,10 @@ async def _(shop: Shop) -> Any:
 
 @fault("deadline")
 async def _(shop: Shop) -> Any:
+    # Long enough to reach the backend on a busy machine, and no attempt has a shorter time of its own.
+    shop.bench = shop.another(SETTINGS.model_copy(update={"timeouts": AttemptTimeouts()}))
     shop.says(Delayed(30, shop.kind.good))
-    return await shop.ask(replace(HERE, deadline=shop.bench.clock.now() + 0.15))
+    return await shop.ask(replace(HERE, deadline=shop.bench.clock.now() + 0.5))
 
 
 @fault("too-late")
@@ -368,7 +370,7 @@ async def test_a_fault_is_seen_stored_and_healed_as_the_table_says(shop: Shop, n
     assert (seen, status) == (row.sees, row.status)
     kept = await shop.calls.peek(*((place := await shop.place())[0], [place[1]]))
     assert ("answer" if kept else "nothing") == row.stored
-    assert not isinstance(await flying(shop, place), InFlight), "the flight was left in the air"
+    assert await landed(shop, place), "the flight was left in the air"
     left = await shop.bench.guard.budget_left("acme")
     assert ("released" if (left.tokens, left.audio_seconds) == FULL else "used") == row.budget
     # What the table calls recovery: with the cause gone, the same call is answered.
@@ -390,12 +392,20 @@ async def outcome(work: Awaitable[Any]) -> tuple[str, str]:
     return "answer", "200"
 
 
-async def flying(shop: Shop, place: tuple[str, str]) -> Any:
-    """Look for a flight in the air, and give back the one that looking may have claimed."""
-    found = await shop.calls.begin(*place, "looker", CLAIM_S, None)
+async def landed(shop: Shop, place: tuple[str, str]) -> bool:
+    """Return whether no flight is in the air, giving back the one that looking may have claimed.
+
+    What was taken after its caller had gone is given back behind the caller's back, a moment later: on a busy machine this may
+    still be under way. A claim that only ran out was not given back.
+    """
+    first = found = await shop.calls.begin(*place, "looker", CLAIM_S, None)
+    while isinstance(found, InFlight):
+        await asyncio.sleep(0.02)
+        found = await shop.calls.begin(*place, "looker", CLAIM_S, None)
+    in_time = not isinstance(first, InFlight) or shop.bench.clock.now() < first.until
     if isinstance(found, Claimed):
         await shop.calls.release(*place, "looker", found.fence)
-    return found
+    return in_time
 
 
 def test_every_row_has_its_fault_and_every_fault_its_row() -> None:
