@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from adapters.http.problems import problem_members
 from adapters.http.result_views import ProvenanceView
 from adapters.http.services import ModelCard
+from application.run_stages import conversation_of
 from domain.call import CallKind
 from domain.job import Job, JobKind, JobStatus
 from domain.search import SearchHit, SearchMode
@@ -108,8 +109,12 @@ class JobView(BaseModel):
 
 
 def links_of(job: Job) -> dict[str, str]:
-    """Where to go from a job: itself, its events, and what there already is of its result."""
-    links = {"self": f"/v1/jobs/{job.id}", "events": f"/v1/jobs/{job.id}/events"}
+    """Where to go from a job: itself, its events, what to delete it by, and what there already is of its result."""
+    links = {
+        "self": f"/v1/jobs/{job.id}",
+        "events": f"/v1/jobs/{job.id}/events",
+        "conversation": f"/v1/conversations/{conversation_of(job)}",
+    }
     if not job.status.ended:
         links["cancel"] = f"/v1/jobs/{job.id}/cancel"
     for name, route in RESULT_ROUTES.items():

@@ -109,8 +109,8 @@ async def test_sound_that_another_conversation_uses_stays_until_that_goes_too(wo
 
 
 async def test_a_waiting_conversation_is_cancelled_and_deleted(world):
-    job_id = (await world.upload()).json()["id"]
-    answer = await world.client.delete(f"/v1/conversations/{job_id.replace('job', 'conversation')}")
+    waiting = (await world.upload()).json()
+    answer = await world.client.delete(waiting["links"]["conversation"])
 
     assert answer.status_code == 200
     assert await world.nothing_is_stored()
