@@ -94,7 +94,8 @@ class MakeRecap:
         title = await _title(phrasing, writing, chapters, any(made.sentences for made in phrased))
         reasons = [embedding.failure or "", *writing.reasons, f"{title.failure}: title" if title.failure else ""]
         calls = [*embedding.provenance, *(call for made in (*phrased, title) for call in made.provenance)]
-        recap = writing.recap(recap_id, transcript_id, language, title.title, chapters, [r for r in reasons if r], calls)
+        said = [r for r in reasons if r]
+        recap = writing.recap(recap_id, transcript_id, language, template, title.title, chapters, said, calls)
         await progress(1.0)
         if transcript_id is None or embedding.failure:
             return RecapResult(recap, ())

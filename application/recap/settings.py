@@ -9,8 +9,9 @@ class RecapSettings:
 
     `chapters_per_root_minute` times the square root of the spoken minutes, and `first_chapters`, is the number of
     chapters: three for four minutes, four for ten, seven for half an hour, sixteen for three hours. `note_words` is
-    what the model reads of one chapter. `summary_words` bounds the summary (the references of QMSum have 100 to 180
-    words). `minimum_support` is the support below which a phrased sentence is replaced by what was said.
+    what the model reads of one chapter. The summary has at most `summary_words` (the references of QMSum have 105 on
+    average), or `summary_words_per_chapter` for each chapter where that is more. `minimum_support` is the support below
+    which a phrased sentence is replaced by what was said.
     """
 
     words_per_minute: float = 150.0
@@ -19,7 +20,8 @@ class RecapSettings:
     minimum_chapter_words: int = 60
     note_words: int = 130
     notes_per_chapter: int = 6
-    summary_words: int = 180
+    summary_words: int = 120
+    summary_words_per_chapter: int = 15
     key_points: int = 8
     decisions: int = 24
     action_items: int = 24

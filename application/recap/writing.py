@@ -17,6 +17,7 @@ from application.recap.merge import (
     statement_of,
     summary_and_rest,
 )
+from application.recap.overview import Topic, overview
 from application.recap.phrase import CLAUSE_END, SHORTEST_WORDS, Phrased, is_sound
 from application.recap.plan import Plan
 from application.recap.sentences import Sentence
@@ -41,6 +42,7 @@ class Writing:
     vectors: Mapping[str, Vector]
     reasons: list[str] = field(default_factory=list)
     weighed: list[list[Weighed]] = field(default_factory=list)
+    topics: list[Topic] = field(default_factory=list)
 
     def chapter(self, place: int, made: Phrased) -> Chapter:
         """Write chapter number `place` (they come in order) from what the model made of it."""
@@ -62,10 +64,17 @@ class Writing:
         told += [Weighed(quote(s), self.plan.dialogue.vectors[s.index], weight) for s in quoted.values()]
         told = sorted({w.statement.text: w for w in told}.values(), key=lambda w: w.statement.segment_ids)
         self.weighed.append(told)
-        title = made.title if made.title and sound_title(made.title, sentences) else self.keywords(sentences)
+        title = self._title(made, sentences)
         return Chapter(
             title, sentences[0].start, max(s.end for s in sentences), segment_ids(sentences), tuple(w.statement for w in told)
         )
+
+    def _title(self, made: Phrased, sentences: Sequence[Sentence]) -> str:
+        """The model's title when its words were said, else the chapter's own words."""
+        if made.title and sound_title(made.title, sentences):
+            self.topics.append(Topic(made.title, sentences))
+            return made.title
+        return self.keywords(sentences)
 
     def _checked(self, text: str, notes: Sequence[Sentence]) -> Grounded:
         """Return the sentence, or its longest supported beginning; with a fault when neither is carried by the notes.
@@ -107,6 +116,7 @@ class Writing:
         recap_id: str,
         transcript_id: str | None,
         language: str,
+        template: str,
         title: str,
         chapters: Sequence[Chapter],
         reasons: Sequence[str],
@@ -114,8 +124,11 @@ class Writing:
     ) -> Recap:
         """Put the chapters and the items together; support is the mean over every statement of the recap."""
         sentences = self.plan.dialogue.sentences
-        summary, rest = summary_and_rest(self.weighed, self.settings.summary_words)
-        summary = self._with_decisions(summary)
+        opening = overview(self.topics, len(chapters), template, language, self.plan.speakers)
+        words = max(self.settings.summary_words, self.settings.summary_words_per_chapter * len(chapters))
+        words -= len(opening.text.split()) if opening else 0
+        summary, rest = summary_and_rest(self.weighed, words)
+        summary = [*([opening] if opening else []), *self._with_decisions(summary, words)]
         decisions = tuple(statement_of(item, sentences) for item in self.plan.decisions)
         actions = tuple(action_of(item, sentences) for item in self.plan.actions)
         questions = tuple(statement_of(item, sentences) for item in self.plan.questions)
@@ -127,10 +140,10 @@ class Writing:
             round(support, 3), tuple(dict.fromkeys(reasons)), tuple(provenance),
         )  # fmt: skip
 
-    def _with_decisions(self, summary: Sequence[Statement]) -> list[Statement]:
-        """Add decisions that no statement tells, as they were said, best supported first, while words are left."""
+    def _with_decisions(self, summary: Sequence[Statement], words: int) -> list[Statement]:
+        """Add decisions that no statement tells, as they were said, best supported first, while of `words` some are left."""
         told = [frozenset(content_stems(tokens(statement.text))) for statement in summary]
-        room = self.settings.summary_words - sum(len(statement.text.split()) for statement in summary)
+        room = words - sum(len(statement.text.split()) for statement in summary)
         added: list[Statement] = []
         for item in sorted(self.plan.decisions, key=lambda item: (-item.score, item.places)):
             sentence = self.plan.dialogue.sentences[item.places[-1]]
