@@ -112,8 +112,8 @@ def access(s3: S3Server) -> S3Access:
 
 @pytest.fixture
 def ill(s3: S3Server, access: S3Access, front: IllFront, tmp_path: Path) -> S3BlobStore:
-    """A store behind a front that can be made ill."""
-    behind = s3.access(access.bucket, front.port, read_timeout_s=0.3)
+    """A store behind a front that can be made ill. Its patience is half of what `slow` takes, and enough for a busy machine."""
+    behind = s3.access(access.bucket, front.port, read_timeout_s=1.5)
     return S3BlobStore(behind, tmp_path, MOST_BYTES, MovableClock())
 
 
