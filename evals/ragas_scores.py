@@ -5,6 +5,7 @@ import os
 from typing import Any, Final
 
 from evals.recap_models import Models
+from evals.recap_scores import LIKENESS_CHARACTERS
 
 RAGAS: Final = ("ragas_rouge_l", "ragas_semantic_similarity", "ragas_string_similarity")
 
@@ -21,10 +22,10 @@ class RagasScores:
             raise ModuleNotFoundError("the full tier needs ragas: uv sync --group evals") from error
 
         class Served(BaseRagasEmbedding):  # type: ignore[misc]  # ragas is not typed for us
-            """The embedder of this service."""
+            """The embedder of this service, which refuses texts that its model reads only in part."""
 
             def embed_text(self, text: str, **_options: Any) -> list[float]:
-                return list(models.vectors([text])[0])
+                return list(models.vectors([text[:LIKENESS_CHARACTERS]])[0])
 
             async def aembed_text(self, text: str, **_options: Any) -> list[float]:
                 return await asyncio.to_thread(self.embed_text, text)
