@@ -48,16 +48,17 @@ class AcceptUpload:
     async def __call__(self, kind: JobKind, upload: Upload, terms: JobTerms) -> tuple[Job, bool]:
         """Return the job and whether it is new.
 
-        Raises QueueFull or RateLimited before the first byte is read, TooLarge as soon as the count passes `max_bytes`,
-        InvalidRequest for an empty recording, IdempotencyMismatch, and whatever the upload itself raises.
+        Raises QueueFull or RateLimited before the first byte is read, TooLarge as soon as the count passes `max_bytes` or what
+        the terms allow, InvalidRequest for an empty recording, IdempotencyMismatch, and whatever the upload itself raises.
         """
+        most = self.max_bytes if terms.upload_bytes is None else min(self.max_bytes, terms.upload_bytes)
         await self.submit.admit(terms.tenant)
         async with self.blobs.writer(terms.tenant) as writer:
             size = 0
             async for piece in upload.pieces():
                 size += len(piece)
-                if size > self.max_bytes:
-                    raise TooLarge(f"The recording is larger than {self.max_bytes} bytes.")
+                if size > most:
+                    raise TooLarge(f"The recording is larger than {most} bytes.")
                 await writer.write(piece)
             if size == 0:
                 raise InvalidRequest("The recording is empty.")

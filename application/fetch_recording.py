@@ -19,18 +19,19 @@ class FetchRecording:
     max_bytes: int
     removal: RemoveBlobs
 
-    async def __call__(self, tenant: str, conversation_id: str, url: str) -> str:
+    async def __call__(self, tenant: str, conversation_id: str, url: str, allowed: int | None = None) -> str:
         """Return the blob's id. What an earlier attempt of the job has stored is not fetched again: the bytes behind an address
-        may change, those of a job do not.
+        may change, those of a job do not. `allowed`: what the caller may bring, where that is less than `max_bytes`.
 
         Raises what `RemoteAudio.fetch` raises, InvalidAudio for no bytes at all, Gone when the conversation was deleted since.
         """
         known = await self.references.blob_of_conversation(tenant, conversation_id)
         if known is not None:
             return known
+        most = self.max_bytes if allowed is None else min(self.max_bytes, allowed)
         async with self.blobs.writer(tenant) as writer:
             size = 0
-            async for piece in self.remote.fetch(url, self.max_bytes):
+            async for piece in self.remote.fetch(url, most):
                 size += len(piece)
                 await writer.write(piece)
             if size == 0:

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from domain.canonical import Json
+
+ALLOWED: Final = frozenset({"max_bytes"})
+"""Members that say what the caller may do, not what it asked for: they are no part of a request's fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,7 @@ class AudioPayload:
 
     `blob_id` names the stored upload; None for a recording that the worker fetches from `audio_url`.
     `filename` and `media_type` are what the client said, kept as metadata only.
+    `max_bytes` is what the caller's key lets such a recording have; None for the service's own bound.
     `language` is ISO 639-1 or None to detect; `vocabulary` are words to expect (names, jargon).
     """
 
@@ -24,11 +28,12 @@ class AudioPayload:
     vocabulary: str | None = None
     template: str = "general"
     audio_url: str | None = None
+    max_bytes: int | None = None
 
     def plain(self) -> dict[str, Json]:
-        """The address is left out where there is none, so that an upload keeps the fingerprint it always had."""
+        """What belongs to an address is left out where there is none, so that an upload keeps the fingerprint it always had."""
         values: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in values.items() if name != "audio_url" or value is not None}
+        return {name: value for name, value in values.items() if name not in ("audio_url", "max_bytes") or value is not None}
 
     @classmethod
     def of(cls, payload: Mapping[str, Json]) -> "AudioPayload":

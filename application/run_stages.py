@@ -138,7 +138,7 @@ class TranscribeUpload:
             raise InvalidRequest("The job names no recording.")
         await session.progress(start, "fetching")
         job = session.job
-        return await self.fetch(job.request.tenant, conversation_of(job), payload.audio_url)
+        return await self.fetch(job.request.tenant, conversation_of(job), payload.audio_url, payload.max_bytes)
 
     async def _make(
         self, session: JobSession, blob_id: str, options: TranscriptionOptions, context: CallContext, start: float, end: float

@@ -13,33 +13,32 @@ from domain.errors import InvalidRequest, StorageFailed, StorageFull, TooLarge
 
 @dataclass(frozen=True, slots=True)
 class Spool:
-    """Takes uploads of at most `max_bytes` into `folder`. They are not made durable and nobody else can name them."""
+    """Takes uploads into `folder`. They are not made durable and nobody else can name them."""
 
     folder: Path
-    max_bytes: int
 
     @asynccontextmanager
-    async def kept(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[Path]:
+    async def kept(self, pieces: AsyncIterator[bytes], most_bytes: int) -> AsyncIterator[Path]:
         """Write the pieces to a file for the time of the context.
 
-        Raises TooLarge as soon as the count passes the limit, InvalidRequest for no bytes, StorageFailed for a disk that
+        Raises TooLarge as soon as the count passes `most_bytes`, InvalidRequest for no bytes, StorageFailed for a disk that
         refuses, and what the pieces raise.
         """
         path = self.folder / f"{secrets.token_hex(16)}.upload"
         try:
-            await self._write(path, pieces)
+            await self._write(path, pieces, most_bytes)
             yield path
         finally:
             path.unlink(missing_ok=True)
 
-    async def _write(self, path: Path, pieces: AsyncIterator[bytes]) -> None:
+    async def _write(self, path: Path, pieces: AsyncIterator[bytes], most_bytes: int) -> None:
         size = 0
         try:
             with path.open("xb") as file:
                 async for piece in pieces:
                     size += len(piece)
-                    if size > self.max_bytes:
-                        raise TooLarge(f"The recording is larger than {self.max_bytes} bytes.")
+                    if size > most_bytes:
+                        raise TooLarge(f"The recording is larger than {most_bytes} bytes.")
                     await asyncio.to_thread(file.write, piece)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from application.payloads import ALLOWED
 from domain.canonical import Json, sha256_of
 from domain.errors import QueueFull
 from domain.job import Job, JobKind, JobRequest
@@ -13,7 +14,8 @@ from ports.jobs import JobStore
 class JobTerms:
     """On whose behalf and how a job is to run: what a request says beside its body.
 
-    `deadline` is absolute, in Unix seconds. `store` false keeps results for the life of the job only.
+    `deadline` is absolute, in Unix seconds. `store` false keeps results for the life of the job only. `upload_bytes` is what the
+    caller may send at most; None for the service's own bound.
     """
 
     tenant: str
@@ -22,6 +24,7 @@ class JobTerms:
     store: bool = True
     traceparent: str | None = None
     priority: int = 0
+    upload_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +46,14 @@ class SubmitJob:
 
         Raises QueueFull or IdempotencyMismatch, having stored nothing.
         """
+        asked = {name: value for name, value in payload.items() if name not in ALLOWED}
         return await self.jobs.submit(
             JobRequest(
                 kind=kind,
                 payload=payload,
                 tenant=terms.tenant,
                 idempotency_key=terms.idempotency_key,
-                body_sha256=sha256_of({"kind": kind.value, "payload": payload}),
+                body_sha256=sha256_of({"kind": kind.value, "payload": asked}),
                 priority=terms.priority,
                 deadline=terms.deadline,
                 store=terms.store,

@@ -20,6 +20,20 @@ class Scope(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What one key may do; None leaves it to the service's own limit.
+
+    `requests_per_minute` counts in place of the service's. `upload_bytes` of one recording count where they are fewer.
+    """
+
+    requests_per_minute: float | None = None
+    upload_bytes: int | None = None
+
+
+NO_LIMITS = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class ApiKey:
     """A key without its secret. Times are Unix seconds; `expires_at` None never ends by itself."""
 
@@ -30,6 +44,7 @@ class ApiKey:
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    limits: KeyLimits = NO_LIMITS
 
     def live(self, now: float) -> bool:
         """Whether the key opens anything at `now`."""

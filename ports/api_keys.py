@@ -4,14 +4,16 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.api_key import ApiKey, Scope
+from domain.api_key import NO_LIMITS, ApiKey, KeyLimits, Scope
 
 
 class ApiKeys(Protocol):
     """Keeps digests of keys, never keys. Every method raises StorageFailed when the store can not answer."""
 
     @abstractmethod
-    async def create(self, tenant: str, scopes: frozenset[Scope], name: str, expires_at: float | None) -> tuple[ApiKey, str]:
+    async def create(
+        self, tenant: str, scopes: frozenset[Scope], name: str, expires_at: float | None, limits: KeyLimits = NO_LIMITS
+    ) -> tuple[ApiKey, str]:
         """Make a key and return it with its secret text, which nobody can read again."""
 
     @abstractmethod
@@ -24,7 +26,10 @@ class ApiKeys(Protocol):
 
     @abstractmethod
     async def rotate(self, key_id: str, overlap_s: float) -> tuple[ApiKey, str]:
-        """Make a key like this one, which itself ends after `overlap_s` seconds. Raises NotFound unless it is live."""
+        """Make a key like this one, limits included, and let this one end after `overlap_s` seconds.
+
+        Raises NotFound unless it is live.
+        """
 
     @abstractmethod
     async def revoke(self, key_id: str) -> ApiKey:

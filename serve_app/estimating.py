@@ -50,7 +50,7 @@ def build_estimating(composition: Composition) -> Estimating:
         work_dir=folder,
         max_audio_s=settings.limits.max_audio_s,
     )
-    return Estimating(estimate, Spool(folder, settings.limits.max_upload_bytes), Places(ESTIMATES_AT_ONCE, RETRY_AFTER_S))
+    return Estimating(estimate, Spool(folder), Places(ESTIMATES_AT_ONCE, RETRY_AFTER_S))
 
 
 def pricing(settings: Settings) -> Pricing:

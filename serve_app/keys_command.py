@@ -10,13 +10,14 @@ from typing import Annotated, Any
 import typer
 
 from adapters.sql import SqlStore
-from domain.api_key import ApiKey, Scope
+from domain.api_key import ApiKey, KeyLimits, Scope
 from domain.errors import InvalidRequest
 from serve_app.clock import SystemClock
 from serve_app.database import chosen_settings, database_url, opened, run_now
 from serve_app.terminal import console, output
 
 DAY_S = 86_400.0
+MIB = 1024 * 1024
 TENANT_PATTERN = "letters, digits, _ and -, at most 64"
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Keys of callers.")
@@ -32,6 +33,12 @@ def create(
     scope: Annotated[list[Scope] | None, typer.Option(help="What it allows; may be given more than once.")] = None,
     name: Annotated[str, typer.Option(help="What it is for, for the list.")] = "",
     days: Annotated[float | None, typer.Option(min=0.0001, help="Days until it ends (default: never).")] = None,
+    per_minute: Annotated[
+        float | None, typer.Option("--requests-per-minute", min=1, help="Its requests a minute (default: the configuration's).")
+    ] = None,
+    upload_mib: Annotated[
+        float | None, typer.Option("--max-upload-mib", min=0.001, help="MiB of one recording (default: the configuration's).")
+    ] = None,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
@@ -43,8 +50,9 @@ def create(
         raise InvalidRequest(f"A tenant's name takes {TENANT_PATTERN}.")
     scopes = frozenset(scope or (Scope.READ, Scope.WRITE))
     ends = None if days is None else SystemClock().now() + days * DAY_S
+    limits = KeyLimits(per_minute, None if upload_mib is None else int(upload_mib * MIB))
     with _store(config, data_dir) as store:
-        key, text = run_now(store.keys.create(tenant, scopes, name, ends))
+        key, text = run_now(store.keys.create(tenant, scopes, name, ends, limits))
     _show_once(key, text)
 
 
@@ -108,7 +116,15 @@ def _plain(key: ApiKey, now: float) -> dict[str, Any]:
     ends = "never ends" if key.expires_at is None else f"ends {_time(key.expires_at)}"
     scopes = ",".join(sorted(key.scopes))
     made = _time(key.created_at)
-    return {"id": key.id, "tenant": key.tenant, "scopes": scopes, "state": state, "made": made, "ends": ends, "name": key.name}
+    told = {"id": key.id, "tenant": key.tenant, "scopes": scopes, "state": state, "made": made, "ends": ends}
+    return told | {"limits": _limits(key.limits), "name": key.name}
+
+
+def _limits(limits: KeyLimits) -> str:
+    """The key's own limits in words; empty where the configuration's count."""
+    rate = f"{limits.requests_per_minute:g} requests/min" if limits.requests_per_minute is not None else ""
+    size = f"{limits.upload_bytes / MIB:g} MiB a recording" if limits.upload_bytes is not None else ""
+    return ", ".join(part for part in (rate, size) if part)
 
 
 def _time(seconds: float) -> str:

@@ -44,7 +44,7 @@ async def _take(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer
     async def check(form: AudioForm) -> None:
         await edge.check_template(form.template)
 
-    upload = FormUpload(request, edge.limits, AudioForm, check)
+    upload = FormUpload(request, edge.limits_of(request), AudioForm, check)
     job, new = await edge.accept(kind, upload, edge.terms(request, tenant))
     return await edge.hand_out(tenant, job, new, prefer)
 
@@ -70,8 +70,9 @@ async def _take_address(
     if edge.services.remote is None:
         raise HttpProblem("not_implemented", "This service fetches no recordings; upload the file.", "audio_url")
     edge.services.remote.check(url)
-    payload = AudioPayload(None, 0, None, None, body.language, body.vocabulary, body.template, url)
-    return await edge.submit(kind, payload.plain(), edge.terms(request, tenant, body.timeout))
+    terms = edge.terms(request, tenant, body.timeout)
+    payload = AudioPayload(None, 0, None, None, body.language, body.vocabulary, body.template, url, terms.upload_bytes)
+    return await edge.submit(kind, payload.plain(), terms)
 
 
 async def _take_upload(

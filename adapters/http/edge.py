@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
 
 from adapters.http.problems import HttpProblem, of_job
 from adapters.http.services import HttpLimits, HttpServices
-from adapters.http.terms import Preferences, idempotency_key_of, timeout_of, traceparent_of, wants_storage
+from adapters.http.terms import Preferences, idempotency_key_of, key_bytes_of, timeout_of, traceparent_of, wants_storage
 from adapters.http.views import JobView
 from application.accept_upload import AcceptUpload
 from application.submit_job import JobTerms, SubmitJob
@@ -49,7 +49,15 @@ class Edge:
             deadline=self.services.clock.now() + allowed if allowed is not None else None,
             store=wants_storage(request),
             traceparent=traceparent_of(request),
+            upload_bytes=key_bytes_of(request),
         )
+
+    def limits_of(self, request: Request) -> HttpLimits:
+        """The limits of this caller: the service's, or what its key narrows them to."""
+        narrower = key_bytes_of(request)
+        if narrower is None or narrower >= self.limits.upload_bytes:
+            return self.limits
+        return replace(self.limits, upload_bytes=narrower)
 
     def context(self, request: Request, tenant: str, seconds: float | None = None) -> CallContext:
         """The context of a model call that a request makes itself, within `seconds` or the request's own timeout."""

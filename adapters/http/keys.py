@@ -40,7 +40,10 @@ class _Known:
 
 
 class RequireKeys:
-    """Lets through what shows a live key with the scope that the route asks for; writes the tenant into the request's state."""
+    """Lets through what shows a live key with the scope that the route asks for.
+
+    Writes into the request's state whose it is (`tenant`) and what the key lets a recording have (`upload_bytes`).
+    """
 
     def __init__(self, app: ASGIApp, keys: ApiKeys, clock: Clock, requests_per_minute: float | None) -> None:
         self.app = app
@@ -55,15 +58,16 @@ class RequireKeys:
             await self.app(scope, receive, send)
             return
         try:
-            scope.setdefault("state", {})["tenant"] = await self._tenant(scope)
+            key = await self._key(scope)
         except StorageFailed as error:
             await render(Request(scope), of_domain(error))(scope, receive, send)
         except HttpProblem as problem:
             await render(Request(scope), problem)(scope, receive, send)
         else:
+            scope.setdefault("state", {}).update(tenant=key.tenant, upload_bytes=key.limits.upload_bytes)
             await self.app(scope, receive, send)
 
-    async def _tenant(self, scope: Scope) -> str:
+    async def _key(self, scope: Scope) -> ApiKey:
         kind, _, text = Headers(scope=scope).get("authorization", "").partition(" ")
         text = text.strip()
         known = await self._verified(text) if kind.lower() == "bearer" and text else None
@@ -73,7 +77,7 @@ class RequireKeys:
         if needed not in known.key.scopes:
             raise HttpProblem("forbidden", f"This key does not allow {needed.value}.")
         self._take(known)
-        return known.key.tenant
+        return known.key
 
     async def _verified(self, text: str) -> _Known | None:
         digest = hashlib.sha256(text.encode()).digest()
@@ -86,21 +90,25 @@ class RequireKeys:
         if key is None:
             self._known.pop(digest, None)
             return None
-        tokens, at = (known.tokens, known.at) if known is not None else (self._rate or 0.0, now)
+        tokens, at = (known.tokens, known.at) if known is not None else (self._rate_of(key) or 0.0, now)
         self._known[digest] = known = _Known(key, now + KNOWN_FOR_S, tokens, at)
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
         return known
 
+    def _rate_of(self, key: ApiKey) -> float | None:
+        return self._rate if key.limits.requests_per_minute is None else key.limits.requests_per_minute
+
     def _take(self, known: _Known) -> None:
         """Take a request from the key's bucket, which holds a minute's worth. Raises HttpProblem when it is empty."""
-        if self._rate is None:
+        rate = self._rate_of(known.key)
+        if rate is None:
             return
         now = self._clock.monotonic()
-        known.tokens = min(self._rate, known.tokens + (now - known.at) * self._rate / MINUTE_S)
+        known.tokens = min(rate, known.tokens + (now - known.at) * rate / MINUTE_S)
         known.at = now
         if known.tokens < 1:
-            wait = math.ceil((1 - known.tokens) * MINUTE_S / self._rate)
+            wait = math.ceil((1 - known.tokens) * MINUTE_S / rate)
             raise HttpProblem("rate_limited", "This key's requests come too fast.", extra_headers={"Retry-After": str(wait)})
         known.tokens -= 1
 

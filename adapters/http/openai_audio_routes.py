@@ -39,7 +39,7 @@ def openai_audio_routes(edge: Edge) -> APIRouter:
     )
     async def transcribe(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """A recording as text. With `Prefer: respond-async` or `wait=N` the job is handed out as on our own routes."""
-        upload = FormUpload(request, edge.limits, OpenAIAudioForm, check)
+        upload = FormUpload(request, edge.limits_of(request), OpenAIAudioForm, check)
         job, new = await edge.accept(JobKind.TRANSCRIPTION, upload, edge.terms(request, tenant))
         form = upload.form
         assert form is not None

@@ -108,7 +108,7 @@ class HttpLimits:
     job of at most `text_characters`. A chat answer is waited for `inline_chat_s`. `wait_s` bounds `Prefer: wait`,
     `compatible_wait_s` how long OpenAI-compatible routes wait for their job, `upload_idle_s` the pause between two pieces of an
     upload. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of one
-    key at one ingress replica; None for no bound.
+    key at one ingress replica, where the key has no number of its own; None for no bound. A key may also narrow `upload_bytes`.
     """
 
     upload_bytes: int = 512 * 1024 * 1024

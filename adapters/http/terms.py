@@ -23,6 +23,12 @@ async def tenant_of(request: Request) -> str:
 Tenant = Annotated[str, Depends(tenant_of)]
 
 
+def key_bytes_of(request: Request) -> int | None:
+    """How many bytes the key of this request lets a recording have; None where it says nothing."""
+    most: int | None = request.scope.get("state", {}).get("upload_bytes")
+    return most
+
+
 class Preferences:
     """The `Prefer` header (RFC 7240): whether to answer at once with a job, and how long to wait for it."""
 

@@ -39,13 +39,14 @@ def tus_routes(edge: Edge) -> APIRouter:
     router = APIRouter(tags=["uploads"], responses=problems(400, 404, 410, 412, 422, 501, 503))
 
     @router.options("/v1/uploads", response_class=Response, status_code=204)
-    async def describe_uploads() -> Response:
+    async def describe_uploads(request: Request) -> Response:
         """What of the protocol is spoken, and the largest upload."""
         told = {"Tus-Version": TUS_VERSION, "Tus-Extension": EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(ALGORITHMS)}
-        return Response(status_code=204, headers=told | {"Tus-Max-Size": str(edge.limits.upload_bytes)})
+        return Response(status_code=204, headers=told | {"Tus-Max-Size": str(edge.limits_of(request).upload_bytes)})
 
     @router.post("/v1/uploads", response_class=Response, status_code=201, responses=BEGUN | problems(413, 429))
     async def create_upload(
+        request: Request,
         tenant: Tenant,
         tus_resumable: Spoken = None,
         upload_length: Count = None,
@@ -54,8 +55,8 @@ def tus_routes(edge: Edge) -> APIRouter:
         """Begin an upload; its pieces go to the address in `Location`."""
         _check_version(tus_resumable)
         length = _count("Upload-Length", upload_length)
-        if length > edge.limits.upload_bytes:
-            raise HttpProblem("too_large", f"The recording is larger than {edge.limits.upload_bytes} bytes.")
+        if length > (most := edge.limits_of(request).upload_bytes):
+            raise HttpProblem("too_large", f"The recording is larger than {most} bytes.")
         upload = await _uploads(edge).create(tenant, length, _metadata(upload_metadata or ""))
         return Response(status_code=201, headers={"Location": f"/v1/uploads/{upload.id}", **_offset(upload)})
 

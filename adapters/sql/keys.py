@@ -1,12 +1,13 @@
 """Keys of callers as rows: digests only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from adapters.sql.engine import Database
 from adapters.sql.tables import api_keys
-from domain.api_key import ApiKey, Scope, digest_of, fits, id_of, new_key
+from domain.api_key import NO_LIMITS, ApiKey, KeyLimits, Scope, digest_of, fits, id_of, new_key
 from domain.errors import NotFound
 from ports.api_keys import ApiKeys
 from ports.clock import Clock
@@ -21,12 +22,14 @@ class SqlApiKeys(ApiKeys):
         self._database = database
         self._clock = clock
 
-    async def create(self, tenant: str, scopes: frozenset[Scope], name: str, expires_at: float | None) -> tuple[ApiKey, str]:
+    async def create(
+        self, tenant: str, scopes: frozenset[Scope], name: str, expires_at: float | None, limits: KeyLimits = NO_LIMITS
+    ) -> tuple[ApiKey, str]:
         key_id, text = new_key()
 
         def work(connection: Connection) -> ApiKey:
             now = self._database.now(connection, self._clock)
-            return _insert(connection, ApiKey(key_id, tenant, scopes, name, now, expires_at), text)
+            return _insert(connection, ApiKey(key_id, tenant, scopes, name, now, expires_at, None, limits), text)
 
         return await self._database.write(work), text
 
@@ -60,7 +63,7 @@ class SqlApiKeys(ApiKeys):
                 raise NotFound(f"There is no live key {key_id}.")
             ends = now + overlap_s if old.expires_at is None else min(old.expires_at, now + overlap_s)
             connection.execute(update(api_keys).where(_k.id == key_id).values(expires_at=ends))
-            return _insert(connection, ApiKey(new_id, old.tenant, old.scopes, old.name, now, old.expires_at), text)
+            return _insert(connection, replace(old, id=new_id, created_at=now), text)
 
         return await self._database.write(work), text
 
@@ -85,6 +88,8 @@ def _insert(connection: Connection, key: ApiKey, text: str) -> ApiKey:
         "digest": digest_of(text),
         "created_at": key.created_at,
         "expires_at": key.expires_at,
+        "requests_per_minute": key.limits.requests_per_minute,
+        "upload_bytes": key.limits.upload_bytes,
     }
     connection.execute(insert(api_keys).values(**row))
     return key
@@ -96,4 +101,5 @@ def _find(connection: Connection, key_id: str) -> RowMapping | None:
 
 def _key(row: RowMapping) -> ApiKey:
     scopes = frozenset(Scope(scope) for scope in row["scopes"].split())
-    return ApiKey(row["id"], row["tenant"], scopes, row["name"], row["created_at"], row["expires_at"], row["revoked_at"])
+    limits = KeyLimits(row["requests_per_minute"], row["upload_bytes"])
+    return ApiKey(row["id"], row["tenant"], scopes, row["name"], row["created_at"], row["expires_at"], row["revoked_at"], limits)

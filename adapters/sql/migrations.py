@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, inspect, select, update
+from sqlalchemy import Column, Connection, Engine, insert, inspect, select, update
 from sqlalchemy.engine import make_url
 
 from adapters.sql import words_postgresql, words_sqlite
@@ -39,10 +40,9 @@ def _webhooks(connection: Connection) -> None:
 def _fair_turns_and_blob_holds(connection: Connection) -> None:
     new = (blob_holds, blob_graves, tenant_turns)
     metadata.create_all(connection, tables=new, checkfirst=True)
-    if jobs.c.rank.name not in {column["name"] for column in inspect(connection).get_columns(jobs.name)}:
+    if not _has(connection, jobs.c.rank):
         connection.exec_driver_sql("DROP INDEX jobs_in_claim_order")
-        kind = "DOUBLE PRECISION" if connection.dialect.name == POSTGRESQL else "DOUBLE"
-        connection.exec_driver_sql(f"ALTER TABLE jobs ADD COLUMN rank {kind} DEFAULT '0' NOT NULL")
+        _add(connection, jobs.c.rank, " DEFAULT '0' NOT NULL")
         connection.execute(update(jobs).values(rank=jobs.c.created_at - PRIORITY_STEP_S * jobs.c.priority))
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)
@@ -52,7 +52,28 @@ def _api_keys(connection: Connection) -> None:
     metadata.create_all(connection, tables=[api_keys], checkfirst=True)
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_first_tables, _webhooks, _fair_turns_and_blob_holds, _api_keys)
+def _limits_of_keys(connection: Connection) -> None:
+    for column in (api_keys.c.requests_per_minute, api_keys.c.upload_bytes):
+        if not _has(connection, column):
+            _add(connection, column)
+
+
+def _has(connection: Connection, column: Column[Any]) -> bool:
+    return column.name in {found["name"] for found in inspect(connection).get_columns(column.table.name)}
+
+
+def _add(connection: Connection, column: Column[Any], constraints: str = "") -> None:
+    kind = column.type.compile(connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}{constraints}")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
+    _first_tables,
+    _webhooks,
+    _fair_turns_and_blob_holds,
+    _api_keys,
+    _limits_of_keys,
+)
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70
 """Number of the advisory lock around migrations: "wordloop" in ASCII."""

@@ -265,5 +265,7 @@ api_keys = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double),
     Column("revoked_at", Double),
+    Column("requests_per_minute", Double),
+    Column("upload_bytes", BigInteger),
 )
 Index("api_keys_by_tenant", api_keys.c.tenant)

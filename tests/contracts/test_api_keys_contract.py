@@ -8,7 +8,7 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from adapters.sql.engine import connect
 from adapters.sql.tables import api_keys
-from domain.api_key import Scope, id_of
+from domain.api_key import KeyLimits, Scope, id_of
 from domain.errors import NotFound
 from ports.api_keys import ApiKeys
 
@@ -74,6 +74,16 @@ class TestSqlApiKeys:
         await clock.advance(100)
         assert await keys.verify(old_text) is None
         assert await keys.verify(new_text) == new
+
+    async def test_a_key_keeps_its_limits_through_a_rotation(self, keys: ApiKeys) -> None:
+        limits = KeyLimits(requests_per_minute=2.5, upload_bytes=5 * 1024**3)
+        old, text = await keys.create("acme", BOTH, "ci", None, limits)
+        assert old.limits == limits
+        assert await keys.verify(text) == old
+        new, new_text = await keys.rotate(old.id, 100.0)
+        assert new.limits == limits
+        assert await keys.verify(new_text) == new
+        assert [key.limits for key in await keys.list("acme")] == [limits, limits]
 
     async def test_a_rotation_does_not_lengthen_a_life(self, keys: ApiKeys, clock: MovableClock) -> None:
         old, text = await keys.create("acme", BOTH, "", clock.now() + 10)

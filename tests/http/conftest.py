@@ -301,7 +301,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for
     models_behind = ScriptedModels(guard_over(store, clock), clock)
     (folder / "work").mkdir(exist_ok=True)
     estimate = models_behind.estimate(PyAvDecoder(DecodeLimits()), speech_detector(), folder / "work")
-    estimating = Estimating(estimate, Spool(folder / "work", limits.upload_bytes), Places(2, 5.0))
+    estimating = Estimating(estimate, Spool(folder / "work"), Places(2, 5.0))
     wait = WaitForJob(store.jobs, clock)
     uploads = LocalUploads(folder / "uploads", clock, 3 * limits.upload_bytes)
     removal = RemoveBlobs(blobs, store.results, clock)

@@ -12,7 +12,7 @@ from conftest import EMBEDDER, LIMITS, WaitingClock, World, make_world
 from starlette.routing import Route
 
 from adapters.http.keys import FAILURES_PER_MINUTE, KNOWN_FOR_S, OPEN
-from domain.api_key import Scope
+from domain.api_key import NO_LIMITS, KeyLimits, Scope
 
 ALL = frozenset(Scope)
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -26,8 +26,14 @@ async def guarded(tmp_path: Path) -> AsyncIterator[World]:
     made.store.close()
 
 
-async def key_of(world: World, tenant: str, scopes: frozenset[Scope] = ALL, expires_at: float | None = None) -> dict[str, str]:
-    _, text = await world.store.keys.create(tenant, scopes, "", expires_at)
+async def key_of(
+    world: World,
+    tenant: str,
+    scopes: frozenset[Scope] = ALL,
+    expires_at: float | None = None,
+    limits: KeyLimits = NO_LIMITS,
+) -> dict[str, str]:
+    _, text = await world.store.keys.create(tenant, scopes, "", expires_at, limits)
     return {"Authorization": f"Bearer {text}"}
 
 
@@ -169,6 +175,77 @@ async def test_the_requests_of_a_key_are_limited_apart_from_those_of_others(tmp_
     assert (await world.client.get("/v1/jobs", headers=busy)).status_code == 429
     await world.client.aclose()
     world.store.close()
+
+
+@pytest.mark.parametrize("of_all", [None, 2.0, 100.0])
+async def test_the_rate_of_a_key_counts_in_place_of_the_services(tmp_path: Path, of_all: float | None) -> None:
+    world = make_world(tmp_path, replace(LIMITS, requests_per_minute=of_all), WaitingClock(), ask_for_keys=True)
+    own = await key_of(world, "acme", limits=KeyLimits(requests_per_minute=4.0))
+    statuses = [(await world.client.get("/v1/jobs", headers=own)).status_code for _ in range(6)]
+    assert statuses == [200] * 4 + [429] * 2
+    await world.clock.sleep(15)
+    assert (await world.client.get("/v1/jobs", headers=own)).status_code == 200
+    assert (await world.client.get("/v1/jobs", headers=own)).status_code == 429
+    await world.client.aclose()
+    world.store.close()
+
+
+SMALL = 1000
+LONG_SOUND = b"RIFF" + bytes(SMALL)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("route", ["/v1/conversations", "/v1/transcriptions", "/v1/audio/transcriptions", "/v1/estimate"])
+async def test_a_recording_is_at_most_as_large_as_its_key_allows(guarded: World, route: str, announced: bool) -> None:
+    narrow = await key_of(guarded, "acme", limits=KeyLimits(upload_bytes=SMALL))
+    sent = guarded.client.build_request("POST", route, files={"file": ("a.wav", LONG_SOUND, "audio/wav")}, headers=narrow)
+    body = sent.read()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body
+
+    headers = narrow | {"content-type": sent.headers["content-type"]}
+    answer = await guarded.client.post(route, content=body if announced else pieces(), headers=headers)
+    assert answer.status_code == 413
+    assert f"larger than {SMALL} bytes" in answer.text
+    assert await guarded.nothing_is_stored()
+
+
+async def test_a_narrow_key_narrows_nobody_else(guarded: World) -> None:
+    narrow, wide = KeyLimits(upload_bytes=SMALL), KeyLimits(upload_bytes=1024**5)
+    await guarded.upload(headers=await key_of(guarded, "acme", limits=narrow))
+    assert (await guarded.upload(sound=LONG_SOUND, headers=await key_of(guarded, "acme"))).status_code == 202
+    # No key widens what the service takes.
+    over = b"RIFF" + bytes(LIMITS.upload_bytes)
+    assert (await guarded.upload(sound=over, headers=await key_of(guarded, "acme", limits=wide))).status_code == 413
+
+
+async def test_an_upload_in_pieces_is_at_most_as_large_as_its_key_allows(guarded: World) -> None:
+    narrow, other = await key_of(guarded, "acme", limits=KeyLimits(upload_bytes=SMALL)), await key_of(guarded, "acme")
+    assert (await guarded.client.options("/v1/uploads", headers=narrow)).headers["tus-max-size"] == str(SMALL)
+    begun = [
+        await guarded.client.post("/v1/uploads", headers=key | TUS | {"Upload-Length": str(len(LONG_SOUND))})
+        for key in (narrow, other)
+    ]
+    assert [answer.status_code for answer in begun] == [413, 201]
+    # What another key of the tenant has brought is not taken through the narrow one.
+    place, piece = begun[1].headers["location"], {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert (await guarded.client.patch(place, headers=other | TUS | piece, content=LONG_SOUND)).status_code == 204
+    named = {"upload_id": place.rsplit("/", 1)[-1]}
+    statuses = [(await guarded.client.post("/v1/conversations", json=named, headers=key)).status_code for key in (narrow, other)]
+    assert statuses == [413, 202]
+
+
+async def test_what_a_key_allows_goes_with_an_address_and_is_no_part_of_the_request(guarded: World) -> None:
+    body, same = {"audio_url": "https://media.example.com/call.wav"}, {"Idempotency-Key": "k"}
+    answers = []
+    for limits in (KeyLimits(upload_bytes=SMALL), NO_LIMITS):
+        key = await key_of(guarded, "acme", limits=limits)
+        answers.append(await guarded.client.post("/v1/conversations", json=body, headers=key | same))
+    assert [answer.status_code for answer in answers] == [202, 202]
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+    job = await guarded.store.jobs.get("acme", answers[0].json()["id"])
+    assert job.request.payload["max_bytes"] == SMALL
 
 
 @pytest.fixture

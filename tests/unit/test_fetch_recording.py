@@ -95,8 +95,8 @@ class Shop:
     transcribe: ScriptedTranscribe
     worker: WorkOnJobs
 
-    async def submit(self, url: str) -> Job:
-        payload = AudioPayload(blob_id=None, size=0, audio_url=url)
+    async def submit(self, url: str, max_bytes: int | None = None) -> Job:
+        payload = AudioPayload(blob_id=None, size=0, audio_url=url, max_bytes=max_bytes)
         return (await self.store.jobs.submit(JobRequest(JobKind.TRANSCRIPTION, payload.plain())))[0]
 
     async def work(self, job: Job) -> Job:
@@ -160,6 +160,15 @@ async def test_another_attempt_fetches_nothing_and_tells_no_segment_twice(shop: 
     assert job.status is JobStatus.COMPLETED
     assert len(server.requests) == 1
     assert [told["text"] for told in await events(shop, job, "transcript.segment")] == [f"said {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(("allowed", "status"), [(len(SPEECH) - 1, "failed"), (len(SPEECH), "completed"), (None, "completed")])
+async def test_no_more_is_fetched_than_the_callers_key_allows(
+    shop: Shop, server: Server, allowed: int | None, status: str
+) -> None:
+    server.serve(SPEECH)
+    job = await shop.work(await shop.submit(server.url, allowed))
+    assert (job.status.value, job.error.code if job.error else None) == (status, "too_large" if status == "failed" else None)
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ async def test_a_spooled_upload_that_does_not_fit_leaves_nothing(small_disk: Pat
             yield os.urandom(ROOM // 2)
 
     with pytest.raises(StorageFull):
-        async with Spool(small_disk, 100 * ROOM).kept(pieces()):
+        async with Spool(small_disk).kept(pieces(), 100 * ROOM):
             pass
     assert files_in(small_disk) == []
 

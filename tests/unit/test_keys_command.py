@@ -31,6 +31,14 @@ def test_a_key_is_shown_once_and_then_only_listed(tmp_path: Path) -> None:
     assert text.startswith(f"wl_{key['id']}_")
 
 
+def test_a_key_with_limits_of_its_own_shows_them(tmp_path: Path) -> None:
+    assert run(tmp_path, "create", "acme", "--requests-per-minute", "30", "--max-upload-mib", "1.5")[0] == 0
+    run(tmp_path, "create", "free")
+    assert [key["limits"] for key in listed(tmp_path)] == ["30 requests/min, 1.5 MiB a recording", ""]
+    assert run(tmp_path, "create", "acme", "--requests-per-minute", "0")[0] != 0
+    assert run(tmp_path, "create", "acme", "--max-upload-mib", "-1")[0] != 0
+
+
 def test_a_rotated_key_lives_on_and_a_revoked_one_does_not(tmp_path: Path) -> None:
     run(tmp_path, "create", "acme")
     (old,) = listed(tmp_path)
