@@ -50,17 +50,21 @@ def chance() -> random.Random:
     return random.Random(seed)
 
 
-def busy_worker(processes: Processes, chance: random.Random) -> subprocess.Popen[bytes]:
-    """Return a worker that has just begun a step of a job."""
-    chosen: list[subprocess.Popen[bytes]] = []
+async def submitted(store: SqlStore, count: int) -> list[str]:
+    """Submit jobs and return their ids."""
+    return [(await store.jobs.submit(JobRequest(JobKind.RECAP, {"number": n})))[0].id for n in range(count)]
 
-    def found() -> bool:
-        last = {line["pid"]: line["event"] for line in processes.log()}
-        chosen[:] = [process for process in processes.running if last.get(process.pid) == "step"]
-        return bool(chosen)
 
-    assert wait_until(found), "no worker was busy"
-    return chance.choice(chosen)
+async def busy_worker(processes: Processes, store: SqlStore, chance: random.Random, jobs: list[str]) -> subprocess.Popen[bytes]:
+    """Return a worker that has just begun a step of a job. Workers that have run out of jobs are given some more."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            last = {line["pid"]: line["event"] for line in processes.log()}
+            if chosen := [process for process in processes.running if last.get(process.pid) == "step"]:
+                return chance.choice(chosen)
+            if not sum((await store.jobs.depth()).values()):
+                jobs += await submitted(store, 2 * WORKERS)
+            await asyncio.sleep(0.02)
 
 
 def make_zombie(processes: Processes, worker: subprocess.Popen[bytes]) -> bool:
@@ -76,7 +80,7 @@ def make_zombie(processes: Processes, worker: subprocess.Popen[bytes]) -> bool:
 async def test_no_job_is_lost_or_done_twice_when_workers_die_and_freeze(
     processes: Processes, store: SqlStore, chance: random.Random
 ) -> None:
-    jobs = [(await store.jobs.submit(JobRequest(JobKind.RECAP, {"number": n})))[0].id for n in range(JOBS)]
+    jobs = await submitted(store, JOBS)
     for _ in range(WORKERS):
         processes.start("work", LEASE_S)
     faults = ["kill"] * KILLS + ["zombie"] * ZOMBIES
@@ -85,7 +89,7 @@ async def test_no_job_is_lost_or_done_twice_when_workers_die_and_freeze(
     for number, fault in enumerate(faults, start=1):
         ended = JOBS * number // (len(faults) + 2)
         assert wait_until(lambda ended=ended: len(processes.log("completed")) >= ended)
-        worker = busy_worker(processes, chance)
+        worker = await busy_worker(processes, store, chance, jobs)
         if fault == "kill":
             processes.kill(worker)
             processes.start("work", LEASE_S)
@@ -98,7 +102,7 @@ async def test_no_job_is_lost_or_done_twice_when_workers_die_and_freeze(
     await assert_log_and_table_agree(processes, store, jobs)
     assert zombies > 0
     assert wait_until(lambda: processes.log("refused")), "no zombie tried to write"
-    print(f"{JOBS} jobs, {KILLS} kills, {zombies} zombies, {len(processes.log('refused'))} stale writes refused")
+    print(f"{len(jobs)} jobs, {KILLS} kills, {zombies} zombies, {len(processes.log('refused'))} stale writes refused")
 
 
 async def assert_log_and_table_agree(processes: Processes, store: SqlStore, jobs: list[str]) -> None:
