@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from adapters.http.documents import PROBLEM_REFERENCE
+from adapters.http.documents import PROBLEM_REFERENCE, title_of
 from adapters.http.keys import OPEN
 from adapters.http.problems import PROBLEM_JSON
 from adapters.http.views import ProblemView
@@ -19,6 +19,7 @@ KEY = {
     "scheme": "bearer",
     "description": "`wordloop keys create TENANT` makes one. Needed wherever the service listens beyond its own machine.",
 }
+WRITING = ("post", "patch", "delete")
 
 
 class DescribedApp(FastAPI):
@@ -30,10 +31,13 @@ class DescribedApp(FastAPI):
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["ProblemView"] = ProblemView.model_json_schema()
             document["components"]["securitySchemes"] = {SCHEME: KEY}
-            for path, operation in ((path, each) for path, known in document["paths"].items() for each in known.values()):
+            operations = [(path, *each) for path, known in document["paths"].items() for each in known.items()]
+            for path, method, operation in operations:
                 answers = operation["responses"]
                 if path not in OPEN:
                     _ask_for_a_key(operation)
+                if method in WRITING:
+                    _tell_of_room(answers)
                 for status in [status for status, answer in answers.items() if _is_frameworks(answer)]:
                     del answers[status]
             for name in FRAMEWORK_ERRORS:
@@ -50,6 +54,14 @@ def _ask_for_a_key(operation: dict[str, Any]) -> None:
     for status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS):
         content = refusal["content"] if refusal else {PROBLEM_JSON: PROBLEM_REFERENCE}
         answers.setdefault(str(status.value), {"description": f"{status.phrase}, where keys are asked for", "content": content})
+
+
+def _tell_of_room(answers: dict[str, Any]) -> None:
+    """Where a store may fail to answer, it may also have no room."""
+    failed = answers.get(str(HTTPStatus.SERVICE_UNAVAILABLE.value))
+    if failed is not None:
+        full = str(HTTPStatus.INSUFFICIENT_STORAGE.value)
+        answers[full] = {"description": title_of(HTTPStatus.INSUFFICIENT_STORAGE.value), "content": failed["content"]}
 
 
 def _is_frameworks(answer: dict[str, Any]) -> bool:

@@ -24,7 +24,7 @@ def problems(*statuses: int) -> Responses:
 
 def envelopes(*statuses: int) -> Responses:
     """Refusals of an OpenAI-compatible route."""
-    return {status: {"model": OpenAIErrorView, "description": _title(status)} for status in (*statuses, 500)}
+    return {status: {"model": OpenAIErrorView, "description": title_of(status)} for status in (*statuses, 500)}
 
 
 def job_responses() -> Responses:
@@ -53,9 +53,10 @@ def form_body(form: type[AudioForm], url: bool) -> dict[str, Any]:
 
 
 def _refusal(status: int, content: dict[str, Any]) -> dict[str, Any]:
-    said: dict[str, Any] = {"description": _title(status), "content": content}
+    said: dict[str, Any] = {"description": title_of(status), "content": content}
     return said | ({"headers": RETRY_AFTER} if status in _WITH_RETRY else {})
 
 
-def _title(status: int) -> str:
+def title_of(status: int) -> str:
+    """The titles of all refusals with this status."""
     return "; ".join(dict.fromkeys(kind.title for kind in KINDS.values() if kind.status == status))

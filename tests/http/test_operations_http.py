@@ -138,6 +138,16 @@ async def test_the_document_describes_every_route_with_schemas_for_every_answer(
     assert {"JobView", "TranscriptView", "RecapView", "SearchView", "ProblemView", "EmbeddingsView"} <= set(schemas)
 
 
+async def test_the_document_says_that_there_may_be_no_room_for_what_is_written(world):
+    paths = (await world.client.get("/openapi.json")).json()["paths"]
+    for path in ("/v1/conversations", "/v1/recaps", "/v1/uploads", "/v1/webhooks", "/v1/estimate"):
+        answers = paths[path]["post"]["responses"]
+        assert answers["507"]["content"] == answers["503"]["content"], path
+        assert answers["507"]["description"]
+    assert set(paths["/v1/audio/transcriptions"]["post"]["responses"]["507"]["content"]) == {"application/json"}
+    assert "507" not in paths["/v1/jobs"]["get"]["responses"]
+
+
 async def test_the_document_holds_the_routes_of_the_contract(world):
     paths = (await world.client.get("/openapi.json")).json()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
