@@ -48,11 +48,14 @@ class AcceptUpload:
     async def __call__(self, kind: JobKind, upload: Upload, terms: JobTerms) -> tuple[Job, bool]:
         """Return the job and whether it is new.
 
-        Raises QueueFull or RateLimited before the first byte is read, TooLarge as soon as the count passes `max_bytes` or what
-        the terms allow, InvalidRequest for an empty recording, IdempotencyMismatch, and whatever the upload itself raises.
+        Raises QueueFull, RateLimited or (when no byte more may be kept) QuotaExceeded before the first byte is read, TooLarge as
+        soon as the count passes `max_bytes` or what the terms allow, InvalidRequest for an empty recording, QuotaExceeded for one
+        that does not fit, IdempotencyMismatch, and whatever the upload itself raises.
         """
         most = self.max_bytes if terms.upload_bytes is None else min(self.max_bytes, terms.upload_bytes)
-        await self.submit.admit(terms.tenant)
+        if not await self.submit.is_known(terms):
+            await self.submit.admit(terms.tenant)
+            await self.references.check_room(terms.tenant, 1)
         async with self.blobs.writer(terms.tenant) as writer:
             size = 0
             async for piece in upload.pieces():

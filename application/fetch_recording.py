@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 
 from application.remove_blobs import RemoveBlobs
-from domain.errors import InvalidAudio
+from domain.errors import Gone, InvalidAudio, QuotaExceeded
 from ports.blob_store import BlobReferences, BlobStore
 from ports.outbound import RemoteAudio
 
@@ -23,7 +23,8 @@ class FetchRecording:
         """Return the blob's id. What an earlier attempt of the job has stored is not fetched again: the bytes behind an address
         may change, those of a job do not. `allowed`: what the caller may bring, where that is less than `max_bytes`.
 
-        Raises what `RemoteAudio.fetch` raises, InvalidAudio for no bytes at all, Gone when the conversation was deleted since.
+        Raises what `RemoteAudio.fetch` raises, InvalidAudio for no bytes at all, Gone when the conversation was deleted since,
+        QuotaExceeded when the tenant has no room for it.
         """
         known = await self.references.blob_of_conversation(tenant, conversation_id)
         if known is not None:
@@ -41,6 +42,10 @@ class FetchRecording:
             await self.removal.hold(tenant, blob.id, holder)
             # A crash from here on leaves bytes that nothing names: the hold runs out, and house-keeping removes them.
             await writer.commit()
-            named = await self.references.name_blob(tenant, conversation_id, blob.id)
+            try:
+                named = await self.references.name_blob(tenant, conversation_id, blob)
+            except (Gone, QuotaExceeded):
+                await self.removal.discard(tenant, blob.id, holder)
+                raise
         await self.removal.discard(tenant, blob.id, holder)
         return named

@@ -35,6 +35,10 @@ class SubmitJob:
     max_queued: int
     retry_after_s: float
 
+    async def is_known(self, terms: JobTerms) -> bool:
+        """Say whether the request was here before, so that it is answered from what there is."""
+        return terms.idempotency_key is not None and await self.jobs.knows(terms.tenant, terms.idempotency_key)
+
     async def admit(self, tenant: str) -> None:
         """Raise QueueFull or RateLimited when the queue takes no more, so that an upload can be refused before it is read."""
         await self.jobs.admit(tenant)
@@ -44,7 +48,7 @@ class SubmitJob:
     async def __call__(self, kind: JobKind, payload: Mapping[str, Json], terms: JobTerms) -> tuple[Job, bool]:
         """Return the stored job and whether it is new (False: the same request was here before under its key).
 
-        Raises QueueFull or IdempotencyMismatch, having stored nothing.
+        Raises QueueFull, RateLimited, QuotaExceeded or IdempotencyMismatch, having stored nothing.
         """
         asked = {name: value for name, value in payload.items() if name not in ALLOWED}
         return await self.jobs.submit(

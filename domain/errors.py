@@ -68,6 +68,10 @@ class IdempotencyMismatch(WordloopError):
     """The same idempotency key came with another body."""
 
 
+class QuotaExceeded(WordloopError):
+    """The recordings that a tenant keeps take all the room it has; nothing was stored."""
+
+
 class WithRetryAfter(WordloopError):
     """An error whose second argument says after how many seconds trying again makes sense."""
 

@@ -67,11 +67,15 @@ class BlobReferences(Protocol):
         """Return the blob that the conversation was made from, None when it names none (yet)."""
 
     @abstractmethod
-    async def name_blob(self, tenant: str, conversation_id: str, blob_id: str) -> str:
-        """Let the conversation name the blob, unless it names one already; return the one it names.
+    async def name_blob(self, tenant: str, conversation_id: str, blob: Blob) -> str:
+        """Let the conversation name the blob, unless it names one already; return the id of the one it names.
 
-        Raises Gone when the conversation was deleted meanwhile.
+        Raises Gone when the conversation was deleted meanwhile, QuotaExceeded when the tenant has no room for it.
         """
+
+    @abstractmethod
+    async def check_room(self, tenant: str, size: int) -> None:
+        """Raise QuotaExceeded when `size` bytes more are beyond what the tenant may keep."""
 
     @abstractmethod
     async def hold(self, tenant: str, blob_id: str, holder: str) -> bool:

@@ -21,8 +21,13 @@ class JobStore(Protocol):
 
         The same idempotency key with the same body returns the job that is there, with False; with another body it
         raises IdempotencyMismatch. Raises QueueFull, having stored nothing, when the queue is at its bound, RateLimited when the
-        tenant's own share of it is. Both say after how many seconds there is likely to be room.
+        tenant's own share of it is. Both say after how many seconds there is likely to be room. Raises QuotaExceeded when the
+        tenant may not keep another recording of this size.
         """
+
+    @abstractmethod
+    async def knows(self, tenant: str, idempotency_key: str) -> bool:
+        """Say whether a job came under this key: then `submit` stores nothing, and answers with it or refuses another body."""
 
     @abstractmethod
     async def admit(self, tenant: str) -> None:

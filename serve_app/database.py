@@ -24,6 +24,7 @@ def open_store(settings: Settings, clock: Clock) -> SqlStore:
         max_running_per_tenant=worker.max_running_per_tenant,
         max_queued_per_tenant=limits.max_queued_jobs_per_tenant,
         max_queue_wait_s=limits.max_queue_wait_s,
+        max_tenant_bytes=settings.storage.max_bytes_per_tenant,
         database_time=True,
     )
     return SqlStore.open(database_url(settings), clock, bounds)

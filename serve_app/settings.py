@@ -159,10 +159,14 @@ class S3Settings(Strict):
 
 
 class StorageSettings(Strict):
-    """Where recordings lie: `s3`, or None for the data folder. `keep_free_bytes`: what an upload must leave free on the disk."""
+    """Where recordings lie: `s3`, or None for the data folder. `keep_free_bytes`: what an upload must leave free on the disk.
+
+    `max_bytes_per_tenant`: what the recordings that one tenant keeps may take; None for no bound.
+    """
 
     s3: S3Settings | None = None
     keep_free_bytes: int = Field(default=512 * 1024**2, ge=0)
+    max_bytes_per_tenant: int | None = Field(default=None, ge=1)
 
 
 class RetentionSettings(Strict):

@@ -68,6 +68,7 @@ KINDS: Mapping[str, Kind] = {
     "job_cancelled": Kind(409, "The job was cancelled", retry=False),
     "storage_failed": Kind(503, "The store does not answer"),
     "storage_full": Kind(507, "No room left to store it"),
+    "quota_exceeded": Kind(507, "Your recordings take all the room you have", retry=False),
     "not_ready": Kind(503, "Not ready"),
     "not_implemented": Kind(501, "Not available yet", retry=False),
     "internal_error": Kind(500, "Something failed on our side"),

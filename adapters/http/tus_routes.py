@@ -57,6 +57,7 @@ def tus_routes(edge: Edge) -> APIRouter:
         length = _count("Upload-Length", upload_length)
         if length > (most := edge.limits_of(request).upload_bytes):
             raise HttpProblem("too_large", f"The recording is larger than {most} bytes.")
+        await edge.services.references.check_room(tenant, length)
         upload = await _uploads(edge).create(tenant, length, _metadata(upload_metadata or ""))
         return Response(status_code=201, headers={"Location": f"/v1/uploads/{upload.id}", **_offset(upload)})
 

@@ -24,9 +24,9 @@ class StoreSettings:
 
     `max_queued`: waiting jobs over all tenants before the door closes; `max_queued_per_tenant` of one tenant (None: no share of
     its own); `max_queue_wait_s`: seconds of work that may wait (None: no bound). `max_attempts`: claims of one job before it
-    fails. `max_running_per_tenant`: None for no cap. `reservation_s`: seconds a budget reservation outlives a dead holder; longer
-    than any model call with its retries. `database_time`: on PostgreSQL leases are measured on the server's clock, not on
-    `clock`.
+    fails. `max_running_per_tenant`: None for no cap. `max_tenant_bytes`: of recordings that one tenant keeps; None for no bound.
+    `reservation_s`: seconds a budget reservation outlives a dead holder; longer than any model call with its retries.
+    `database_time`: on PostgreSQL leases are measured on the server's clock, not on `clock`.
     """
 
     max_queued: int = 1000
@@ -34,6 +34,7 @@ class StoreSettings:
     max_running_per_tenant: int | None = None
     max_queued_per_tenant: int | None = None
     max_queue_wait_s: float | None = None
+    max_tenant_bytes: int | None = None
     reservation_s: float = 900.0
     database_time: bool = False
 
@@ -49,12 +50,16 @@ class SqlStore:
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
         admission = Admission(
-            settings.max_queued, settings.max_attempts, settings.max_queued_per_tenant, settings.max_queue_wait_s
+            settings.max_queued,
+            settings.max_attempts,
+            settings.max_queued_per_tenant,
+            settings.max_queue_wait_s,
+            settings.max_tenant_bytes,
         )
         self._database = database
         self.jobs = SqlJobs(database, clock, admission, settings.max_running_per_tenant)
         self.calls = SqlCalls(database, clock)
-        self.results = SqlResults(database, clock)
+        self.results = SqlResults(database, clock, settings.max_tenant_bytes)
         self.search = SqlSearchIndex(database)
         self.webhooks = SqlWebhooks(database, clock)
         self.keys = SqlApiKeys(database, clock)

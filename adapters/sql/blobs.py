@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, literal, select, union
+from sqlalchemy import Connection, delete, func, literal, select, union
 
 from adapters.sql.engine import Database
 from adapters.sql.plain import upsert
 from adapters.sql.tables import blob_graves, blob_holds, blob_uses
+from domain.errors import QuotaExceeded
 from ports.blob_store import HOLD_S, TAKE_OVER_S, BlobReferences
 from ports.clock import Clock
 
@@ -14,9 +15,14 @@ from ports.clock import Clock
 class SqlBlobReferences(BlobReferences):
     """Uses by jobs, holds of uploads and graves as rows; each question and its answer are one transaction."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, max_tenant_bytes: int | None = None) -> None:
         self._database = database
         self._clock = clock
+        self._max_tenant_bytes = max_tenant_bytes
+
+    async def check_room(self, tenant: str, size: int) -> None:
+        if self._max_tenant_bytes is not None:
+            await self._database.read(lambda c: check_room(c, tenant, None, size, self._max_tenant_bytes))
 
     async def blob_in_use(self, tenant: str, blob_id: str) -> bool:
         used = select(literal(1)).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
@@ -60,6 +66,21 @@ class SqlBlobReferences(BlobReferences):
             return [each for each in found if condemn(connection, *each, now)]
 
         return await self._database.write(work) if await self._database.read(is_some) else ()
+
+
+def check_room(connection: Connection, tenant: str, blob_id: str | None, size: int, most: int | None) -> None:
+    """Raise QuotaExceeded when the tenant's recordings, and `size` bytes under `blob_id`, would be more than `most`."""
+    if most is None:
+        return
+    mine = select(func.max(blob_uses.c.size).label("size")).where(
+        blob_uses.c.tenant == tenant, blob_uses.c.blob_id != (blob_id or "")
+    )
+    each = mine.group_by(blob_uses.c.blob_id).subquery()
+    used = int(connection.execute(select(func.coalesce(func.sum(each.c.size), 0))).scalar_one())
+    if used + size > most:
+        raise QuotaExceeded(
+            f"Your recordings take {used} of {most} bytes; nothing was stored. Delete conversations to make room."
+        )
 
 
 def is_condemned(connection: Connection, tenant: str, blob_id: str) -> bool:

@@ -26,12 +26,14 @@ LONGEST_RETRY_AFTER_S = 300.0
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What a new job meets: `max_queued` waiting jobs over all tenants and `max_queued_per_tenant` of its own (None: no bound of
-    their own), `max_wait_s` seconds that the queue may be long, and how often the job may be claimed."""
+    their own), `max_wait_s` seconds that the queue may be long, how often the job may be claimed, and the bytes of recordings
+    that its tenant may keep (None: any number)."""
 
     max_queued: int
     max_attempts: int
     max_queued_per_tenant: int | None = None
     max_wait_s: float | None = None
+    max_tenant_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

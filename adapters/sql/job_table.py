@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from adapters.sql.blobs import is_condemned
+from adapters.sql.blobs import check_room, is_condemned
 from adapters.sql.job_order import Admission, admit, place_of, rank_of
 from adapters.sql.job_rows import QUEUED, RUNNING, append_event, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text, upsert
@@ -17,7 +17,7 @@ UPLOAD_KINDS = (JobKind.CONVERSATION, JobKind.TRANSCRIPTION)
 
 
 def submit(connection: Connection, request: JobRequest, job_id: str, now: float, admission: Admission) -> tuple[Job, bool]:
-    """Insert the job unless its idempotency key is known. Raises IdempotencyMismatch or QueueFull."""
+    """Insert the job unless its idempotency key is known. Raises IdempotencyMismatch, QueueFull, RateLimited or QuotaExceeded."""
     known = _by_key(connection, request, now)
     if known is not None:
         return known, False
@@ -32,13 +32,29 @@ def submit(connection: Connection, request: JobRequest, job_id: str, now: float,
         return other, False
     append_event(connection, row, "job.queued", {}, now)
     job = job_of(row, place_of(connection, row, now))
-    blob_id = request.payload.get("blob_id")
-    if request.kind in UPLOAD_KINDS and isinstance(blob_id, str):
-        if is_condemned(connection, request.tenant, blob_id):
-            raise StorageFailed("The recording is just being removed; send it again.")
-        use = {"tenant": request.tenant, "blob_id": blob_id, "conversation_id": job.result_id("conversation")}
-        connection.execute(insert(blob_uses).values(**use))
+    if request.kind in UPLOAD_KINDS:
+        _name_recording(connection, request, job, admission)
     return job, True
+
+
+def knows(connection: Connection, tenant: str, idempotency_key: str) -> bool:
+    """Say whether the tenant has a job under this key."""
+    same = (jobs.c.tenant == tenant, jobs.c.idempotency_key == idempotency_key)
+    return connection.execute(select(jobs.c.seq).where(*same)).first() is not None
+
+
+def _name_recording(connection: Connection, request: JobRequest, job: Job, admission: Admission) -> None:
+    """Let the job's conversation name its recording. One that is still to be fetched needs room for a byte, at least."""
+    blob_id, size = request.payload.get("blob_id"), request.payload.get("size")
+    if not isinstance(blob_id, str):
+        check_room(connection, request.tenant, None, 1, admission.max_tenant_bytes)
+        return
+    size = size if isinstance(size, int) else 0
+    check_room(connection, request.tenant, blob_id, size, admission.max_tenant_bytes)
+    if is_condemned(connection, request.tenant, blob_id):
+        raise StorageFailed("The recording is just being removed; send it again.")
+    use = {"tenant": request.tenant, "blob_id": blob_id, "conversation_id": job.result_id("conversation"), "size": size}
+    connection.execute(insert(blob_uses).values(**use))
 
 
 def _columns(request: JobRequest, job_id: str, now: float) -> dict[str, object]:

@@ -46,6 +46,9 @@ class SqlJobs(JobStore, JobQueue, JobOperator):
         job_id = self._new_id()
         return await self._database.write(lambda c: job_table.submit(c, request, job_id, self._now(c), self._admission))
 
+    async def knows(self, tenant: str, idempotency_key: str) -> bool:
+        return await self._database.read(lambda c: job_table.knows(c, tenant, idempotency_key))
+
     async def admit(self, tenant: str) -> None:
         await self._database.read(lambda c: admit(c, tenant, self._now(c), self._admission))
 

@@ -10,11 +10,13 @@ from sqlalchemy.engine import make_url
 from adapters.sql import words_postgresql, words_sqlite
 from adapters.sql.engine import connect, transact, writing
 from adapters.sql.job_order import PRIORITY_STEP_S
+from adapters.sql.plain import from_text
 from adapters.sql.postgresql import POSTGRESQL
 from adapters.sql.tables import (
     api_keys,
     blob_graves,
     blob_holds,
+    blob_uses,
     jobs,
     metadata,
     schema_version,
@@ -58,6 +60,18 @@ def _limits_of_keys(connection: Connection) -> None:
             _add(connection, column)
 
 
+def _sizes_of_recordings(connection: Connection) -> None:
+    if _has(connection, blob_uses.c.size):
+        return
+    _add(connection, blob_uses.c.size)
+    uploads = select(jobs.c.tenant, jobs.c.payload).where(jobs.c.kind.in_(["conversation", "transcription"]))
+    for row in connection.execute(uploads).all():
+        payload = from_text(row.payload)
+        if isinstance(blob_id := payload.get("blob_id"), str):
+            named = (blob_uses.c.tenant == row.tenant, blob_uses.c.blob_id == blob_id)
+            connection.execute(update(blob_uses).where(*named).values(size=payload.get("size")))
+
+
 def _has(connection: Connection, column: Column[Any]) -> bool:
     return column.name in {found["name"] for found in inspect(connection).get_columns(column.table.name)}
 
@@ -73,6 +87,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _fair_turns_and_blob_holds,
     _api_keys,
     _limits_of_keys,
+    _sizes_of_recordings,
 )
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70

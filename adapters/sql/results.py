@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, delete, insert, select
 
-from adapters.sql.blobs import SqlBlobReferences, condemn
+from adapters.sql.blobs import SqlBlobReferences, check_room, condemn
 from adapters.sql.engine import Database
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
@@ -17,6 +17,7 @@ from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.recap import Recap
 from domain.transcript import Transcript
+from ports.blob_store import Blob
 from ports.clock import Clock
 from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, TranscriptStore
 
@@ -29,8 +30,8 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
     A worker that writes late, after its conversation was deleted, gets Gone: nothing comes back to life.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
-        super().__init__(database, clock)
+    def __init__(self, database: Database, clock: Clock, max_tenant_bytes: int | None = None) -> None:
+        super().__init__(database, clock, max_tenant_bytes)
         self._transcript: TypeAdapter[Transcript] = TypeAdapter(Transcript)
         self._recap: TypeAdapter[Recap] = TypeAdapter(Recap)
         self._embedding: TypeAdapter[Embedding] = TypeAdapter(Embedding)
@@ -76,8 +77,9 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
     async def blob_of_conversation(self, tenant: str, conversation_id: str) -> str | None:
         return await self._database.read(lambda c: _named_blob(c, tenant, conversation_id))
 
-    async def name_blob(self, tenant: str, conversation_id: str, blob_id: str) -> str:
-        return await self._database.write(lambda c: _name_blob(c, Ownership(tenant, conversation_id), blob_id))
+    async def name_blob(self, tenant: str, conversation_id: str, blob: Blob) -> str:
+        owner = Ownership(tenant, conversation_id)
+        return await self._database.write(lambda c: _name_blob(c, owner, blob, self._max_tenant_bytes))
 
 
 def _forget(connection: Connection, before: float) -> int:
@@ -91,13 +93,14 @@ def _named_blob(connection: Connection, tenant: str, conversation_id: str) -> st
     ).scalar_one_or_none()
 
 
-def _name_blob(connection: Connection, owner: Ownership, blob_id: str) -> str:
+def _name_blob(connection: Connection, owner: Ownership, blob: Blob, most: int | None) -> str:
     refuse_deleted(connection, owner)
     named = _named_blob(connection, owner.tenant, owner.conversation_id)
     if named is None:
-        use = {"tenant": owner.tenant, "blob_id": blob_id, "conversation_id": owner.conversation_id}
+        check_room(connection, owner.tenant, blob.id, blob.size, most)
+        use = {"tenant": owner.tenant, "blob_id": blob.id, "conversation_id": owner.conversation_id, "size": blob.size}
         connection.execute(insert(blob_uses).values(**use))
-    return named or blob_id
+    return named or blob.id
 
 
 def refuse_deleted(connection: Connection, owner: Ownership) -> None:

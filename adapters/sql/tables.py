@@ -145,6 +145,7 @@ blob_uses = Table(
     Column("tenant", Text, primary_key=True),
     Column("blob_id", Text, primary_key=True),
     Column("conversation_id", Text, primary_key=True),
+    Column("size", BigInteger),  # bytes; none where an older version named what it had fetched
 )
 Index("blob_uses_by_conversation", blob_uses.c.tenant, blob_uses.c.conversation_id)
 

@@ -231,6 +231,12 @@ class JobEngineContract:
         await jobs.claim("w", LEASE_S)
         await jobs.admit("late")
 
+    async def test_a_key_is_known_once_a_job_came_under_it_to_its_tenant_only(self, jobs: JobEngine) -> None:
+        assert not await jobs.knows("t", "k")
+        await submitted(jobs, tenant="t", idempotency_key="k")
+        assert await jobs.knows("t", "k")
+        assert not await jobs.knows("other", "k")
+
     async def test_a_claim_says_who_holds_the_job_until_when(self, jobs: JobEngine, clock: MovableClock) -> None:
         job = await submitted(jobs)
         lease = await jobs.claim("w", LEASE_S)

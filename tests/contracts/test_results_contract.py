@@ -15,7 +15,7 @@ from domain.job import Job, JobKind, JobRequest
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import Passage, SearchMode
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
-from ports.blob_store import BlobReferences
+from ports.blob_store import Blob, BlobReferences
 from ports.jobs import JobQueue, JobStore
 from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, SearchIndex, TranscriptStore
 
@@ -197,17 +197,17 @@ class ResultsContract:
 
     async def test_a_conversation_names_the_first_blob_it_was_given_and_keeps_to_it(self, results: Results) -> None:
         assert await results.blob_of_conversation("t", "conversation_x") is None
-        assert await results.name_blob("t", "conversation_x", "b" * 64) == "b" * 64
-        assert await results.name_blob("t", "conversation_x", "c" * 64) == "b" * 64
+        assert await results.name_blob("t", "conversation_x", Blob("b" * 64, 1)) == "b" * 64
+        assert await results.name_blob("t", "conversation_x", Blob("c" * 64, 1)) == "b" * 64
         assert await results.blob_of_conversation("t", "conversation_x") == "b" * 64
         assert await results.blob_of_conversation("other", "conversation_x") is None
         assert (await results.blob_in_use("t", "b" * 64), await results.blob_in_use("t", "c" * 64)) == (True, False)
 
     async def test_a_deleted_conversation_names_no_blob_any_more(self, results: Results) -> None:
-        await results.name_blob("t", "conversation_x", "b" * 64)
+        await results.name_blob("t", "conversation_x", Blob("b" * 64, 1))
         assert await results.delete_conversation("t", "conversation_x") == ["b" * 64]
         with pytest.raises(Gone):
-            await results.name_blob("t", "conversation_x", "b" * 64)
+            await results.name_blob("t", "conversation_x", Blob("b" * 64, 1))
 
 
 class TestSqlResults(ResultsContract):

@@ -229,6 +229,23 @@ async def test_a_tenant_at_its_share_is_refused_before_the_upload_is_read_and_to
     assert world.blob_files() == before
 
 
+async def test_a_tenant_without_room_is_told_and_others_pass(world):
+    world.store.results._max_tenant_bytes = 10
+    world.store.jobs._admission = Admission(1000, 5, max_tenant_bytes=10)
+    kept = await world.upload(sound=b"123456")
+    assert kept.status_code == 202
+    refused = await world.upload(sound=b"12345")
+    assert (refused.status_code, refused.json()["code"], refused.headers["x-should-retry"]) == (507, "quota_exceeded", "false")
+    assert "6 of 10 bytes" in refused.json()["detail"]
+    tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "5"}
+    assert (await world.client.post("/v1/uploads", headers=tus)).json()["code"] == "quota_exceeded"
+    assert (
+        await world.client.post("/v1/recaps", json={"segments": [{"start": 0, "end": 1, "text": "Hello."}]})
+    ).status_code == 202
+    assert (await world.client.delete(kept.json()["links"]["conversation"])).status_code == 200
+    assert (await world.upload(sound=b"12345")).status_code == 202
+
+
 async def test_a_disk_without_room_is_told_and_leaves_nothing(world):
     room, world.blobs._keep_free = world.blobs._keep_free, 10**18
     answer = await world.upload(sound=b"some sound")
