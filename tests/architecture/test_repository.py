@@ -1,5 +1,6 @@
 """Rules on the repository itself."""
 
+import ast
 import re
 import subprocess
 from pathlib import Path
@@ -34,3 +35,15 @@ def test_every_port_method_is_abstract() -> None:
             methods = len(re.findall(r"^    (?:async )?def (?!parameters|plain)", text, re.M))
             abstract = text.count("@abstractmethod")
             assert abstract >= methods - text.count("def __"), path.name
+
+
+TRAINING = {"backward", "optim", "Trainer", "SentenceTransformerTrainer", "fit", "finetune", "train", "requires_grad_"}
+"""Names without which nobody trains a model with PyTorch, Transformers or Sentence Transformers."""
+
+
+def test_nothing_here_trains_a_model_on_what_callers_send() -> None:
+    for path in tracked(".py"):
+        if path.relative_to(ROOT).parts[0] not in ("tests", "benchmarks"):
+            tree = ast.walk(ast.parse(path.read_text()))
+            used = {node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "") for node in tree}
+            assert not used & TRAINING, path.name
