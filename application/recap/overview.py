@@ -54,7 +54,7 @@ def overview(topics: Sequence[Topic], chapters: int, template: str, language: st
     if chapters < SHORTEST_RECAP or language.lower().split("-")[0] != "en":
         return None
     spelling = spellings(s.clean for topic in topics for s in topic.sentences)
-    chosen: list[tuple[int, str, Sequence[Sentence], float]] = []
+    chosen: list[tuple[int, str, Sequence[Sentence]]] = []
     taken: list[frozenset[str]] = []
     for place, topic in sorted(enumerate(topics), key=lambda pair: (-pair[1].weight, pair[0])):
         phrase = phrase_of(topic.title, spelling)
@@ -65,17 +65,17 @@ def overview(topics: Sequence[Topic], chapters: int, template: str, language: st
         held = grounded(phrase, spoken, None, {}, speakers)
         if held.support < 1.0:
             continue
-        chosen.append((place, phrase, held.sources, held.support))
+        chosen.append((place, phrase, held.sources))
         taken.append(stems)
         if len(chosen) == TOPICS:
             break
     if not chosen:
         return None
     chosen.sort(key=lambda each: each[0])
-    named = joined([phrase for _, phrase, _, _ in chosen])
-    sources = [source for _, _, found, _ in chosen for source in found]
+    named = joined([phrase for _, phrase, _ in chosen])
+    sources = [source for _, _, found in chosen for source in found]
     occasion = OCCASIONS.get(template) or ("meeting" if len(speakers) >= MEETING else "conversation")
-    return Statement(f"The {occasion} was about {named}.", segment_ids(sources), min(held for _, _, _, held in chosen))
+    return Statement(f"The {occasion} was about {named}.", segment_ids(sources), 1.0)
 
 
 def phrase_of(title: str, spelling: Mapping[str, str]) -> str:

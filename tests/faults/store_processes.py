@@ -34,8 +34,8 @@ class Processes:
         return process
 
     def log(self, event: str | None = None, **having: object) -> list[dict[str, Any]]:
-        """Return the events of the log, in order."""
-        lines = [json.loads(line) for line in self._log.read_text().splitlines()]
+        """Return the events of the log, in order. A line that is being written is none yet: it may be seen in part."""
+        lines = [json.loads(line) for line in self._log.read_text().rpartition("\n")[0].splitlines()]
         wanted = having if event is None else {"event": event, **having}
         return [line for line in lines if all(line.get(name) == value for name, value in wanted.items())]
 

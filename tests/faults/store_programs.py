@@ -40,7 +40,7 @@ class Log:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def __call__(self, event: str, **data: object) -> None:
-        os.write(self._file, (json.dumps({"event": event, "pid": os.getpid(), **data}) + "\n").encode())
+        os.write(self._file, (json.dumps({"event": event, "pid": os.getpid(), "at": time.time(), **data}) + "\n").encode())
 
 
 async def work(store: SqlStore, log: Log, lease_s: str) -> None:

@@ -7,6 +7,7 @@ has to say what the model says, of every job. WORDLOOP_MODEL_EXAMPLES sets how m
 
 import asyncio
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -86,6 +87,8 @@ class Expected:
 class JobEngineModel(RuleBasedStateMachine):
     url = "sqlite://"
     """A migrated database without rows."""
+    transitions = 0
+    """After how many changes the table was held against the model, in all runs."""
     leases = Bundle("leases")
     ids = Bundle("ids")
 
@@ -316,6 +319,7 @@ class JobEngineModel(RuleBasedStateMachine):
         there = [job for tenant in ("a", "b") for job in self.runner.run(self.store.jobs.list(tenant, 1000))]
         newest_first = sorted(self.jobs.values(), key=lambda job: (job.tenant, -job.place))
         assert [job.id for job in there] == [job.id for job in newest_first]
+        JobEngineModel.transitions += 1
         for job in there:
             expected = self.jobs[job.id]
             assert (job.status, job.attempts, job.cancel_requested) == (expected.status, expected.attempts, expected.cancel)
@@ -327,6 +331,12 @@ class JobEngineModel(RuleBasedStateMachine):
             events = self.runner.run(self.store.jobs.events(job.tenant, job.id, 0, 1000))
             assert [event.sequence for event in events] == list(range(1, len(events) + 1))
             assert [event.type for event in events if event.type != "job.progress"] == job.told
+
+
+@pytest.fixture(scope="module", autouse=True)
+def told_how_much() -> Iterator[None]:
+    yield
+    print(f"{JobEngineModel.transitions} transitions held against the model")
 
 
 JobEngineModel.TestCase.settings = settings(
