@@ -70,5 +70,5 @@ async def test_a_holder_that_froze_can_not_overwrite_its_successor(processes: Pr
     holder.send_signal(signal.SIGCONT)
     processes.go()
     assert holder.wait(60) == 0
-    assert processes.log("put") == [{"event": "put", "pid": holder.pid, "kept": False}]
+    assert [line["kept"] for line in processes.log("put", pid=holder.pid)] == [False]
     assert await store.calls.begin(SCOPE, KEY, "reader", 60.0, None) == Hit({"made_by": "the successor"})
