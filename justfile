@@ -70,7 +70,7 @@ clusters *ARGS:
 # What docs/reliability.md claims, in its long form: contracts, faults and made-up requests, then storm, load, clusters. An hour.
 reliability: servers && storm load clusters
     WORDLOOP_KILL_JOBS=400 WORDLOOP_KILLS=12 WORDLOOP_ZOMBIES=6 WORDLOOP_SUBMITS=1000 WORDLOOP_FUZZ_CASES=220 WORDLOOP_MODEL_EXAMPLES=1000 \
-        {{run}} pytest tests/contracts tests/faults tests/unit/test_job_engine_model.py tests/unit/test_full_disk.py tests/unit/test_outbound.py \
+        {{run}} pytest --timeout 1800 tests/contracts tests/faults tests/unit/test_job_engine_model.py tests/unit/test_full_disk.py tests/unit/test_outbound.py \
         tests/unit/test_migrations.py tests/unit/test_older_databases.py tests/http
 
 # Write docs/openapi.json anew, from the routes.

@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from adapters.sql.blobs import SqlBlobReferences, check_room, condemn
-from adapters.sql.engine import Database
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
 from adapters.sql.search_rows import count_up
@@ -18,10 +17,12 @@ from domain.errors import Gone, InvalidRequest, NotFound
 from domain.recap import Recap
 from domain.transcript import Transcript
 from ports.blob_store import Blob
-from ports.clock import Clock
 from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, TranscriptStore
 
 Value = TypeVar("Value")
+_TRANSCRIPT: TypeAdapter[Transcript] = TypeAdapter(Transcript)
+_RECAP: TypeAdapter[Recap] = TypeAdapter(Recap)
+_EMBEDDING: TypeAdapter[Embedding] = TypeAdapter(Embedding)
 
 
 class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter):
@@ -30,41 +31,35 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
     A worker that writes late, after its conversation was deleted, gets Gone: nothing comes back to life.
     """
 
-    def __init__(self, database: Database, clock: Clock, max_tenant_bytes: int | None = None) -> None:
-        super().__init__(database, clock, max_tenant_bytes)
-        self._transcript: TypeAdapter[Transcript] = TypeAdapter(Transcript)
-        self._recap: TypeAdapter[Recap] = TypeAdapter(Recap)
-        self._embedding: TypeAdapter[Embedding] = TypeAdapter(Embedding)
-
     async def put_transcript(self, owner: Ownership, transcript: Transcript) -> None:
-        body = pack(self._transcript.dump_json(transcript))
+        body = pack(_TRANSCRIPT.dump_json(transcript))
         await self._database.write(lambda c: _put(c, transcripts, owner, id=transcript.id, body=body))
 
     async def get_transcript(self, tenant: str, transcript_id: str) -> Transcript:
         row = await self._database.read(lambda c: _get(c, transcripts, tenant, transcript_id, "transcript"))
-        return self._transcript.validate_json(unpack(row.body))
+        return _TRANSCRIPT.validate_json(unpack(row.body))
 
     async def put_recap(self, owner: Ownership, recap: Recap) -> None:
-        body = pack(self._recap.dump_json(recap))
+        body = pack(_RECAP.dump_json(recap))
         await self._database.write(lambda c: _put(c, recaps, owner, id=recap.id, body=body))
 
     async def get_recap(self, tenant: str, recap_id: str) -> Recap:
         row = await self._database.read(lambda c: _get(c, recaps, tenant, recap_id, "recap"))
-        return self._recap.validate_json(unpack(row.body))
+        return _RECAP.validate_json(unpack(row.body))
 
     async def put_embedding(self, owner: Ownership, embedding_id: str, embedding: Embedding) -> None:
         vectors = embedding.vectors
         dimensions = len(vectors[0]) if vectors else 0
         if any(len(vector) != dimensions for vector in vectors):
             raise InvalidRequest("Vectors of one embedding have one length.")
-        data, body = floats_to_bytes(vectors), pack(self._embedding.dump_json(replace(embedding, vectors=())))
+        data, body = floats_to_bytes(vectors), pack(_EMBEDDING.dump_json(replace(embedding, vectors=())))
         columns = {"id": embedding_id, "body": body, "vectors": data, "dimensions": dimensions}
         await self._database.write(lambda c: _put(c, embeddings, owner, **columns))
 
     async def get_embedding(self, tenant: str, embedding_id: str) -> Embedding:
         row = await self._database.read(lambda c: _get(c, embeddings, tenant, embedding_id, "embedding"))
         vectors: list[list[float]] = floats_from_bytes(row.vectors, row.dimensions).tolist() if row.dimensions else []
-        return replace(self._embedding.validate_json(unpack(row.body)), vectors=vectors)
+        return replace(_EMBEDDING.validate_json(unpack(row.body)), vectors=vectors)
 
     async def delete_conversation(self, tenant: str, conversation_id: str) -> Sequence[str]:
         blobs = await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._database.now(c, self._clock)))
