@@ -51,6 +51,9 @@ SPOKEN: Final = "spoken meeting, synthetic voices"
 OVERLAPPING: Final = "real meeting"
 """Conditions that begin so have several people talking at once: the order of the reference's words is arbitrary, so these
 recordings stand in no pooled rate."""
+STITCHED: Final = "long session stitched"
+"""Conditions that begin so were joined from clips, and their turns begin where a clip does, with its silence (median 0.55 s
+before the first sound of any strength): they say nothing about the time of the first word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,10 @@ def _cases(clip: Clip, transcript: Transcript, count: ErrorCounter) -> list[Case
             "words": turn.words.units,
             "character_edits": turn.characters.edits,
             "characters": turn.characters.units,
-            "timed": float(off is not None),
         }
-        if off is not None:
+        if not clip.condition.startswith(STITCHED):
+            counted["timed"] = float(off is not None)
+        if off is not None and "timed" in counted:
             counted |= {"start_error_s": off, "on_time": float(off <= ON_TIME_S)}
         texts = {"reference": turn.reference, "heard": turn.heard}
         found.append({"id": f"{name}#{place:03d}", "scores": counted, "texts": texts, "tags": tags})
