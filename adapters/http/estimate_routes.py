@@ -39,8 +39,9 @@ async def _of_upload(edge: Edge, request: Request, tenant: str) -> EstimateView:
     async def check(form: EstimateForm) -> None:
         await edge.check_template(form.template)
 
-    upload = FormUpload(request, edge.limits_of(request), EstimateForm, check)
-    async with edge.services.estimating.spool.kept(upload.pieces(), edge.limits_of(request).upload_bytes) as source:
+    limits = edge.limits_of(request)
+    upload = FormUpload(request, limits, EstimateForm, check)
+    async with edge.services.estimating.spool.kept(upload.pieces(), limits.upload_bytes) as source:
         form = upload.form
         assert form is not None
         asked = Recording(source, form.language, form.vocabulary, form.template)

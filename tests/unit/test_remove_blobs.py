@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +14,24 @@ from adapters.s3_blobs import S3BlobStore
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from application.accept_upload import AcceptUpload
-from application.delete_conversation import DeleteConversation
 from application.payloads import AudioPayload
-from application.remove_blobs import RemoveBlobs
 from application.submit_job import JobTerms, SubmitJob
-from application.wait_for_job import WaitForJob
 from domain.errors import NotFound, StorageFailed
 from domain.job import Job, JobKind
-from ports.blob_store import BURIAL_S, HOLD_S, TAKE_OVER_S, Blob, BlobStore
+from ports.blob_store import BURIAL_S, HOLD_S, TAKE_OVER_S, Blob
 from tests.contracts.test_blob_store_contract import content_of
 from tests.s3_server import S3Server
+from tests.upload_place import Sound, UploadPlace
 
 SOUND = b"the same sound" * 1000
 TERMS = JobTerms("t")
 
 
-@dataclass
-class Sound:
-    """An upload of `SOUND`."""
-
-    content: bytes = SOUND
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        yield self.content
-
-    def payload(self, blob: Blob) -> AudioPayload:
-        return AudioPayload(blob.id, blob.size, "a.wav", "audio/wav")
-
-    def timeout_s(self) -> float | None:
-        return None
-
-
-@dataclass
-class Place:
-    """Stores of one test, and the use cases over them."""
-
-    store: SqlStore
-    blobs: BlobStore
-    clock: MovableClock
-
-    @property
-    def removal(self) -> RemoveBlobs:
-        return RemoveBlobs(self.blobs, self.store.results, self.clock)
-
-    @property
-    def accept(self) -> AcceptUpload:
-        submit = SubmitJob(self.store.jobs, 100_000, 5.0)
-        return AcceptUpload(self.blobs, self.store.results, submit, 2**30, self.clock)
-
-    @property
-    def delete(self) -> DeleteConversation:
-        wait = WaitForJob(self.store.jobs, self.clock)
-        return DeleteConversation(self.store.jobs, self.store.results, self.removal, self.store.calls, wait)
+class Place(UploadPlace):
+    """What happens at the stores of one test."""
 
     async def uploaded(self) -> Job:
-        return (await self.accept(JobKind.TRANSCRIPTION, Sound(), TERMS))[0]
+        return (await self.accept(JobKind.TRANSCRIPTION, Sound(SOUND), TERMS))[0]
 
     async def stored_without_a_job(self, content: bytes = SOUND) -> Blob:
         """What an ingress leaves that is killed between storing the bytes and writing the job."""
@@ -123,7 +86,7 @@ async def test_a_refused_upload_leaves_the_bytes_of_another_alone(place: Place) 
     again = JobTerms("t", idempotency_key="k")
     await refused(JobKind.TRANSCRIPTION, Sound(b"other"), again)
     with pytest.raises(Exception, match="another body"):
-        await refused(JobKind.TRANSCRIPTION, Sound(), again)
+        await refused(JobKind.TRANSCRIPTION, Sound(SOUND), again)
     assert await content_of(place.blobs, AudioPayload.of(job.request.payload).blob_id) == SOUND
 
 
@@ -138,7 +101,7 @@ async def test_bytes_that_were_stored_and_whose_job_is_being_written_stay(place:
             return await super().__call__(*arguments)
 
     accept = replace(place.accept, submit=HeldUp(place.store.jobs, 100, 5.0))
-    uploading = asyncio.create_task(accept(JobKind.TRANSCRIPTION, Sound(), TERMS))
+    uploading = asyncio.create_task(accept(JobKind.TRANSCRIPTION, Sound(SOUND), TERMS))
     await reached.wait()
     await place.store.jobs.cancel("t", earlier.id)
     await place.delete("t", earlier.result_id("conversation"))

@@ -1,7 +1,7 @@
 """What the recordings of one tenant may take: counted once each, exact under concurrency, given back by a deletion."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,16 +13,13 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore, StoreSettings
 from adapters.sql.engine import connect, writing
 from adapters.sql.tables import blob_uses, schema_version
-from application.accept_upload import AcceptUpload
-from application.delete_conversation import DeleteConversation
 from application.payloads import AudioPayload
-from application.remove_blobs import RemoveBlobs
-from application.submit_job import JobTerms, SubmitJob
-from application.wait_for_job import WaitForJob
+from application.submit_job import JobTerms
 from domain.errors import IdempotencyMismatch, QuotaExceeded
 from domain.job import Job, JobKind, JobRequest
 from ports.blob_store import HOLD_S, Blob
 from tests.contracts.test_blob_store_contract import files_in
+from tests.upload_place import Sound, UploadPlace
 
 MOST = 3000
 THOUSAND = [bytes([number]) * 1000 for number in range(9)]
@@ -30,43 +27,13 @@ TERMS = JobTerms("t")
 
 
 @dataclass
-class Sound:
-    """An upload that notes whether anybody read it."""
+class Place(UploadPlace):
+    """The stores of one test, `folder` those of the recordings."""
 
-    content: bytes
-    read: bool = False
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        self.read = True
-        yield self.content
-
-    def payload(self, blob: Blob) -> AudioPayload:
-        return AudioPayload(blob.id, blob.size, "a.wav", "audio/wav")
-
-    def timeout_s(self) -> float | None:
-        return None
-
-
-@dataclass
-class Place:
-    store: SqlStore
-    blobs: LocalBlobStore
-    clock: MovableClock
     folder: Path
 
-    @property
-    def removal(self) -> RemoveBlobs:
-        return RemoveBlobs(self.blobs, self.store.results, self.clock)
-
     async def upload(self, content: bytes, terms: JobTerms = TERMS) -> Job:
-        submit = SubmitJob(self.store.jobs, 100, 5.0)
-        accept = AcceptUpload(self.blobs, self.store.results, submit, 2**20, self.clock)
-        return (await accept(JobKind.TRANSCRIPTION, Sound(content), terms))[0]
-
-    async def delete(self, job: Job) -> None:
-        wait = WaitForJob(self.store.jobs, self.clock)
-        delete = DeleteConversation(self.store.jobs, self.store.results, self.removal, self.store.calls, wait)
-        await delete("t", job.result_id("conversation"))
+        return (await self.accept(JobKind.TRANSCRIPTION, Sound(content), terms))[0]
 
 
 @pytest.fixture
@@ -90,11 +57,10 @@ async def test_a_tenant_without_room_is_refused_before_a_byte_is_read(place: Pla
     for content in THOUSAND[:3]:
         await place.upload(content)
     sound = Sound(b"x")
-    accept = AcceptUpload(place.blobs, place.store.results, SubmitJob(place.store.jobs, 100, 5.0), 2**20, place.clock)
     with pytest.raises(QuotaExceeded):
-        await accept(JobKind.TRANSCRIPTION, sound, TERMS)
+        await place.accept(JobKind.TRANSCRIPTION, sound, TERMS)
     assert not sound.read
-    await accept(JobKind.TRANSCRIPTION, sound, replace(TERMS, tenant="other"))
+    await place.accept(JobKind.TRANSCRIPTION, sound, replace(TERMS, tenant="other"))
     assert sound.read
 
 
@@ -109,7 +75,7 @@ async def test_a_deletion_gives_the_room_back(place: Place) -> None:
     with pytest.raises(QuotaExceeded):
         await place.upload(b"y")
     await place.store.jobs.cancel("t", first.id)
-    await place.delete(first)
+    await place.delete("t", first.result_id("conversation"))
     await place.upload(b"y" * MOST)
 
 
@@ -158,5 +124,5 @@ async def test_an_older_database_learns_the_sizes_of_what_it_keeps(place: Place,
         await place.store.results.check_room("t", 1)
     await place.clock.advance(HOLD_S)
     await place.store.jobs.cancel("t", job.id)
-    await place.delete(job)
+    await place.delete("t", job.result_id("conversation"))
     await place.store.results.check_room("t", MOST)
