@@ -1,0 +1,18 @@
+"""How fast the served models are, as their replicas measured it."""
+
+from abc import abstractmethod
+from typing import Protocol
+
+from domain.call import CallKind
+from domain.rate import EngineRate
+
+
+class ModelRates(Protocol):
+    """The rate of each kind of model, measured while it warmed up and kept up to date by the calls it answers."""
+
+    @abstractmethod
+    async def rate(self, kind: CallKind) -> EngineRate | None:
+        """Return the rate of the model that answers this kind of call; None when nobody measured it (a remote one, or none warm).
+
+        Answers at once from what was last heard; never raises.
+        """
