@@ -112,7 +112,7 @@ class VllmEngine:
         Raises ModelRejected when the prompt does not fit the context, ModelOverloaded when the engine's queue is full,
         ModelUnavailable when the engine has died.
         """
-        from vllm.exceptions import QueueOverflowError
+        from vllm.exceptions import QueueOverflowError, VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         tokens = self._tokenize(request)
@@ -126,6 +126,9 @@ class VllmEngine:
                 final = output
         except QueueOverflowError as error:
             raise ModelOverloaded("the language model's queue is full", OVERLOADED_RETRY_AFTER_S) from error
+        except VLLMValidationError as error:
+            # Such as a schema that can not be read; its text quotes the request.
+            raise ModelRejected(f"the engine refused the request ({type(error).__name__})") from error
         except EngineDeadError as error:
             raise ModelUnavailable("the language model's engine has died", None) from error
         if final is None or not final.outputs:

@@ -15,7 +15,7 @@ import psutil
 from adapters.ray_serve.cluster import leftovers
 from benchmarks.material import long_recording, ten_minute_meeting
 from serve_app.client import Client
-from serve_app.demo_command import RECORDING
+from serve_app.demo import RECORDING
 from serve_app.service import Service
 from serve_app.start import started
 

@@ -20,7 +20,7 @@ from evals.meetings import Meeting, Passage, Question, passages_of, read_questio
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 from ports.embedder import InputType
-from serve_app.engines import build_embedder, local_identity, model_store
+from serve_app.engines import build_embedder, embedder_identity, model_store
 from serve_app.in_process import in_process_embedder
 from serve_app.settings import EmbedderSettings
 
@@ -69,7 +69,7 @@ class Vectoriser:
     def __init__(self, engine: Engine | None = None, settings: EmbedderSettings | None = None) -> None:
         """`engine`: what answers; built from `settings` where none is given."""
         self._settings = settings or EmbedderSettings()
-        self._identity = local_identity(model_store().ensure(self._settings.model), "sentence-transformers", "float32")
+        self._identity = embedder_identity(self._settings, model_store())
         self._engine: Engine = engine or build_embedder(self._settings, self._identity)
 
     def __call__(self, texts: Sequence[str], input_type: InputType = InputType.DOCUMENT, group: int = CALL_TEXTS) -> Array:

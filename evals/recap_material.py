@@ -9,7 +9,7 @@ from typing import Any, Final
 from domain.transcript import Segment
 from evals.hearing import Listener, evaluation_data, files
 from evals.suite import silent
-from serve_app.demo_command import RECORDING
+from serve_app.demo import RECORDING
 
 BUNDLED: Final = Path(__file__).with_name("data") / "meetings"
 

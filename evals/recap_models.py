@@ -19,12 +19,12 @@ from domain.canonical import Json
 from domain.prompt import RenderedPrompt
 from domain.recap import Recap
 from domain.transcript import Segment
+from evals.evaluated import evaluated_settings
 from evals.fingerprint import engines_digest
 from ports.embedder import Embedder, InputType, Vectors
 from ports.language_model import LanguageModel
-from serve_app.engines import build_embedder, build_language_model, local_identity, model_store
+from serve_app.engines import build_embedder, build_language_model, fit_to_machine, resolve_models
 from serve_app.in_process import PATIENT, in_process_embedder, kept_language_model
-from serve_app.settings import Settings
 
 Result = TypeVar("Result")
 CALL_TEXTS = 64
@@ -126,12 +126,12 @@ class Models:
 
 @lru_cache(maxsize=1)
 def served_models() -> Models:
-    """Load what the embedded default serves (about a minute); the engines live until the process ends.
+    """Load what is evaluated; the engines live until the process ends.
 
     What the language model answered is kept in the data folder, apart by the versions of its engine: the same prompt to the same
     model is asked once, however many runs want it.
 
-    vLLM belongs to the event loop that built it, so one loop runs on a thread of its own, for all suites.
+    An engine belongs to the event loop that built it, so one loop runs on a thread of its own, for all suites.
     """
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="models", daemon=True).start()
@@ -141,10 +141,9 @@ def served_models() -> Models:
 async def _load(loop: asyncio.AbstractEventLoop) -> Models:
     # Its warnings are about how it is built here, and would stand between the scores.
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    settings, store = Settings(), model_store()
-    written, embedded = settings.language_model, settings.embedder
-    writer = local_identity(store.ensure(written.model), "vllm", written.dtype)
-    encoder = local_identity(store.ensure(embedded.model), "sentence-transformers", "float32")
+    settings, _ = fit_to_machine(evaluated_settings())
+    models, written, embedded = resolve_models(settings), settings.language_model, settings.embedder
+    writer, encoder = models.language_model, models.embedder
     engine = build_language_model(written, writer)
     atexit.register(engine.shutdown)
     await engine.warm_up()

@@ -13,7 +13,7 @@ from evals.hearing import Listener, evaluation_data, files
 from evals.scoring import mean_of, scores
 from evals.speech import WITHOUT_SPACES, Clip, ErrorCounter, read_corpus, read_meeting, start_errors
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
-from serve_app.demo_command import RECORDING
+from serve_app.demo import RECORDING
 
 DEPENDS: Final = Depends(
     models=("transcriber",),

@@ -7,12 +7,11 @@ from pathlib import Path
 import typer
 
 from serve_app.client import Client
+from serve_app.demo import RECORDING
 from serve_app.process_command import write_results
 from serve_app.start import started
 from serve_app.terminal import JobBar, bars, console, output
 
-RECORDING = Path(__file__).parent / "demo" / "launch-review.ogg"
-"""3.8 minutes, three voices, CC0 (see the licence note beside it)."""
 TIMEOUT_S = 1800.0
 
 

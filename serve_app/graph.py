@@ -1,5 +1,6 @@
 """The Ray Serve graph: ingress and job worker in front of three warm models."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -13,17 +14,28 @@ from adapters.telemetry import build_telemetry
 from ports.tracer import Tracer
 from serve_app.compose import Composition
 from serve_app.database import database_url
-from serve_app.engines import ServedModels, build_embedder, build_language_model, build_transcriber, resolve_models
+from serve_app.engines import (
+    ServedModels,
+    build_embedder,
+    build_language_model,
+    build_transcriber,
+    fit_to_machine,
+    resolve_models,
+)
 from serve_app.exposure import check_exposure
 from serve_app.ingress import build_ingress
 from serve_app.settings import Settings
 
 APPLICATION = "wordloop"
+log = logging.getLogger("wordloop")
 
 
 def build(arguments: Settings) -> Application:
     """Build the application from the `args` of serve_config.yaml; `serve run serve_config.yaml` comes in here."""
-    return bind(arguments, resolve_models(arguments), {})
+    settings, choice = fit_to_machine(arguments)
+    if choice is not None:
+        log.info("language model: %s on %s, %s (%s)", choice.engine, choice.device, choice.model, choice.why)
+    return bind(settings, resolve_models(settings), {})
 
 
 def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping[str, Any]]) -> Application:

@@ -184,6 +184,6 @@ def _answers(url: str) -> bool:
 
 def with_light_model(config: ServeFile) -> ServeFile:
     """The same service with the smaller language model."""
-    light = config.settings.language_model.model_copy(update={"model": "qwen2.5-coder-0.5b-instruct:int8"})
+    light = config.settings.language_model.model_copy(update={"model": "qwen2.5-coder-0.5b-instruct"})
     settings = config.settings.model_copy(update={"language_model": light})
     return config.model_copy(update={"settings": settings})

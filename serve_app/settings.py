@@ -46,13 +46,19 @@ class TranscriberSettings(Strict):
 
 
 class LanguageModelSettings(Strict):
-    """`context_tokens`: prompt and answer together. `kv_cache_gib`: memory for the cache on CPU, in GiB."""
+    """`engine`, `device` and `dtype` on `auto` are decided from the machine (`wordloop doctor` says how).
 
-    model: str = "qwen2.5-coder-1.5b-instruct:int8"
-    device: Literal["cpu", "cuda"] = "cpu"
-    dtype: str = "bfloat16"
+    `model`: a bundled name without a precision takes the one that its engine is fastest with. `context_tokens`: prompt and answer
+    together. `max_num_seqs`: requests at once. `kv_cache_gib`: memory of vLLM's cache on CPU, in GiB; llama.cpp's holds
+    `context_tokens` for each of its requests (28 KB a token of the bundled model).
+    """
+
+    engine: Literal["auto", "vllm", "llama-cpp"] = "auto"
+    model: str = "qwen2.5-coder-1.5b-instruct"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     context_tokens: int = Field(default=4096, ge=512)
-    max_num_seqs: int = Field(default=8, ge=1)
+    max_num_seqs: int = Field(default=4, ge=1)
     max_queued_requests: int = Field(default=64, ge=1)
     kv_cache_gib: int = Field(default=1, ge=1)
     threads: int = 2
@@ -63,8 +69,11 @@ class LanguageModelSettings(Strict):
 
 
 class EmbedderSettings(Strict):
-    """`batch_size`: texts per forward pass; `max_batch_size`: calls gathered into one."""
+    """`engine` auto: CTranslate2 for BERT models on CPU, which computes the same in a fifth of the memory; sentence-transformers
+    for all others. `batch_size`: texts per forward pass; `max_batch_size`: calls gathered into one.
+    """
 
+    engine: Literal["auto", "sentence-transformers", "ctranslate2"] = "auto"
     model: str = "all-minilm-l6-v2"
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 2

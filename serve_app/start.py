@@ -43,10 +43,14 @@ def started(
     with _interruptible() as keep_hold:
         try:
             settings = service.prepare()
-            with store_bars() as progress:
-                from serve_app.engines import resolve_models
+            from serve_app.engines import fit_to_machine, resolve_models
 
-                models = resolve_models(settings.settings, progress)
+            fitted, choice = fit_to_machine(settings.settings)
+            settings = settings.model_copy(update={"settings": fitted})
+            if choice is not None:
+                console.print(f"language model: {choice.engine} on {choice.device}, {choice.model} ({choice.why})", markup=False)
+            with store_bars() as progress:
+                models = resolve_models(fitted, progress)
             with bars() as display:
                 ray = display.add_task("starting Ray and Serve", total=None)
                 service.start(settings, models, host, port)

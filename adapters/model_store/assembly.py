@@ -37,20 +37,19 @@ class Assembler:
     convert: Convert
 
     def bundled(self, model: BundledModel, precision: str, entry: str, lock: int) -> Complete:
-        """Assembles a model of the manifest: every file checked while it is written, GGUF converted after that."""
+        """Assembles a model of the manifest: every file checked while it is written, GGUF converted after that where it is."""
         source = open_source(model, self.find, self.mirror, self.hub)
-        with self._new_entry(
-            entry, model.assembled_bytes[precision] + (model.source_bytes if model.is_converted else 0)
-        ) as folder:
+        converts = model.converts(precision)
+        with self._new_entry(entry, model.assembled_bytes[precision] + (model.source_bytes if converts else 0)) as folder:
             result = folder / "model"
-            if model.is_converted:
+            if converts:
                 self._write_files(model, source, folder)
                 files = self._converted(folder / model.files[0].path, result, precision, lock)
             else:
                 self._write_files(model, source, result)
                 files = model.files
-            format_ = ModelFormat.SAFETENSORS if model.is_converted else model.format
-            provenance = source.provenance | ({"converted_by": _versions()} if model.is_converted else {})
+            format_ = ModelFormat.SAFETENSORS if converts else model.format
+            provenance = source.provenance | ({"converted_by": _versions()} if converts else {})
             complete = Complete(model.publisher_id, model.revision, format_, precision, model.licence, files, provenance)
             self._publish(complete, result, entry)
         return complete

@@ -77,18 +77,28 @@ def _format(folder: Path, names: list[str]) -> ModelFormat:
         return ModelFormat.CTRANSLATE2
     if any(name.endswith(".safetensors") for name in names) and "config.json" in names:
         return ModelFormat.SAFETENSORS
+    if sum(name.endswith(".gguf") for name in names) == 1:
+        return ModelFormat.GGUF
     raise ModelUnreadable(
-        f"{folder} holds neither a CTranslate2 model (model.bin) nor safetensors with a config.json. "
+        f"{folder} holds neither a CTranslate2 model (model.bin), nor safetensors with a config.json, nor one GGUF file. "
         "Give the folder that has them."
     )
+
+
+def gguf_file(folder: Path) -> Path:
+    """The one GGUF file of a folder. `ModelUnreadable` when there is none, or more than one."""
+    found = sorted(folder.glob("*.gguf"))
+    if len(found) != 1:
+        raise ModelUnreadable(f"{folder} holds {len(found)} GGUF files where llama.cpp reads one. Give a folder with one.")
+    return found[0]
 
 
 def precision_of(folder: Path, format_: ModelFormat) -> str:
     """How the weights are kept: the quantisation the config names, else the type of the first floating tensor.
 
-    CTranslate2 keeps no such note that can be read without it: `as-stored`; its engine chooses a compute type anyhow.
+    CTranslate2 and GGUF keep no such note that can be read without their libraries: `as-stored`.
     """
-    if format_ is ModelFormat.CTRANSLATE2:
+    if format_ is not ModelFormat.SAFETENSORS:
         return "as-stored"
     quantization = _json_object(folder / "config.json").get("quantization_config")
     if isinstance(quantization, dict):

@@ -22,7 +22,7 @@ class ModelKind(StrEnum):
 
 
 class ModelFormat(StrEnum):
-    """What an engine opens. GGUF is only ever a source: it is converted to safetensors."""
+    """What an engine opens. GGUF is read as it is by llama.cpp, and converted to safetensors for vLLM."""
 
     CTRANSLATE2 = "ctranslate2"
     SAFETENSORS = "safetensors"
@@ -79,7 +79,8 @@ Source = PackageSource | HubSource | MirrorSource
 class BundledModel:
     """One model of the manifest. `format` is the publisher's; `precisions` (default first) are what can be assembled.
 
-    `assembled_bytes` gives the approximate size of the assembled folder per precision, for the free space check.
+    `assembled_bytes` gives the approximate size of the assembled folder per precision, for the free space check. `published`
+    are the precisions that are the publisher's own files; GGUF weights in any other are converted.
     """
 
     name: str
@@ -90,6 +91,7 @@ class BundledModel:
     format: ModelFormat
     precisions: tuple[str, ...]
     assembled_bytes: Mapping[str, int]
+    published: frozenset[str]
     files: tuple[ModelFile, ...]
     sources: tuple[Source, ...]
 
@@ -101,13 +103,13 @@ class BundledModel:
     def source_bytes(self) -> int:
         return sum(file.size for file in self.files)
 
-    @property
-    def is_converted(self) -> bool:
-        return self.format is ModelFormat.GGUF
+    def converts(self, precision: str) -> bool:
+        """Whether weights in this precision are made here, from the publisher's."""
+        return self.format is ModelFormat.GGUF and precision not in self.published
 
     def fingerprint(self, precision: str) -> str:
         """Names the assembled folder: other bytes, another precision or another converter give another folder."""
-        version = CONVERTER_VERSION if self.is_converted else 0
+        version = CONVERTER_VERSION if self.converts(precision) else 0
         return sha256_of(
             {
                 "files": [asdict(file) for file in self.files],
@@ -146,7 +148,8 @@ def bundled_manifest() -> Manifest:
 
 def _model(table: Mapping[str, Any]) -> BundledModel:
     files = tuple(ModelFile(str(row["path"]), int(row["size"]), str(row["sha256"])) for row in _rows(table["files"]))
-    assembled = {str(row["name"]): int(row["assembled_bytes"]) for row in _rows(table["precisions"])}
+    precisions = _rows(table["precisions"])
+    assembled = {str(row["name"]): int(row["assembled_bytes"]) for row in precisions}
     return BundledModel(
         name=str(table["name"]),
         kind=ModelKind(str(table["kind"])),
@@ -156,6 +159,7 @@ def _model(table: Mapping[str, Any]) -> BundledModel:
         format=ModelFormat(str(table["format"])),
         precisions=tuple(assembled),
         assembled_bytes=assembled,
+        published=frozenset(str(row["name"]) for row in precisions if row.get("published")),
         files=files,
         sources=tuple(_source(row) for row in _rows(table["sources"])),
     )

@@ -80,6 +80,11 @@ class ModelStore:
             case FolderReference(path):
                 return self._local(path)
 
+    @staticmethod
+    def format_of(folder: Path) -> ModelFormat:
+        """The format of a model in a folder of one's own. Raises UnsafeModel and ModelUnreadable."""
+        return inspect_folder.require_safe_folder(folder.resolve())
+
     def assembled(self, name: str, precision: str | None = None) -> Complete | None:
         """The marker of a bundled model that is there, or None; looks at sizes only."""
         return whole(self.folder(name, precision))

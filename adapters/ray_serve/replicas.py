@@ -6,14 +6,18 @@ The engines come in as factories: this module knows Ray and no model library.
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from ray import serve
 
+from adapters.ray_serve.measuring import measured_language_model
 from domain.errors import ModelUnavailable, WordloopError
 from domain.failure import places
+from domain.rate import EngineRate, RateMeter
 from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput
 from ports.tracer import Tracer
 
@@ -24,6 +28,9 @@ class BatchEngine(Protocol):
     """An engine that answers many requests in one pass, on the calling thread."""
 
     def warm_up(self) -> None: ...
+
+    def sample(self) -> Sequence[Any]:
+        """A pass of the usual kind, by which a replica measures how fast the engine is here."""
 
     def run(self, batch: Sequence[Any]) -> Sequence[RawOutput | WordloopError]: ...
 
@@ -96,6 +103,7 @@ class BatchedModelReplica:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._engine = await self._on_thread(build)
         await self._on_thread(self._engine.warm_up)
+        self._meter: RateMeter = await self._on_thread(self._measured)
         self._batch.set_max_batch_size(max_batch_size)
         self._batch.set_batch_wait_timeout_s(batch_wait_s)
 
@@ -112,7 +120,7 @@ class BatchedModelReplica:
     @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.02)  # type: ignore[untyped-decorator]
     async def _batch(self, requests: list[ModelRequest]) -> list[Any]:
         try:
-            return list(await self._on_thread(self._engine.run, requests))
+            return list(await self._on_thread(self._run, requests))
         except WordloopError as error:
             return [error] * len(requests)
         except Exception as error:
@@ -120,12 +128,40 @@ class BatchedModelReplica:
             log.error("engine failed", extra={"batch_size": len(requests), "failure": places(error)})
             return [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(requests)
 
+    async def rate(self) -> EngineRate | None:
+        """How fast this replica works: measured while it warmed up, kept up to date by its passes."""
+        return self._meter.current
+
     async def process_id(self) -> int:
         """The operating system's id of this replica's process, for measurements and fault tests."""
         return os.getpid()
 
+    def _measured(self) -> RateMeter:
+        begun = time.perf_counter()
+        results = self._engine.run(self._engine.sample())
+        rate = EngineRate(_input_units(results) / (time.perf_counter() - begun))
+        _log_rate(rate)
+        return RateMeter(rate)
+
+    def _run(self, requests: list[ModelRequest]) -> Sequence[RawOutput | WordloopError]:
+        begun = time.perf_counter()
+        results: Sequence[RawOutput | WordloopError] = self._engine.run(requests)
+        self._meter.learn(time.perf_counter() - begun, _input_units(results), calls=len(requests))
+        return results
+
     async def _on_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+
+def _log_rate(rate: EngineRate | None) -> None:
+    if rate is not None:
+        log.info("engine is warm", extra={name: round(value, 2) for name, value in asdict(rate).items()})
+
+
+def _input_units(results: Sequence[RawOutput | WordloopError]) -> float:
+    """Seconds of sound, or tokens, that a pass has read."""
+    used = [result.usage for result in results if isinstance(result, RawOutput)]
+    return sum(usage.audio_seconds or usage.input_tokens for usage in used)
 
 
 class ConcurrentModelReplica:
@@ -136,13 +172,33 @@ class ConcurrentModelReplica:
         self._tracer = observe()
         self._engine = build()
         await self._engine.warm_up()
+        self._meter = RateMeter(await measured_language_model(self._engine.generate))
+        self._active = self._begun = 0
+        _log_rate(self._meter.current)
 
     async def call(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         """Answer one request; cancelling it aborts the generation inside the engine."""
         self._log.write("start", meta.key)
         with self._tracer.span("replica generate", meta.traceparent, {"wordloop.call.key": meta.key}):
-            output = await self._engine.generate(request, meta)
+            output = await self._timed(request, meta)
         self._log.write("end", meta.key)
+        return output
+
+    async def rate(self) -> EngineRate | None:
+        """How fast this replica works: measured while it warmed up, kept up to date by calls that had it for themselves."""
+        return self._meter.current
+
+    async def _timed(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
+        self._active += 1
+        self._begun += 1
+        place, alone, begun = self._begun, self._active == 1, time.perf_counter()
+        try:
+            output = await self._engine.generate(request, meta)
+        finally:
+            self._active -= 1
+        if alone and place == self._begun:
+            used = output.usage
+            self._meter.learn(time.perf_counter() - begun, used.input_tokens - used.cached_input_tokens, used.output_tokens)
         return output
 
     async def check_health(self) -> None:

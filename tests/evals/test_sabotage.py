@@ -21,7 +21,7 @@ from evals.suite import Result, silent
 from evals.thresholds import limits
 from ports.model_backend import EmbedRequest, RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
-from serve_app.engines import build_embedder, build_transcriber, local_identity, model_store
+from serve_app.engines import build_embedder, build_transcriber, embedder_identity, model_store
 from serve_app.settings import EmbedderSettings, TranscriberSettings
 
 CLIPS = ("phone-fleurs-en-004.wav", "fleurs-en-004.ogg", "so762-069120121.opus", "so762-022440062.opus", "fleurs-pt-002.ogg")
@@ -128,7 +128,7 @@ def engine() -> Engine:
 
 
 def built(settings: EmbedderSettings) -> Engine:
-    identity = local_identity(model_store().ensure(settings.model), "sentence-transformers", "float32")
+    identity = embedder_identity(settings, model_store())
     made: Engine = build_embedder(settings, identity)
     return made
 

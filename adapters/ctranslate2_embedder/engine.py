@@ -1,0 +1,119 @@
+"""The embedder: tokenize, encode, mean of the tokens, unit length; the texts of all requests together."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.ctranslate2_embedder.bert import write_ctranslate2
+from adapters.ctranslate2_embedder.model_files import EmbeddingModel
+from domain.call import ModelIdentity, Usage
+from domain.errors import ModelRejected, ModelUnavailable, WordloopError
+from ports.model_backend import EmbedRequest, RawOutput
+
+Result = RawOutput | WordloopError
+INPUT_TYPES = ("query", "document")
+
+
+@dataclass(frozen=True, slots=True)
+class CTranslate2EmbedderSettings:
+    """`batch_size`: texts per forward pass. `threads`: of the processor."""
+
+    batch_size: int = 32
+    threads: int = 2
+
+
+class CTranslate2Embedder:
+    """One warm embedding model, in float32."""
+
+    def __init__(self, folder: Path, identity: ModelIdentity, settings: CTranslate2EmbedderSettings) -> None:
+        import ctranslate2
+        from tokenizers import Tokenizer
+
+        model = EmbeddingModel.read(folder)
+        if model is None:
+            raise ModelUnavailable(f"{folder.name} is no BERT model with mean pooling; use engine: sentence-transformers", None)
+        self.identity = identity
+        self._model = model
+        self._settings = settings
+        self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        with tempfile.TemporaryDirectory(prefix="embedder-") as place:
+            target = Path(place)
+            write_ctranslate2(model, target)
+            self._encoder: Any = ctranslate2.Encoder(str(target), compute_type="float32", intra_threads=settings.threads)
+        self.max_tokens = model.max_tokens
+        self.dimensions = int(model.config["hidden_size"])
+
+    def warm_up(self) -> None:
+        """Embed one sentence, so that memory is allocated before the first request."""
+        self.run([EmbedRequest(("Warm.",), {"input_type": "document", "dimensions": None})])
+
+    def sample(self) -> list[EmbedRequest]:
+        """One batch of spoken sentences of the usual length."""
+        texts = tuple(f"Part {part}: we move the launch to the {part}th, as the crash is not yet repaired." for part in range(32))
+        return [EmbedRequest(texts, {"input_type": "document", "dimensions": None})]
+
+    def run(self, batch: Sequence[EmbedRequest]) -> list[Result]:
+        """Answer all requests in one pass; a request that can not be served gets its error in its place.
+
+        Vectors are unit length, float32. `input_type` chooses the model's query or document prompt where it has one.
+        """
+        encoded = [self._encoded(request) for request in batch]
+        accepted = [tokens for texts in encoded if not isinstance(texts, ModelRejected) for tokens in texts]
+        vectors = iter(self._vectors(accepted))
+        results: list[Result] = []
+        for request, texts in zip(batch, encoded, strict=True):
+            if isinstance(texts, ModelRejected):
+                results.append(texts)
+            else:
+                results.append(_output([next(vectors) for _ in texts], request, texts))
+        return results
+
+    def _encoded(self, request: EmbedRequest) -> list[list[int]] | ModelRejected:
+        kind = str(request.parameters.get("input_type", "document"))
+        dimensions = request.parameters.get("dimensions")
+        if kind not in INPUT_TYPES:
+            return ModelRejected("input_type must be query or document")
+        if dimensions is not None and not 1 <= int(str(dimensions)) <= self.dimensions:
+            return ModelRejected(f"dimensions must be between 1 and {self.dimensions}")
+        before = self._model.prompts.get(kind, "")
+        texts = [encoding.ids for encoding in self._tokenizer.encode_batch([before + text for text in request.texts])]
+        for place, tokens in enumerate(texts):
+            if len(tokens) > self.max_tokens:
+                return ModelRejected(f"text {place} has {len(tokens)} tokens; the model reads {self.max_tokens}")
+        return texts
+
+    def _vectors(self, texts: Sequence[list[int]]) -> list[Any]:
+        """One vector per text, in order; texts of like length share a pass, so that little of it is padding."""
+        vectors: list[Any] = [None] * len(texts)
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        for start in range(0, len(order), self._settings.batch_size):
+            places = order[start : start + self._settings.batch_size]
+            for place, vector in zip(places, self._pass([texts[place] for place in places]), strict=True):
+                vectors[place] = vector
+        return vectors
+
+    def _pass(self, texts: list[list[int]]) -> Any:
+        import numpy as np
+
+        states = np.array(self._encoder.forward_batch(texts).last_hidden_state)
+        lengths = np.array([len(tokens) for tokens in texts])
+        inside = np.arange(states.shape[1])[None, :] < lengths[:, None]
+        return _unit((states * inside[:, :, None]).sum(axis=1) / lengths[:, None])
+
+
+def _output(vectors: list[Any], request: EmbedRequest, texts: Sequence[list[int]]) -> RawOutput:
+    dimensions = request.parameters.get("dimensions")
+    if dimensions is not None:
+        # Matryoshka use: the first components, made unit length again.
+        vectors = [_unit(vector[None, : int(str(dimensions))])[0] for vector in vectors]
+    return RawOutput({"vectors": [vector.tolist() for vector in vectors]}, Usage(input_tokens=sum(map(len, texts))))
+
+
+def _unit(vectors: Any) -> Any:
+    import numpy as np
+
+    return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)).astype(np.float32)
