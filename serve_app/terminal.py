@@ -6,7 +6,7 @@ What draws is imported when something is drawn: every command imports this modul
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -75,8 +75,9 @@ def store_bars() -> Iterator["StoreBars"]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the farewells of Ray's processes, which write past every logger, off the terminal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a pipe or terminal that has closed
+            stream.flush()
     kept = {number: os.dup(number) for number in (1, 2)}
     with open(os.devnull, "w") as nowhere:
         for number in kept:
