@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from domain.errors import WordloopError
+from serve_app.errors import ArgumentWrong, ConfigurationInvalid
 
 LATE: Final = {
     "jobs": "Jobs of every tenant.",
@@ -104,7 +105,7 @@ def demo(
 @app.command()
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one (default: 8000).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one (default: 8000).")] = None,
     data_dir: DataDir = None,
     config: Config = None,
     light: Light = False,
@@ -198,9 +199,9 @@ for _name, _words in LATE.items():
 
 
 def main() -> None:
-    """Entry point: errors of ours end as one sentence on standard error and a non-zero exit."""
+    """Entry point: errors of ours end as one sentence on standard error and a non-zero exit, 2 for what was typed wrongly."""
     try:
         app()
     except WordloopError as error:
         sys.stderr.write(f"wordloop: {error.detail}\n")
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ArgumentWrong | ConfigurationInvalid) else 1)

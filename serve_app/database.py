@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ports.clock import Clock
+from serve_app.arguments import check_config
 from serve_app.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ def named(variable: str | None, setting: str) -> str | None:
 
 
 def chosen_settings(config: Path | None, data_dir: Path | None) -> "Settings":
-    """Return the settings that a command was pointed at: those of a file or the embedded ones, on the data folder named."""
+    """Return the settings that a command was pointed at: those of a file or the embedded ones, on the data folder named.
+
+    Raises ArgumentWrong or ConfigurationInvalid.
+    """
     from serve_app.settings import load_config
     from serve_app.start import config_path
 
+    check_config(config)
     settings = load_config(config_path(config)).settings
     return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
 

@@ -14,6 +14,7 @@ import psutil
 from adapters.ray_serve.cluster import ClusterPlace, PrivateCluster, ReplicaState, prepare_environment, remember_logs
 from adapters.ray_serve.ports import check_port
 from adapters.ray_serve.processes import SERVICE_MARK, end_processes, leftovers, same_processes, started_processes
+from serve_app.arguments import check_address
 from serve_app.errors import StartFailed
 from serve_app.exposure import check_exposure
 from serve_app.settings import ServeFile, default_data_dir
@@ -111,6 +112,12 @@ class Service:
         os.environ.update(config.environment)
         settings = config.settings.model_copy(update={"data_dir": self.data_dir})
         return config.model_copy(update={"settings": settings})
+
+    def check_address(self, config: ServeFile, host: str | None, port: int | None) -> None:
+        """Raise ArgumentWrong where nothing can listen, and StartFailed where nobody may: before anything starts."""
+        http = self._http(config, host, port)
+        check_address(http["host"], http["port"])
+        check_exposure(config.settings, http["host"])
 
     def _http(self, config: ServeFile, host: str | None, port: int | None) -> dict[str, Any]:
         """The options of Serve's proxy with what was typed in their place, and a free port where 0 was asked for."""

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from serve_app.arguments import check_config, check_writable
 from serve_app.service import Service, with_light_model
 from serve_app.settings import ServeFile, load_config
 from serve_app.terminal import WarmingBars, bars, console, quiet, store_bars
@@ -35,16 +36,22 @@ def started(
     host: str | None = None,
     port: int | None = None,
 ) -> Iterator[Service]:
-    """Run a ready service for the time of the context; whatever happens, what was started is stopped."""
+    """Run a ready service for the time of the context; whatever happens, what was started is stopped.
+
+    Raises ArgumentWrong for what was typed, before anything starts.
+    """
+    check_config(config)
 
     def read() -> ServeFile:
         chosen = load_config(config_path(config))
         return with_light_model(chosen) if light else chosen
 
     service = Service(read, data_dir)
+    check_writable("--data-dir", service.data_dir)
     with _interruptible() as keep_hold:
         try:
             settings = service.prepare()
+            service.check_address(settings, host, port)
             with store_bars() as progress:
                 from serve_app.engines import resolve_models
 
