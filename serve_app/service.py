@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import psutil
 
-from adapters.ray_serve.cluster import ClusterPlace, PrivateCluster, ReplicaState, prepare_environment, remember_logs
+from adapters.ray_serve.cluster import DRAIN_S, ClusterPlace, PrivateCluster, ReplicaState, prepare_environment, remember_logs
 from adapters.ray_serve.ports import check_port
 from adapters.ray_serve.processes import SERVICE_MARK, end_processes, leftovers, same_processes, started_processes
 from serve_app.arguments import check_address
@@ -23,6 +23,8 @@ APPLICATION = "wordloop"
 POLL_S = 0.25
 READY_TIMEOUT_S = 900.0
 """Seconds until giving up on models that load: five times a cold start on two busy cores."""
+UNREADY_DRAIN_S = 2.0
+"""Seconds to drain a service that was never ready: nobody was told of it, and replicas that load a model do not listen."""
 
 States = Mapping[str, ReplicaState]
 
@@ -86,6 +88,7 @@ class Service:
         self.data_dir = (data_dir or default_data_dir()).expanduser().absolute()
         self._place: ClusterPlace | None = None
         self._cluster: PrivateCluster | None = None
+        self._ready = False
         self.file: ServiceFile | None = None
 
     @property
@@ -169,6 +172,7 @@ class Service:
             if status == "RUNNING" and _answers(f"{self.file.url}/readyz"):
                 self.file = replace(self.file, processes=started_processes())
                 self.file.write(self.data_dir)
+                self._ready = True
                 return
             time.sleep(POLL_S)
         raise StartFailed(f"the models were not ready after {timeout_s:.0f} s")
@@ -176,7 +180,7 @@ class Service:
     def stop(self) -> None:
         """Stop everything this object started; safe to call at any point."""
         if self._cluster is not None:
-            self._cluster.stop()
+            self._cluster.stop(DRAIN_S if self._ready else UNREADY_DRAIN_S)
         elif self._place is not None:
             self._place.close()
         self._cluster = self._place = None

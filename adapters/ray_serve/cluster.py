@@ -21,6 +21,8 @@ from adapters.ray_serve.processes import SERVICE_MARK, Watcher
 
 DRAIN_S = 20.0
 """Seconds that Serve and Ray get to end by themselves: a Serve whose controller is gone answers nobody."""
+LAST_WORDS_S = 2.0
+"""Seconds for Ray's library in this process to notice that its cluster is gone, and to say so before anybody reads again."""
 TEMPORARY = "wordloop-"
 """How the folders of passing files begin; nothing else is removed by a name that was read from a file."""
 SESSIONS_KEPT = 3
@@ -210,12 +212,13 @@ class PrivateCluster:
             )
         return str(getattr(application.status, "value", application.status)), states
 
-    def stop(self) -> None:
-        """Drain and end Serve and Ray, then whatever of their processes is still there."""
+    def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Drain and end Serve and Ray, for at most `drain_s` seconds, then whatever of their processes is still there."""
         draining = threading.Thread(target=_drain, name="drain", daemon=True)
         draining.start()
-        draining.join(DRAIN_S)
+        draining.join(drain_s)
         self._place.close()
+        draining.join(LAST_WORDS_S)
         if self.log_dir is not None:
             remember_logs(self._place.token.parent, Path(self.log_dir))
 
