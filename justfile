@@ -3,6 +3,8 @@
 
 export HF_HUB_OFFLINE := "1"
 export RAGAS_DO_NOT_TRACK := "true"
+# Python keeps what it has compiled, also where the environment forbids it: else each of a service's processes compiles anew.
+export PYTHONDONTWRITEBYTECODE := ""
 run := "uv run --locked"
 
 # List the recipes.

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import psutil
 
-from adapters.ray_serve.cluster import leftovers
+from adapters.ray_serve.processes import leftovers
 from benchmarks.material import long_recording, ten_minute_meeting
 from serve_app.client import Client
 from serve_app.demo import RECORDING

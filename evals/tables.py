@@ -23,7 +23,7 @@ PIPED_COLUMNS: Final = 240
 
 def show(outcome: "Outcome") -> None:
     """Print one suite."""
-    wide = output if output.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
+    wide = output if output.made.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
     wide.print(_scores(outcome))
     for verdict in outcome.verdicts:
         if verdict.failures and verdict.moved:

@@ -13,6 +13,7 @@ from typing import Any
 
 import typer
 
+from serve_app.arguments import check_name, check_new_file
 from serve_app.terminal import console, output
 
 BENCHMARKS = "wordloop.benchmarks"
@@ -32,7 +33,9 @@ def run_bench(name: str | None, json_file: Path | None) -> None:
         for each, point in known.items():
             output.print(f"{each:24} {_first_line(point.load())}", markup=False)
         return
-    figures = _chosen(known, name, "benchmark").load()()
+    check_name(name, known, "benchmark")
+    check_new_file("--json", json_file)
+    figures = known[name].load()()
     _show(name, figures)
     _write(json_file, {name: figures})
 
@@ -42,7 +45,11 @@ def run_eval(
 ) -> None:
     """Run one suite or all; exits 1 when a score is missing, beyond its threshold, or fallen too far below the baseline."""
     known = registered(EVALS)
-    chosen = known if suite is None else {suite: _chosen(known, suite, "suite")}
+    if suite is not None:
+        check_name(suite, known, "suite")
+    check_new_file("--json", json_file)
+    check_new_file("--html", html_file)
+    chosen = known if suite is None else {suite: known[suite]}
     run = registered(EVAL_RUNNER)["run"].load()
     raise typer.Exit(
         run(
@@ -63,13 +70,6 @@ def run_comparison(suite: str | None, prompt: str, *, tier: str, json_file: Path
     except (ValueError, LookupError) as error:
         console.print(str(error), markup=False)
         raise typer.Exit(2) from error
-
-
-def _chosen(known: Mapping[str, Any], name: str, what: str) -> Any:
-    if name not in known:
-        console.print(f"no {what} named {name}; there are: {', '.join(known)}")
-        raise typer.Exit(2)
-    return known[name]
 
 
 def _first_line(function: Any) -> str:

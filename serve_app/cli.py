@@ -1,13 +1,51 @@
-"""The command line: `wordloop demo | up | process | eval | bench | jobs | models | prompts | doctor`."""
+"""The command line: `wordloop demo | up | process | eval | bench | jobs | keys | models | prompts | doctor`.
 
+Imports nothing heavy: help has to come at once. What a command runs is imported when it runs.
+"""
+
+import importlib
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 from domain.errors import WordloopError
+from serve_app.errors import ArgumentWrong, ConfigurationInvalid
+
+LATE: Final = {
+    "jobs": "Jobs of every tenant.",
+    "keys": "Keys of callers.",
+    "models": "List the bundled models: name, kind, licence, revision, source, and whether each is assembled.",
+    "prompts": "The words sent to models.",
+    "doctor": "Check Python, packages, SQLite, HAProxy, cores, memory, disk, models and ports; exit 1 when something is wrong.",
+}
+"""Commands with a module of their own, `serve_app.NAME_command`, and what the list of all commands says of each."""
+
+
+class LateCommands(TyperGroup):
+    """Imports the module of a command in `LATE` when that command is called, and not to list it."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """As its base, for which help is not wanted where it is not asked for."""
+        return _with_default(super().get_help_option(ctx))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As its base, with the real command in the place of the name that was registered."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in LATE:
+            command = typer.main.get_command(importlib.import_module(f"serve_app.{name}_command").app)
+            _with_default(command.get_help_option(ctx))
+        return name, command, rest
+
+
+def _with_default(help_option: Any) -> Any:
+    """Say no where typer says nothing: it imports pydantic, for a quarter of a second, to read a flag that is neither."""
+    if help_option is not None:
+        help_option.default = False
+    return help_option
 
 
 class Tier(StrEnum):
@@ -19,11 +57,28 @@ class Tier(StrEnum):
 
 app = typer.Typer(
     name="wordloop",
+    cls=LateCommands,
     help="Conversations in; transcripts, grounded recaps and searchable vectors out.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"wordloop {version('wordloop-ml')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Conversations in; transcripts, grounded recaps and searchable vectors out."""
+
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where jobs, results and audio live (default: the user's data folder).")
@@ -50,7 +105,7 @@ def demo(
 @app.command()
 def up(
     host: Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one (default: 8000).")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port; 0 picks a free one (default: 8000).")] = None,
     data_dir: DataDir = None,
     config: Config = None,
     light: Light = False,
@@ -135,27 +190,18 @@ def evaluate(
     )  # fmt: skip
 
 
-def _add_groups() -> None:
-    from serve_app.doctor_command import doctor
-    from serve_app.jobs_command import app as jobs_app
-    from serve_app.keys_command import app as keys_app
-    from serve_app.models_command import app as models_app
-    from serve_app.prompts_command import app as prompts_app
-
-    app.add_typer(jobs_app, name="jobs")
-    app.add_typer(keys_app, name="keys")
-    app.add_typer(models_app, name="models")
-    app.add_typer(prompts_app, name="prompts")
-    app.command()(doctor)
+def _told_late() -> None:
+    """Stands for a command of `LATE` in the list of all."""
 
 
-_add_groups()
+for _name, _words in LATE.items():
+    app.command(_name, help=_words)(_told_late)
 
 
 def main() -> None:
-    """Entry point: errors of ours end as one sentence on standard error and a non-zero exit."""
+    """Entry point: errors of ours end as one sentence on standard error and a non-zero exit, 2 for what was typed wrongly."""
     try:
         app()
     except WordloopError as error:
         sys.stderr.write(f"wordloop: {error.detail}\n")
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, ArgumentWrong | ConfigurationInvalid) else 1)

@@ -1,22 +1,27 @@
-"""Where rows live, by the settings."""
+"""Where rows live, by the settings. Imports the database's libraries when it opens one: the command line's help does not."""
 
 import asyncio
 import os
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from adapters.sql import SqlStore, StoreSettings
 from ports.clock import Clock
+from serve_app.arguments import check_config
 from serve_app.errors import ConfigurationInvalid
-from serve_app.settings import Settings, load_config
+
+if TYPE_CHECKING:
+    from adapters.sql import SqlStore
+    from serve_app.settings import Settings
 
 Value = TypeVar("Value")
 
 
-def open_store(settings: Settings, clock: Clock) -> SqlStore:
+def open_store(settings: "Settings", clock: Clock) -> "SqlStore":
     """Open the database of the settings, which has been migrated. Raises ConfigurationInvalid or StorageFailed."""
+    from adapters.sql import SqlStore, StoreSettings
+
     limits, worker = settings.limits, settings.worker
     bounds = StoreSettings(
         max_queued=limits.max_queued_jobs,
@@ -30,7 +35,7 @@ def open_store(settings: Settings, clock: Clock) -> SqlStore:
     return SqlStore.open(database_url(settings), clock, bounds)
 
 
-def database_url(settings: Settings) -> str:
+def database_url(settings: "Settings") -> str:
     """Where rows live: the database named in the environment, else SQLite in the data folder.
 
     Raises ConfigurationInvalid when the variable that should name it is not set.
@@ -51,16 +56,21 @@ def named(variable: str | None, setting: str) -> str | None:
     return value
 
 
-def chosen_settings(config: Path | None, data_dir: Path | None) -> Settings:
-    """Return the settings that a command was pointed at: those of a file or the embedded ones, on the data folder named."""
+def chosen_settings(config: Path | None, data_dir: Path | None) -> "Settings":
+    """Return the settings that a command was pointed at: those of a file or the embedded ones, on the data folder named.
+
+    Raises ArgumentWrong or ConfigurationInvalid.
+    """
+    from serve_app.settings import load_config
     from serve_app.start import config_path
 
+    check_config(config)
     settings = load_config(config_path(config)).settings
     return settings if data_dir is None else settings.model_copy(update={"data_dir": data_dir})
 
 
 @contextmanager
-def opened(settings: Settings, clock: Clock) -> Iterator[SqlStore]:
+def opened(settings: "Settings", clock: Clock) -> Iterator["SqlStore"]:
     """The database of the settings for the time of the context. Raises ConfigurationInvalid or StorageFailed."""
     store = open_store(settings, clock)
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 
+from serve_app.arguments import check_writable
 from serve_app.client import Client
 from serve_app.demo import RECORDING
 from serve_app.process_command import write_results
@@ -17,6 +18,8 @@ TIMEOUT_S = 1800.0
 
 def run_demo(*, light: bool, keep: Path | None, config: Path | None) -> None:
     """Start, process, print, stop. Exits 1 when the job does not complete."""
+    if keep is not None:
+        check_writable("--keep", keep)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="wordloop-demo-") as folder:
         with started(data_dir=Path(folder), config=config, light=light, port=0) as service:

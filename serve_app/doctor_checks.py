@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +20,7 @@ from adapters.model_store.errors import ModelSourceMissing, UnknownModel
 from adapters.model_store.reference import BundledReference, parse_reference
 from adapters.sql.sqlite_library import FIRST_WITHOUT_WAL_RESET_BUG, sqlite_library
 from domain.errors import WordloopError
+from serve_app.arguments import nearest, not_writable
 from serve_app.settings import Settings
 
 PYTHON = (3, 11)
@@ -154,7 +154,8 @@ def models(settings: Settings, store: ModelStore, sums: bool) -> Iterator[Findin
             if isinstance(named, BundledReference):
                 yield _bundled(store, named, reference, sums)
             else:
-                yield good(f"model {reference}: {store.ensure(reference).id}")
+                found = store.seen(reference)
+                yield good(f"model {reference}: {found or 'fetched at the first start'}")
         except WordloopError as error:
             yield failed(f"model {reference}", error.detail)
 
@@ -218,17 +219,13 @@ def _packaged_haproxy() -> str | None:
 
 
 def _folder(name: str, folder: Path, needed: int) -> Iterator[Finding]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder):
-            pass
-    except OSError as refused:
+    """Whether a folder can be written to and has room, by looking: a doctor changes nothing."""
+    if why := not_writable(folder):
         yield failed(
-            f"{name} {folder} is not writable: {refused.strerror}",
-            "Make it writable, or name another with WORDLOOP_CACHE_DIR or --data-dir.",
+            f"{name} {folder} is not writable: {why}", "Make it writable, or name another with WORDLOOP_CACHE_DIR or --data-dir."
         )
         return
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(nearest(folder)).free
     seen = f"{name} {folder}: writable, {free / 1e9:.1f} GB free"
     yield (
         good(seen)

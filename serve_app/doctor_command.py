@@ -3,36 +3,48 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.model_store import ModelStore, default_cache_dir
 from domain.errors import WordloopError
-from serve_app import doctor_checks as checks
-from serve_app.doctor_checks import Finding, Weight
-from serve_app.terminal import console, output, store_bars
+
+if TYPE_CHECKING:
+    from serve_app.doctor_checks import Finding
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
+@app.command()
 def doctor(
     config: Annotated[Path | None, typer.Option("--config", help="A serve_config.yaml (default: the embedded one).")] = None,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="The data folder to look at.")] = None,
-    port: Annotated[list[int] | None, typer.Option("--port", help="Also check that this port is free (repeatable).")] = None,
+    port: Annotated[
+        list[int] | None, typer.Option("--port", min=0, max=65_535, help="Also check that this port is free (repeatable).")
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to check ports on.")] = "127.0.0.1",
     sums: Annotated[bool, typer.Option("--sums/--no-sums", help="Read assembled models whole and compare every sum.")] = True,
 ) -> None:
     """Check Python, packages, SQLite, HAProxy, cores, memory, disk, models and ports; exit 1 when something is wrong.
 
+    Only looks: nothing is made, changed or removed.
+
     Example: wordloop doctor --port 8000
     """
+    from adapters.model_store import ModelStore, default_cache_dir
+    from serve_app import doctor_checks as checks
+    from serve_app.arguments import check_config
+    from serve_app.doctor_checks import Weight
     from serve_app.settings import load_config
     from serve_app.start import config_path
+    from serve_app.terminal import console, output, store_bars
 
+    check_config(config)
     settings = load_config(config_path(config)).settings
     if data_dir is not None:
         settings = settings.model_copy(update={"data_dir": data_dir})
     with store_bars() as progress:
-        store = ModelStore.from_environment(os.environ, progress)
+        store = ModelStore.from_environment(os.environ, progress, read_only=True)
         cache_dir = default_cache_dir(os.environ)
         findings = [
             *_asked("Python and platform", checks.python_and_platform),
@@ -52,11 +64,11 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _asked(what: str, question: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def _asked(what: str, question: Callable[[], Iterator["Finding"]]) -> list["Finding"]:
     """The findings of one question; a question that can not be asked is itself a failed finding."""
+    from serve_app.doctor_checks import failed
+
     try:
         return list(question())
     except (OSError, WordloopError, ImportError) as broken:
-        return [
-            checks.failed(f"{what} could not be checked: {type(broken).__name__}: {broken}", "Repair that first, then ask again.")
-        ]
+        return [failed(f"{what} could not be checked: {type(broken).__name__}: {broken}", "Repair that first, then ask again.")]

@@ -9,3 +9,7 @@ class ConfigurationInvalid(WordloopError):
 
 class StartFailed(WordloopError):
     """The service did not come up."""
+
+
+class ArgumentWrong(WordloopError):
+    """Something that was typed can not be: told before anything starts, exit code 2."""

@@ -6,17 +6,19 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.sql import SqlStore
 from domain.errors import WordloopError
 from domain.job import Job, JobStatus
 from serve_app.clock import SystemClock
 from serve_app.database import chosen_settings, opened, run_now
 from serve_app.errors import ConfigurationInvalid
 from serve_app.terminal import console, output
+
+if TYPE_CHECKING:
+    from adapters.sql import SqlStore
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="Jobs of every tenant.")
 
@@ -127,7 +129,7 @@ def _each(job_ids: list[str], act: Callable[[str], Awaitable[Job]], done: str | 
 
 
 @contextmanager
-def _store(config: Path | None, data_dir: Path | None) -> Iterator[SqlStore]:
+def _store(config: Path | None, data_dir: Path | None) -> Iterator["SqlStore"]:
     """Open the database of a configuration. Raises ConfigurationInvalid, or StorageFailed in words, and makes nothing."""
     settings = chosen_settings(config, data_dir)
     if settings.database.url_env is None and not (settings.data_folder / "wordloop.db").exists():

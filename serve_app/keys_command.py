@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from adapters.sql import SqlStore
 from domain.api_key import ApiKey, KeyLimits, Scope
 from domain.errors import InvalidRequest
 from serve_app.clock import SystemClock
 from serve_app.database import chosen_settings, database_url, opened, run_now
 from serve_app.terminal import console, output
+
+if TYPE_CHECKING:
+    from adapters.sql import SqlStore
 
 DAY_S = 86_400.0
 MIB = 1024 * 1024
@@ -132,8 +134,10 @@ def _time(seconds: float) -> str:
 
 
 @contextmanager
-def _store(config: Path | None, data_dir: Path | None) -> Iterator[SqlStore]:
+def _store(config: Path | None, data_dir: Path | None) -> Iterator["SqlStore"]:
     """Open the database of a configuration, making it if need be: keys come before the first start."""
+    from adapters.sql import SqlStore
+
     settings = chosen_settings(config, data_dir)
     SqlStore.migrate(database_url(settings))
     with opened(settings, SystemClock()) as store:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from serve_app.arguments import check_language, check_server, check_writable, recordings
 from serve_app.client import Client, RequestFailed, output_names
 from serve_app.service import running_service
 from serve_app.settings import default_data_dir
@@ -30,14 +32,16 @@ def run_process(
     config: Path | None,
     light: bool,
 ) -> None:
-    """Process every file; exits 1 when any failed, having done the others."""
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
-        console.print(f"no such file: {', '.join(missing)}")
-        raise typer.Exit(2)
+    """Process every file; exits 1 when any failed or is no recording, having done the others.
+
+    Raises ArgumentWrong before anything starts.
+    """
+    check_language(language)
+    check_writable("--output-dir", output_dir)
+    given, files = len(files), recordings(files, partial(console.print, markup=False, soft_wrap=True))
+    failed = given - len(files)
     output_dir.mkdir(parents=True, exist_ok=True)
     route = "conversations" if recap else "transcriptions"
-    failed = 0
     with service_url(server, data_dir, config, light) as url, bars() as display:
         client = Client(url)
         queue = list(output_names(files))
@@ -55,7 +59,7 @@ def run_process(
                 file, name, job, bar = waiting.pop(0)
                 failed += not _finish(client, file, name, client.wait(job["id"], bar.show, JOB_TIMEOUT_S), output_dir)
         client.close()
-    console.print(f"{len(files) - failed} of {len(files)} files done, results in {output_dir}")
+    console.print(f"{given - failed} of {given} files done, results in {output_dir}")
     if failed:
         raise typer.Exit(1)
 
@@ -64,6 +68,7 @@ def run_process(
 def service_url(server: str | None, data_dir: Path | None, config: Path | None, light: bool) -> Iterator[str]:
     """Give the address of a service: the one named, the one that runs on the data folder, or a new one."""
     if server is not None:
+        check_server(server)
         yield server
         return
     running = running_service((data_dir or default_data_dir()).expanduser().absolute())

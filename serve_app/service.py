@@ -11,18 +11,10 @@ from typing import Any
 import httpx
 import psutil
 
-from adapters.ray_serve.cluster import (
-    SERVICE_MARK,
-    PrivateCluster,
-    ReplicaState,
-    end_processes,
-    leftovers,
-    prepare_environment,
-    remember_logs,
-    same_processes,
-    started_processes,
-)
+from adapters.ray_serve.cluster import DRAIN_S, ClusterPlace, PrivateCluster, ReplicaState, prepare_environment, remember_logs
 from adapters.ray_serve.ports import check_port
+from adapters.ray_serve.processes import SERVICE_MARK, end_processes, leftovers, same_processes, started_processes
+from serve_app.arguments import check_address
 from serve_app.errors import StartFailed
 from serve_app.exposure import check_exposure
 from serve_app.settings import ServeFile, default_data_dir
@@ -31,6 +23,8 @@ APPLICATION = "wordloop"
 POLL_S = 0.25
 READY_TIMEOUT_S = 900.0
 """Seconds until giving up on models that load: five times a cold start on two busy cores."""
+UNREADY_DRAIN_S = 2.0
+"""Seconds to drain a service that was never ready: nobody was told of it, and replicas that load a model do not listen."""
 
 States = Mapping[str, ReplicaState]
 
@@ -92,8 +86,15 @@ class Service:
     def __init__(self, config: Callable[[], ServeFile], data_dir: Path | None) -> None:
         self._read_config = config
         self.data_dir = (data_dir or default_data_dir()).expanduser().absolute()
+        self._place: ClusterPlace | None = None
         self._cluster: PrivateCluster | None = None
+        self._ready = False
         self.file: ServiceFile | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there may be something to stop that takes its time."""
+        return self._cluster is not None
 
     def prepare(self) -> ServeFile:
         """Clear what a killed predecessor left, set the environment and read the configuration.
@@ -115,14 +116,24 @@ class Service:
         settings = config.settings.model_copy(update={"data_dir": self.data_dir})
         return config.model_copy(update={"settings": settings})
 
+    def check_address(self, config: ServeFile, host: str | None, port: int | None) -> None:
+        """Raise ArgumentWrong where nothing can listen, and StartFailed where nobody may: before anything starts."""
+        http = self._http(config, host, port)
+        check_address(http["host"], http["port"])
+        check_exposure(config.settings, http["host"])
+
+    def _http(self, config: ServeFile, host: str | None, port: int | None) -> dict[str, Any]:
+        """The options of Serve's proxy with what was typed in their place, and a free port where 0 was asked for."""
+        assert self._place is not None
+        chosen = config.http_options.get("port", 8000) if port is None else port
+        where = {"host": host or config.http_options.get("host", "127.0.0.1"), "port": chosen or self._place.port}
+        return config.http_options | where
+
     def start(self, config: ServeFile, models: Any, host: str | None, port: int | None) -> ServiceFile:
         """Start Ray, Serve and the graph; models load when this returns. Raises PortTaken or StartFailed."""
-        http = dict(config.http_options)
-        http["host"] = host or http.get("host", "127.0.0.1")
-        http["port"] = http.get("port", 8000) if port is None else port
+        assert self._place is not None
+        http = self._http(config, host, port)
         check_exposure(config.settings, http["host"])
-        if http["port"] == 0:
-            http["port"] = self._place.port
         check_port(http["host"], http["port"])
         self._cluster = PrivateCluster(self._place)
         self._cluster.start(
@@ -161,6 +172,7 @@ class Service:
             if status == "RUNNING" and _answers(f"{self.file.url}/readyz"):
                 self.file = replace(self.file, processes=started_processes())
                 self.file.write(self.data_dir)
+                self._ready = True
                 return
             time.sleep(POLL_S)
         raise StartFailed(f"the models were not ready after {timeout_s:.0f} s")
@@ -168,8 +180,10 @@ class Service:
     def stop(self) -> None:
         """Stop everything this object started; safe to call at any point."""
         if self._cluster is not None:
-            self._cluster.stop()
-            self._cluster = None
+            self._cluster.stop(DRAIN_S if self._ready else UNREADY_DRAIN_S)
+        elif self._place is not None:
+            self._place.close()
+        self._cluster = self._place = None
         if self.file is not None:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             self.file = None

@@ -1,20 +1,23 @@
 """Start the embedded service with something to look at while it takes its time."""
 
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from typing import Any, Final
 
+from serve_app.arguments import check_config, check_writable
 from serve_app.service import Service, with_light_model
 from serve_app.settings import ServeFile, load_config
 from serve_app.terminal import WarmingBars, bars, console, quiet, store_bars
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "serve_config.yaml"
 PACKAGED_CONFIG = Path(__file__).parent / "serve_config.yaml"
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that ask the whole service to end."""
 
 
 def config_path(named: Path | None) -> Path:
@@ -33,16 +36,22 @@ def started(
     host: str | None = None,
     port: int | None = None,
 ) -> Iterator[Service]:
-    """Run a ready service for the time of the context; whatever happens, what was started is stopped."""
+    """Run a ready service for the time of the context; whatever happens, what was started is stopped.
+
+    Raises ArgumentWrong for what was typed, before anything starts.
+    """
+    check_config(config)
 
     def read() -> ServeFile:
         chosen = load_config(config_path(config))
         return with_light_model(chosen) if light else chosen
 
     service = Service(read, data_dir)
+    check_writable("--data-dir", service.data_dir)
     with _interruptible() as keep_hold:
         try:
             settings = service.prepare()
+            service.check_address(settings, host, port)
             from serve_app.engines import fit_to_machine, resolve_models
 
             fitted, choice = fit_to_machine(settings.settings)
@@ -59,33 +68,50 @@ def started(
                 service.wait_ready(WarmingBars(display).show)
             yield service
         finally:
-            if service.file is not None or sys.exc_info()[0] is not None:
-                console.print("stopping what was started ...")
-            with quiet():
-                service.stop()
+            with _undisturbed():
+                _stop(service)
+
+
+def _stop(service: Service) -> None:
+    if service.begun:
+        with suppress(OSError):  # the terminal may have closed
+            console.print("stopping what was started ...")
+    with quiet():
+        service.stop()
 
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM end the context like ctrl-c does, so that nothing stays behind.
+    """Let SIGTERM, and SIGHUP of a terminal that closes, end the context like ctrl-c does, so that nothing stays behind.
 
-    Gives a function that takes the signal back: Ray installs a handler of its own when it starts, under which the process dies
-    before it has ended the others.
+    Gives a function that takes the signals back: Ray installs a handler of its own when it starts, under which the process dies
+    before it has ended the others. A signal that is ignored, as under nohup, stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN}
+    handlers = dict.fromkeys(before, signal.default_int_handler)
+    _take(handlers)
     try:
-        yield partial(_take, interrupt)
+        yield partial(_take, handlers)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _take(before)
 
 
-def _take(handler: Callable[[int, FrameType | None], None]) -> None:
-    signal.signal(signal.SIGTERM, handler)
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let nobody hurry what takes care of itself: a second signal would leave behind what the first began to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
+    try:
+        yield
+    finally:
+        _take(before)
+
+
+def _take(handlers: Mapping[signal.Signals, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,70 +1,73 @@
-"""What the command line shows: progress bars while anything takes longer than a second, and plain results."""
+"""What the command line shows: progress while anything takes longer than a second, and plain results.
+
+What draws is imported when something is drawn: every command imports this module, also to print its help.
+"""
 
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, ProgressColumn, TaskID
 
-from adapters.model_store import Progress as StoreProgress
-from adapters.ray_serve.cluster import ReplicaState
+    from adapters.ray_serve.cluster import ReplicaState
+    from serve_app.store_bars import StoreBars
 
-console = Console(stderr=True, highlight=False)
+
+class LateConsole:
+    """A console that is made when something is printed."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        self._stderr = stderr
+
+    @cached_property
+    def made(self) -> "Console":
+        from rich.console import Console
+
+        return Console(stderr=self._stderr, highlight=False)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """As `rich.console.Console.print`."""
+        self.made.print(*objects, **options)
+
+
+console = LateConsole(stderr=True)
 """Everything but results goes to standard error, so that results can be piped."""
-output = Console(highlight=False)
+output = LateConsole()
 
 WARMING = {"Transcriber": "Whisper", "LanguageModel": "language model", "Embedder": "embedder"}
 
 
-def bars(*extra: ProgressColumn) -> Progress:
-    """A progress display in the one style of this command line."""
+def bars(*extra: "ProgressColumn") -> "Progress":
+    """A progress display in the one style of this command line: bars on a terminal, lines now and then anywhere else."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from serve_app.plain_lines import PlainLines
+
+    if not console.made.is_interactive:
+        return PlainLines(console.made)
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(bar_width=28),
         *(extra or (TextColumn("{task.percentage:>3.0f}%"),)),
         TimeElapsedColumn(),
-        console=console,
+        console=console.made,
         transient=False,
     )
 
 
-class StoreBars(StoreProgress):
-    """Shows the assembly of models."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-
-    def start(self, label: str, total_bytes: int | None) -> None:
-        self._task = self._progress.add_task(label, total=total_bytes)
-
-    def advance(self, done_bytes: int) -> None:
-        if self._task is not None:
-            self._progress.advance(self._task, done_bytes)
-
-    def finish(self) -> None:
-        if self._task is not None:
-            total = self._progress.tasks[self._progress.task_ids.index(self._task)].total
-            self._progress.update(self._task, completed=total or 1, total=total or 1)
-        self._task = None
-
-
 @contextmanager
-def store_bars() -> Iterator[StoreBars]:
-    """Progress bars in bytes for the time of the context."""
+def store_bars() -> Iterator["StoreBars"]:
+    """Progress in bytes for the time of the context."""
+    from rich.progress import DownloadColumn
+
+    from serve_app.store_bars import StoreBars
+
     with bars(DownloadColumn()) as progress:
         yield StoreBars(progress)
 
@@ -72,8 +75,9 @@ def store_bars() -> Iterator[StoreBars]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the farewells of Ray's processes, which write past every logger, off the terminal."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # a pipe or terminal that has closed
+            stream.flush()
     kept = {number: os.dup(number) for number in (1, 2)}
     with open(os.devnull, "w") as nowhere:
         for number in kept:
@@ -89,11 +93,11 @@ def quiet() -> Iterator[None]:
 class WarmingBars:
     """One line per deployment while models load side by side."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress") -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
-    def show(self, states: Mapping[str, ReplicaState]) -> None:
+    def show(self, states: Mapping[str, "ReplicaState"]) -> None:
         """Bring the lines up to date."""
         for name, state in states.items():
             label = WARMING.get(name)
@@ -108,7 +112,7 @@ class WarmingBars:
 class JobBar:
     """One line for a job: stage, share done, time left."""
 
-    def __init__(self, progress: Progress, label: str) -> None:
+    def __init__(self, progress: "Progress", label: str) -> None:
         self._progress = progress
         self._label = label
         self._task = progress.add_task(label, total=1.0)

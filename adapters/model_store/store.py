@@ -45,24 +45,31 @@ class ModelStore:
         mirror: Path | None = None,
         hub: Hub | None = None,
         convert: Convert = convert_gguf,
+        read_only: bool = False,
     ) -> None:
-        """`mirror` holds publishers' files as `<model name>/<path>`. Without a `hub`, none is asked."""
+        """`mirror` holds publishers' files as `<model name>/<path>`. Without a `hub`, none is asked.
+
+        What killed processes left behind is removed here; `read_only` leaves it, for whoever only looks.
+        """
         self.manifest = manifest or bundled_manifest()
         self._cache = CacheFolder(Path(cache_dir).absolute())
         self._progress = progress or SilentProgress()
         self._hub = hub or ForbiddenHub("fetching from the hub was not allowed")
         self._assembler = Assembler(self._cache, self._progress, find, mirror, self._hub, convert)
-        self._cache.remove_all_leftovers()
+        if not read_only:
+            self._cache.remove_all_leftovers()
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str], progress: Progress | None = None, *, allow_hub: bool = False
+        cls, environment: Mapping[str, str], progress: Progress | None = None, *, allow_hub: bool = False, read_only: bool = False
     ) -> "ModelStore":
         """The store as the environment sets it: WORDLOOP_CACHE_DIR or XDG_CACHE_HOME, WORDLOOP_MODEL_MIRROR, WORDLOOP_ALLOW_HUB=1
         (or `allow_hub`), and HF_HUB_OFFLINE, which forbids the hub whatever else is set."""
         mirror = environment.get("WORDLOOP_MODEL_MIRROR")
         hub = hub_for(environment, allow_hub or environment.get("WORDLOOP_ALLOW_HUB") == "1")
-        return cls(default_cache_dir(environment), progress, mirror=Path(mirror) if mirror else None, hub=hub)
+        return cls(
+            default_cache_dir(environment), progress, mirror=Path(mirror) if mirror else None, hub=hub, read_only=read_only
+        )
 
     def ensure(self, reference: str, *, verify: bool = False) -> ModelFolder:
         """The folder of a model, assembled first when it is not there yet.
@@ -88,6 +95,24 @@ class ModelStore:
     def assembled(self, name: str, precision: str | None = None) -> Complete | None:
         """The marker of a bundled model that is there, or None; looks at sizes only."""
         return whole(self.folder(name, precision))
+
+    def seen(self, reference: str) -> str | None:
+        """The id of a model of a folder or of the hub as it is now; None when it is still to be fetched. Writes nothing.
+
+        Raises what `ensure` would, as far as that can be told by looking.
+        """
+        match parse_reference(reference):
+            case FolderReference(path):
+                inspect_folder.require_safe_folder(path.resolve())
+                return path.resolve().name
+            case HubReference() as pinned:
+                complete = whole(self._cache.path(_hub_entry(pinned)))
+                if complete is None:
+                    self._hub.require_allowed(pinned.repository)
+                return complete.id if complete else None
+            case BundledReference(name, precision):
+                there = self.assembled(name, precision)
+                return there.id if there else None
 
     def folder(self, name: str, precision: str | None = None) -> Path:
         """Where a bundled model is, or would be."""
@@ -115,7 +140,7 @@ class ModelStore:
         return model, chosen
 
     def _from_hub(self, pinned: HubReference, verify: bool) -> ModelFolder:
-        entry = f"hub-{sha256_of([pinned.repository, pinned.revision])[:24]}"
+        entry = _hub_entry(pinned)
         if self._usable(entry, verify) is None:
             self._hub.require_allowed(pinned.repository)
         return self._once(entry, verify, lambda _: self._assembler.from_hub(pinned, entry))
@@ -153,3 +178,7 @@ class ModelStore:
 
 def _entry(model: BundledModel, precision: str) -> str:
     return f"{model.name}-{precision}-{model.fingerprint(precision)}"
+
+
+def _hub_entry(pinned: HubReference) -> str:
+    return f"hub-{sha256_of([pinned.repository, pinned.revision])[:24]}"

@@ -8,21 +8,21 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from adapters.ray_serve import client_headers
 from adapters.ray_serve.ports import PortBlock
+from adapters.ray_serve.processes import SERVICE_MARK, Watcher
 
-SERVICE_MARK = "WORDLOOP_SERVICE_ID"
-"""Environment variable that every process of one service inherits: how its leftovers are told from strangers."""
-STOP_GRACE_S = 5.0
-"""Seconds that processes get to end by themselves before they are killed."""
+DRAIN_S = 20.0
+"""Seconds that Serve and Ray get to end by themselves: a Serve whose controller is gone answers nobody."""
+LAST_WORDS_S = 2.0
+"""Seconds for Ray's library in this process to notice that its cluster is gone, and to say so before anybody reads again."""
 TEMPORARY = "wordloop-"
 """How the folders of passing files begin; nothing else is removed by a name that was read from a file."""
 SESSIONS_KEPT = 3
@@ -41,6 +41,13 @@ class ClusterPlace:
     block: PortBlock
     port: int
     dashboard_port: int
+    watcher: Watcher
+
+    def close(self) -> None:
+        """End every process that was started since, and remove the folder of passing files. Safe to call again."""
+        self.watcher.sweep()
+        self.block.close()
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
 
 def prepare_environment(data_dir: Path) -> ClusterPlace:
@@ -57,7 +64,7 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
     ray_dir = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     temporary = _fresh_folder(data_dir)
     block = PortBlock()
-    place = ClusterPlace(token, temporary, block, port=block.take(), dashboard_port=block.take())
+    port, dashboard_port = block.take(), block.take()
     metrics_port, stats_port, fallback_port = block.take(), block.take(), block.take()
     first_ingress_port, last_ingress_port = block.rest()
     chosen = {
@@ -98,7 +105,7 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
         "TOKENIZERS_PARALLELISM": "false",
     }
     os.environ.update(chosen)
-    return place
+    return ClusterPlace(token, temporary, block, port, dashboard_port, Watcher())
 
 
 def _fresh_folder(data_dir: Path) -> Path:
@@ -205,21 +212,25 @@ class PrivateCluster:
             )
         return str(getattr(application.status, "value", application.status)), states
 
-    def stop(self) -> None:
-        """Drain and end Serve and Ray, then whatever of their processes is still there."""
-        import ray
-        from ray import serve
-
-        own = _descendants()
-        with suppress(Exception):
-            serve.shutdown()
-        with suppress(Exception):
-            ray.shutdown()
-        end_processes(own)
-        self._place.block.close()
-        shutil.rmtree(self._place.temporary, ignore_errors=True)
+    def stop(self, drain_s: float = DRAIN_S) -> None:
+        """Drain and end Serve and Ray, for at most `drain_s` seconds, then whatever of their processes is still there."""
+        draining = threading.Thread(target=_drain, name="drain", daemon=True)
+        draining.start()
+        draining.join(drain_s)
+        self._place.close()
+        draining.join(LAST_WORDS_S)
         if self.log_dir is not None:
             remember_logs(self._place.token.parent, Path(self.log_dir))
+
+
+def _drain() -> None:
+    import ray
+    from ray import serve
+
+    with suppress(Exception):
+        serve.shutdown()
+    with suppress(Exception):
+        ray.shutdown()
 
 
 def remember_logs(data_dir: Path, log_dir: Path) -> None:
@@ -237,45 +248,3 @@ def remember_logs(data_dir: Path, log_dir: Path) -> None:
     for path in there[:-SESSIONS_KEPT]:
         shutil.rmtree(path, ignore_errors=True)
     record.write_text("".join(f"{path}\n" for path in there[-SESSIONS_KEPT:]))
-
-
-def _descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
-
-
-def end_processes(processes: list[psutil.Process]) -> None:
-    """End processes, by pid: ask first, then kill. Those that have ended already are skipped."""
-    for process in processes:
-        with suppress(psutil.Error):
-            process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=STOP_GRACE_S)
-    for process in alive:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(alive, timeout=STOP_GRACE_S)
-
-
-def started_processes() -> tuple[tuple[int, float], ...]:
-    """Return (pid, start time) of every process below this one."""
-    return tuple((process.pid, process.create_time()) for process in _descendants())
-
-
-def same_processes(recorded: Iterable[Sequence[float]]) -> list[psutil.Process]:
-    """Return those of the recorded processes that still run; a pid that was given out again is another process."""
-    found = []
-    for pid, created in recorded:
-        with suppress(psutil.Error):
-            process = psutil.Process(int(pid))
-            if abs(process.create_time() - created) < 1.0:
-                found.append(process)
-    return found
-
-
-def leftovers(mark: str) -> list[psutil.Process]:
-    """Return the processes of a service whose main process has died, told by the mark in their environment."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.pid != os.getpid() and process.environ().get(SERVICE_MARK) == mark:
-                found.append(process)
-    return found

@@ -8,6 +8,8 @@ from typer.testing import CliRunner, Result
 
 from serve_app.cli import app
 
+SHIPPED = Path(__file__).parents[2] / "serve_config.yaml"
+
 
 @pytest.fixture
 def wordloop(tmp_path: Path) -> "Wordloop":
@@ -108,6 +110,28 @@ def test_the_doctor_finds_a_damaged_model_only_by_its_sums(wordloop: Wordloop) -
 
     assert result.exit_code == 1
     assert "✘ model whisper-base: vocabulary.txt is not what was assembled" in result.stdout
+
+
+def test_the_doctor_changes_nothing(wordloop: Wordloop, tmp_path: Path) -> None:
+    left, model = wordloop.cache / "models" / ".assembling-whisper-base-float16-0.x", tmp_path / "model"
+    for folder in (left, model, tmp_path / "home", tmp_path / "temporary"):
+        folder.mkdir(parents=True)
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(bytes(16))
+    config = tmp_path / "serve_config.yaml"
+    config.write_text(SHIPPED.read_text().replace("model: all-minilm-l6-v2", f"model: {model}"))
+    before = everything_below(tmp_path)
+
+    result = wordloop("doctor", "--config", str(config), HOME=str(tmp_path / "home"), TMPDIR=str(tmp_path / "temporary"))
+
+    assert f"model {model}: model" in result.stdout
+    assert everything_below(tmp_path) == before
+    assert not wordloop.data.exists()
+
+
+def everything_below(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of the last change of every file and folder, the top included."""
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in (folder, *folder.rglob("*"))}
 
 
 @pytest.mark.parametrize("command", [["models"], ["models", "fetch"], ["models", "verify"], ["doctor"]])
