@@ -1,14 +1,13 @@
 """How many calls a recap of words takes that nobody has heard yet: by the recap's own bounds."""
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
-from application.dry_run import OUTPUT_SHARE
+from application.dry_run import OUTPUT_SHARE, fixed_tokens
 from application.pricing import Judged
 from application.recap.chapters import chapter_count
-from application.recap.embed import estimated_tokens
 from application.recap.make_recap import Prompts
-from application.recap.phrase import PromptLike
 from application.recap.settings import RecapSettings
 from domain.call import CallKind, Usage
 
@@ -34,14 +33,23 @@ def unheard_recap(words: int, prompts: Prompts, settings: RecapSettings) -> dict
 
 
 def _phrasing(chapters: int, prompts: Prompts, settings: RecapSettings) -> Judged:
-    chapter, title = prompts.load("phrase_chapter"), prompts.load("title_recap")
-    read = chapters * (_fixed(chapter) + round(settings.note_words * TOKENS_PER_WORD))
+    return phrasing([round(settings.note_words * TOKENS_PER_WORD)] * chapters, prompts)
+
+
+def phrasing(notes: Sequence[int], prompts: Prompts) -> Judged:
+    """Return the calls that phrase chapters with so many tokens of notes each, and the title where there are several.
+
+    What a prompt's calls have in common is read by the first of them: engines keep the tokens that calls begin with.
+    """
+    chapter, title, chapters = prompts.load("phrase_chapter"), prompts.load("title_recap"), len(notes)
+    kept = max(0, chapters - 1) * fixed_tokens(chapter.messages[:-1])
+    read = chapters * fixed_tokens(chapter.messages) + sum(notes)
     written = chapters * round(chapter.sampling.max_tokens * OUTPUT_SHARE)
     if chapters == 1:  # A single chapter names the conversation.
         return Judged(1, Usage(input_tokens=read, output_tokens=written))
-    read += _fixed(title) + chapters * TITLE_LINE_TOKENS
+    read += fixed_tokens(title.messages) + chapters * TITLE_LINE_TOKENS
     written += round(title.sampling.max_tokens * OUTPUT_SHARE)
-    return Judged(chapters + 1, Usage(input_tokens=read, output_tokens=written))
+    return Judged(chapters + 1, Usage(input_tokens=read, output_tokens=written, cached_input_tokens=kept))
 
 
 def _embedding(words: int, chapters: int, settings: RecapSettings) -> Judged:
@@ -51,7 +59,3 @@ def _embedding(words: int, chapters: int, settings: RecapSettings) -> Judged:
     groups = max(math.ceil(sentences / settings.embed_group_texts), math.ceil(tokens / settings.embed_group_tokens))
     phrased = chapters * SENTENCES_PER_CHAPTER * round(WORDS_PER_SENTENCE * TOKENS_PER_WORD)
     return Judged(groups + 1, Usage(input_tokens=tokens + phrased))
-
-
-def _fixed(prompt: PromptLike) -> int:
-    return sum(estimated_tokens(words) for _, words in prompt.messages)
