@@ -19,6 +19,7 @@ from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
 from application.deliver_webhooks import KEPT_S, DeliverWebhooks
+from application.expected_time import ExpectedTime
 from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.keep_retention import KeepRetention, Retention
@@ -138,6 +139,10 @@ class Composition:
         return ReplicaRates({kind: self.handles[port] for kind, port in PORTS.items() if port in self.handles}, self.clock)
 
     @cached_property
+    def expected(self) -> ExpectedTime:
+        return ExpectedTime(self.rates, prompts, at_once(self.settings))
+
+    @cached_property
     def transcription(self) -> TranscriptionSettings:
         return TranscriptionSettings(concurrent_windows=self.settings.worker.windows_in_flight)
 
@@ -155,6 +160,7 @@ class Composition:
             self.store.results,
             self.store.results,
             self.store.search,
+            self.expected,
         )
         return WorkOnJobs(
             queue=self.store.jobs,
@@ -163,7 +169,7 @@ class Composition:
                 JobKind.CONVERSATION: ProcessConversation(upload, recap),
                 JobKind.TRANSCRIPTION: upload,
                 JobKind.RECAP: recap,
-                JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results),
+                JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results, self.expected),
             },
             clock=self.clock,
             tracer=self.exported.tracer,
@@ -213,6 +219,7 @@ class Composition:
             fetch=FetchRecording(
                 self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes, self.removal
             ),
+            expected=self.expected,
         )
 
     def _recipe(self) -> dict[str, Json]:
