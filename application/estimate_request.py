@@ -1,13 +1,17 @@
 """Say what a request would cost and take, and how much of it is paid already, without running a model."""
 
+import asyncio
+import hashlib
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from application.dry_run import DryEmbedder, DryLanguageModel, DryTranscriber, Foreseen
+from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, check_stages
+from application.known_transcripts import KnownTranscripts
 from application.pricing import Judged, Pricing
 from application.recap.embed import SentenceVectors
 from application.recap.make_recap import MakeRecap, Prompts
@@ -18,12 +22,13 @@ from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from application.unheard_recap import unheard_recap
 from domain.audio import WINDOW_SECONDS
 from domain.call import CallContext, CallKind, ModelIdentity, Usage
-from domain.errors import InvalidRequest, RateLimited
-from domain.estimate import Estimate, Stage
-from domain.transcript import Segment
+from domain.errors import RateLimited
+from domain.estimate import Estimate, Stage, StageEstimate
+from domain.transcript import Segment, Transcript
 from ports.audio_decoder import AudioDecoder
 from ports.call_preview import CallPreview
-from ports.embedder import InputType
+from ports.clock import Clock
+from ports.model_rates import ModelRates
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import TranscriptionOptions
 
@@ -32,45 +37,12 @@ KINDS: Final = {
     Stage.RECAP: CallKind.GENERATE,
     Stage.EMBEDDING: CallKind.EMBED,
 }
+JOB_S: Final = 0.3
+"""Seconds of any job besides its stages: a worker looks for work every 0.2 s, and claim, results and index are written."""
+PREPARED_PER_S: Final = 150.0
+"""Seconds of sound decoded and searched for speech in a second: on two cores 227 s of Vorbis take 1.6 s, 1 h of WAV 9.8."""
 MOST_WORDS_PLANNED: Final = 30_000
 """Three hours of talk. The plan of a longer recap would keep an interpreter busy for too long; it is judged by its length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """An uploaded recording in a file, with the options of the request."""
-
-    source: Path
-    language: str | None = None
-    vocabulary: str | None = None
-    template: str = "general"
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """A recording of which only the length is known, in seconds; as if somebody spoke all the time."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """Segments to recap, written in `language`."""
-
-    segments: Sequence[Segment]
-    language: str
-    template: str = "general"
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Texts to embed."""
-
-    texts: Sequence[str]
-    input_type: InputType = InputType.DOCUMENT
-
-
-Asked: TypeAlias = Recording | Length | Conversation | Texts
 
 
 class Places:
@@ -102,6 +74,7 @@ class _Found:
     basis: list[str] = field(default_factory=list)
     audio_seconds: float | None = None
     speech_seconds: float | None = None
+    other_seconds: float = 0.0
 
     def guess(self, judged: Mapping[CallKind, Judged], why: str) -> None:
         self.judged = {**self.judged, **judged}
@@ -113,10 +86,14 @@ class _Found:
 class EstimateRequest:
     """Runs the plans of the real job over previews of the model ports.
 
-    `work_dir` takes decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds.
+    `work_dir` takes decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds. Looking decodes, finds speech
+    and plans as the job does, so what looking takes by `clock` is what the job takes besides its models.
     """
 
     preview: CallPreview
+    rates: ModelRates
+    known: KnownTranscripts
+    clock: Clock
     decoder: AudioDecoder
     detector: SpeechDetector
     transcription: TranscriptionSettings
@@ -134,7 +111,7 @@ class EstimateRequest:
         StorageFailed.
         """
         check_stages(asked, stages)
-        found = _Found()
+        began, found = self.clock.monotonic(), _Found()
         if isinstance(asked, Recording):
             await self._recording(asked, Stage.RECAP in stages, context, found)
         elif isinstance(asked, Length):
@@ -145,33 +122,27 @@ class EstimateRequest:
             await self._texts(asked, context, found)
         if any(not call.cached for call in found.foreseen.calls.values()) or found.judged:
             found.basis.append(
-                "tokens, seconds and cost of calls that are not cached: usual sizes, and the pace of an idle service"
+                "tokens, seconds and cost of calls that are not cached: usual sizes, at the rates that the replicas measured,"
+                " on a service that does nothing else"
             )
         done = stages | ({Stage.EMBEDDING} if Stage.RECAP in stages else frozenset())
-        estimates = {
-            stage: self.pricing.of(kind, self._model(kind), found.foreseen.of(kind), found.judged.get(kind))
-            for stage, kind in KINDS.items()
-            if stage in done
-        }
-        return Estimate(found.exact, estimates, tuple(found.basis), found.audio_seconds, found.speech_seconds)
+        estimates = {stage: await self._priced(kind, found) for stage, kind in KINDS.items() if stage in done}
+        other = JOB_S + found.other_seconds + self.clock.monotonic() - began
+        return Estimate(found.exact, estimates, tuple(found.basis), found.audio_seconds, found.speech_seconds, other)
+
+    async def _priced(self, kind: CallKind, found: _Found) -> StageEstimate:
+        rate, calls = await self.rates.rate(kind), found.foreseen.of(kind)
+        return self.pricing.of(kind, self._model(kind), calls, found.judged.get(kind), rate)
 
     async def _recording(self, asked: Recording, recap: bool, context: CallContext, found: _Found) -> None:
-        """Decode, find speech and cut windows as the job does; the recap follows from the text where all of it is known."""
-        transcriber = DryTranscriber(self.preview, found.foreseen)
+        """Take a transcript that is known by the recording's bytes, as the job does; else look at the windows."""
         options = replace(self.options, language=asked.language, prompt=asked.vocabulary)
-        pcm = self.work_dir / f"estimate-{secrets.token_hex(8)}.pcm"
-        try:
-            audio = await self.decoder.decode(asked.source, pcm, self.max_audio_s)
-            transcribe = TranscribeAudio(transcriber, self.detector, self.transcription)
-            transcript = await transcribe("estimate", audio, options, context, _unheeded)
-        finally:
-            pcm.unlink(missing_ok=True)
-        found.audio_seconds, found.speech_seconds = audio.seconds, transcript.coverage.speech_seconds
-        found.basis.append("transcription: the speech windows of the decoded recording, each looked up in the cache")
-        if transcriber.unheard:
-            found.guess(
-                {}, "transcription: windows whose language turns out doubtful are heard a second time, which is not counted"
-            )
+        known = await self.known.look(await asyncio.to_thread(_digest, asked.source), options, context)
+        transcript = known or await self._transcript(asked, options, context, found)
+        found.audio_seconds, found.speech_seconds = transcript.duration, transcript.coverage.speech_seconds
+        if known is not None:
+            found.foreseen.recall(known.provenance)
+            found.basis.append("transcription: these bytes have a transcript already, which the job takes")
         if not recap:
             return
         if found.foreseen.all_cached(CallKind.TRANSCRIBE):
@@ -179,11 +150,31 @@ class EstimateRequest:
         else:
             await self._unheard(found.speech_seconds, context, found)
 
+    async def _transcript(
+        self, asked: Recording, options: TranscriptionOptions, context: CallContext, found: _Found
+    ) -> Transcript:
+        """Decode, find speech and cut windows as the job does; windows that nobody has heard stay without words."""
+        transcriber = DryTranscriber(self.preview, found.foreseen)
+        pcm = self.work_dir / f"estimate-{secrets.token_hex(8)}.pcm"
+        try:
+            audio = await self.decoder.decode(asked.source, pcm, self.max_audio_s)
+            transcribe = TranscribeAudio(transcriber, self.detector, self.transcription)
+            transcript = await transcribe("estimate", audio, options, context, _unheeded)
+        finally:
+            pcm.unlink(missing_ok=True)
+        found.basis.append("transcription: the speech windows of the decoded recording, each looked up in the cache")
+        if transcriber.unheard:
+            found.guess(
+                {}, "transcription: windows whose language turns out doubtful are heard a second time, which is not counted"
+            )
+        return transcript
+
     async def _length(self, asked: Length, recap: bool, context: CallContext, found: _Found) -> None:
         found.audio_seconds = found.speech_seconds = asked.seconds
         windows = -(-asked.seconds // WINDOW_SECONDS)
         calls = {CallKind.TRANSCRIBE: Judged(int(windows), Usage(audio_seconds=asked.seconds))}
         found.guess(calls, f"transcription: full windows of {WINDOW_SECONDS:g} seconds, since the recording is not known")
+        found.other_seconds = asked.seconds / PREPARED_PER_S
         if recap:
             await self._unheard(asked.seconds, context, found)
 
@@ -226,24 +217,10 @@ class EstimateRequest:
         }[kind]
 
 
-def default_stages(asked: type[Asked]) -> frozenset[Stage]:
-    """Return what the request of this kind would do: a recording becomes a conversation."""
-    if asked is Texts:
-        return frozenset({Stage.EMBEDDING})
-    return frozenset({Stage.RECAP, Stage.EMBEDDING} if asked is Conversation else Stage)
-
-
-def check_stages(asked: Asked, stages: frozenset[Stage]) -> None:
-    """Raise InvalidRequest for stages that no request does with what was asked."""
-    if isinstance(asked, Texts):
-        fits = stages == {Stage.EMBEDDING}
-    elif isinstance(asked, Conversation):
-        fits = Stage.RECAP in stages and Stage.TRANSCRIPTION not in stages
-    else:
-        fits = Stage.TRANSCRIPTION in stages and (Stage.RECAP in stages or Stage.EMBEDDING not in stages)
-    if not fits:
-        possible = ", ".join(sorted(default_stages(type(asked))))
-        raise InvalidRequest(f"These stages are not those of any request with this input; all of them: {possible}.")
+def _digest(source: Path) -> str:
+    """Return the name under which the blob store keeps these bytes."""
+    with source.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _unheeded(_done: int, _total: int, _fresh: Sequence[Segment]) -> None:

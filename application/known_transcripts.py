@@ -38,13 +38,28 @@ class KnownTranscripts:
         found = await self.calls.begin(scope, key, self.owner, CLAIM_S, context.conversation_id)
         if isinstance(found, Claimed):
             await self.calls.release(scope, key, self.owner, found.fence)
-        if not isinstance(found, Hit) or not isinstance(found.answer, dict):
+        if not isinstance(found, Hit):
             return None
         try:
-            known = await self.transcripts.get_transcript(context.tenant, str(found.answer["transcript_id"]))
+            return await self._transcript(found.answer, context)
         except NotFound:
             await self.calls.discard(scope, key)
             return None
+
+    async def look(self, blob_id: str, options: TranscriptionOptions, context: CallContext) -> Transcript | None:
+        """Return what `find` would, and leave no trace of having looked."""
+        if not context.store:
+            return None
+        try:
+            return await self._transcript(await self.calls.read(context.cache_scope, self._key(blob_id, options)), context)
+        except NotFound:
+            return None
+
+    async def _transcript(self, noted: Json, context: CallContext) -> Transcript | None:
+        """Return the transcript that a note names. Raises NotFound when it was deleted."""
+        if not isinstance(noted, dict):
+            return None
+        known = await self.transcripts.get_transcript(context.tenant, str(noted["transcript_id"]))
         return replace(known, provenance=tuple(call.served_from_cache(0.0) for call in known.provenance))
 
     async def note(self, blob_id: str, options: TranscriptionOptions, context: CallContext, transcript: Transcript) -> None:

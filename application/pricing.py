@@ -1,29 +1,13 @@
 """What foreseen calls take: tokens and seconds of sound to money and time."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from application.dry_run import ForeseenCall
 from domain.call import CallKind, ModelIdentity, Usage
 from domain.estimate import StageEstimate
+from domain.rate import EngineRate
 from ports.call_metering import PriceTable
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds that one call takes per second of sound, token read and token written; `at_once` calls go on side by side."""
-
-    audio_second: float = 0.0
-    input_token: float = 0.0
-    output_token: float = 0.0
-    at_once: int = 1
-
-    def seconds(self, usage: Usage) -> float:
-        return (
-            usage.audio_seconds * self.audio_second
-            + usage.input_tokens * self.input_token
-            + usage.output_tokens * self.output_token
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +18,35 @@ class Judged:
     usage: Usage
 
 
+def seconds_of(kind: CallKind, rate: EngineRate, usage: Usage, side_by_side: int = 1) -> float:
+    """Return how long calls take that use `usage` together, with `side_by_side` of them under way at a time.
+
+    Tokens that the engine keeps from an earlier call of the same prompt are not read again.
+    """
+    if kind is CallKind.TRANSCRIBE:
+        return rate.seconds(usage.audio_seconds, calls=side_by_side)
+    return rate.seconds(usage.input_tokens - usage.cached_input_tokens, usage.output_tokens, side_by_side)
+
+
 @dataclass(frozen=True, slots=True)
 class Pricing:
-    """`paces` are those of the replicas here; kinds in `providers` are answered elsewhere and billed by use alone.
+    """`at_once` is how many calls of a kind one job has under way; kinds in `providers` are answered elsewhere, billed by use.
 
-    A kind in neither has no known seconds and no known cost.
+    A kind that is in no provider's hands and has no rate has no known seconds and no known cost.
     """
 
     prices: PriceTable
-    paces: Mapping[CallKind, Pace]
+    at_once: Mapping[CallKind, int] = field(default_factory=dict)
     providers: frozenset[CallKind] = frozenset()
 
-    def of(self, kind: CallKind, model: ModelIdentity, calls: Iterable[ForeseenCall], judged: Judged | None) -> StageEstimate:
+    def of(
+        self,
+        kind: CallKind,
+        model: ModelIdentity,
+        calls: Iterable[ForeseenCall],
+        judged: Judged | None,
+        rate: EngineRate | None,
+    ) -> StageEstimate:
         """Return what the calls of one kind take together; money counts the time of each call, as the budget does."""
         known = list(calls)
         usage = judged.usage if judged is not None else Usage()
@@ -53,13 +54,13 @@ class Pricing:
             usage = usage + call.usage
         count = len(known) + (judged.calls if judged is not None else 0)
         cached = sum(call.cached for call in known)
-        pace = self.paces.get(kind)
-        busy = pace.seconds(usage) if pace is not None else None
+        seconds: float | None = None
         cost: float | None = None
         if count == cached:
-            busy, cost = 0.0, 0.0
-        elif busy is not None or kind in self.providers:
-            cost = self.prices.cost_usd(kind, model, usage, busy or 0.0)
-        side_by_side = min(pace.at_once, max(1, count - cached)) if pace is not None else 1
-        seconds = None if busy is None else busy / side_by_side
+            seconds, cost = 0.0, 0.0
+        elif rate is not None:
+            seconds = seconds_of(kind, rate, usage, min(self.at_once.get(kind, 1), count - cached))
+            cost = self.prices.cost_usd(kind, model, usage, seconds_of(kind, rate, usage))
+        elif kind in self.providers:
+            cost = self.prices.cost_usd(kind, model, usage, 0.0)
         return StageEstimate(count, cached, usage.audio_seconds, usage.input_tokens, usage.output_tokens, cost, seconds)

@@ -2,17 +2,21 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from application.expected_time import ExpectedTime
 from application.fetch_recording import FetchRecording
+from application.follow_recording import FollowRecording, OnWords
+from application.job_session import JobSession
 from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload, EmbeddingPayload, RecapPayload
-from application.recap.make_recap import RecapResult
-from application.work_on_jobs import JobSession
+from application.recap.chapters import chapter_count
+from application.recap.embed import estimated_tokens
+from application.recap.make_recap import EMBEDDED, PHRASED, RecapResult
 from domain.audio import DecodedAudio
-from domain.call import CallContext, Provenance
-from domain.canonical import Json
+from domain.call import CallContext, CallKind, Provenance
 from domain.embedding import Embedding
 from domain.errors import InvalidRequest
 from domain.job import Job, JobKind
@@ -23,8 +27,11 @@ from ports.embedder import Embedder, InputType
 from ports.results import EmbeddingStore, Ownership, RecapStore, SearchIndex, TranscriptStore
 from ports.transcriber import TranscriptionOptions
 
-DECODED, TRANSCRIBED, RECAPPED = 0.03, 0.65, 0.98
-"""Shares of a conversation's work that lie behind each stage, from the times of the demo on two cores."""
+ROUNDING = 1e-6
+INDEXED_S = 0.1
+"""Seconds until a recap and its passages are stored and can be found."""
+TRANSCRIBING = ("fetching", "decoding", "transcribing")
+RECAPPING = ("embedding", "recapping", "titling", "indexing")
 TEXTS_PER_CALL = 64
 """Texts of one embedding call: one batch of the replica, small enough that no call is long."""
 
@@ -82,14 +89,13 @@ def context_of(session: JobSession) -> CallContext:
     )
 
 
-def _told(segment: Segment) -> dict[str, Json]:
-    """A segment as an event. One per event, so that an attempt that is made again tells the very same and is not heard twice."""
-    return {"id": segment.id, "start": segment.start, "end": segment.end, "text": segment.text, "speaker": segment.speaker}
-
-
 def owner_of(job: Job) -> Ownership:
     """Whose the results of a job are."""
     return Ownership(job.request.tenant, conversation_of(job))
+
+
+async def _unheeded(_words: int) -> None:
+    """A transcription alone does nothing with the words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +114,25 @@ class TranscribeUpload:
     max_audio_s: float
     options: TranscriptionOptions
     fetch: FetchRecording
+    expected: ExpectedTime
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a transcription job to its end."""
-        transcript = await self.transcript(session, 0.0, 1.0)
+        session.plan(*TRANSCRIBING)
+        transcript = await self.transcript(session, _unheeded)
         return {"transcript_id": transcript.id, "conversation_id": conversation_of(session.job)}
 
-    async def transcript(self, session: JobSession, start: float, end: float) -> Transcript:
-        """Return the job's transcript, made now or by an earlier attempt; progress moves from `start` to `end`."""
+    async def transcript(self, session: JobSession, on_words: OnWords) -> Transcript:
+        """Return the job's transcript, made now or by an earlier attempt."""
         job = session.job
         stored = job.result.get("transcript_id")
         if stored is not None:
             return await self.transcripts.get_transcript(job.request.tenant, stored)
         payload = AudioPayload.of(job.request.payload)
         options, context = self._options(payload), context_of(session)
-        blob_id = payload.blob_id or await self._fetched(session, payload, start)
+        blob_id = payload.blob_id or await self._fetched(session, payload)
         known = await self.known.find(blob_id, options, context)
-        made = known or await self._make(session, blob_id, options, context, start, end)
+        made = known or await self._make(session, blob_id, options, context, on_words)
         transcript = replace(made, id=job.result_id("transcript"))
         await self.transcripts.put_transcript(owner_of(job), transcript)
         if known is None:
@@ -133,31 +141,26 @@ class TranscribeUpload:
         await session.stage_done(result, "transcript.completed", {"transcript_id": transcript.id})
         return transcript
 
-    async def _fetched(self, session: JobSession, payload: AudioPayload, start: float) -> str:
+    async def _fetched(self, session: JobSession, payload: AudioPayload) -> str:
         if payload.audio_url is None:
             raise InvalidRequest("The job names no recording.")
-        await session.progress(start, "fetching")
+        session.remaining.price("fetching", None)
+        await session.begin("fetching")
         job = session.job
         return await self.fetch(job.request.tenant, conversation_of(job), payload.audio_url, payload.max_bytes)
 
     async def _make(
-        self, session: JobSession, blob_id: str, options: TranscriptionOptions, context: CallContext, start: float, end: float
+        self, session: JobSession, blob_id: str, options: TranscriptionOptions, context: CallContext, on_words: OnWords
     ) -> Transcript:
         job = session.job
         pcm = self.work_dir / f"{job.id}-{session.lease.fence}.pcm"
-        await session.progress(start, "decoding")
+        await session.begin("decoding")
         try:
             async with self.blobs.local_path(job.request.tenant, blob_id) as source:
                 audio = await self.decoder.decode(source, pcm, self.max_audio_s)
-            first = start + (end - start) * DECODED
-            await session.progress(first, "transcribing")
-
-            async def on_window(done: int, total: int, new: Sequence[Segment]) -> None:
-                for segment in new:
-                    await session.emit("transcript.segment", _told(segment))
-                await session.progress(first + (end - first) * done / max(1, total), "transcribing")
-
-            return await self.transcribe(job.result_id("transcript"), audio, options, context, on_window)
+            following = FollowRecording(session, audio.seconds, on_words, self.expected)
+            await following.begin()
+            return await self.transcribe(job.result_id("transcript"), audio, options, context, following.on_window)
         finally:
             pcm.unlink(missing_ok=True)
 
@@ -174,9 +177,11 @@ class RecapTranscript:
     recaps: RecapStore
     transcripts: TranscriptStore
     index: SearchIndex
+    expected: ExpectedTime
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a recap job to its end: over a stored transcript, or over segments of the caller's own."""
+        session.plan(*RECAPPING)
         job = session.job
         payload = RecapPayload.of(job.request.payload)
         if payload.transcript_id is not None:
@@ -187,7 +192,7 @@ class RecapTranscript:
                 Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(payload.segments)
             )
             language = "en"
-        return await self.recap(session, payload.transcript_id, segments, payload.language or language, payload.template, 0.0)
+        return await self.recap(session, payload.transcript_id, segments, payload.language or language, payload.template)
 
     async def recap(
         self,
@@ -196,14 +201,21 @@ class RecapTranscript:
         segments: Sequence[Segment],
         language: str,
         template: str,
-        start: float,
     ) -> Mapping[str, str]:
-        """Make, store and index the recap of `segments`; progress moves from `start` to the end."""
+        """Make, store and index the recap of `segments`."""
         job = session.job
-        await session.progress(start, "recapping")
+        words = sum(len(segment.text.split()) for segment in segments)
+        await self.expect(session, words)
+        await session.begin("embedding", "recapping")
+        in_flight = self.expected.at_once[CallKind.GENERATE] / chapter_count(words, self.expected.settings)
 
         async def progress(fraction: float) -> None:
-            await session.progress(start + (RECAPPED - start) * fraction, "recapping")
+            if fraction <= EMBEDDED:
+                await session.begin("recapping", in_flight=in_flight, in_order=False)
+            elif fraction < PHRASED - ROUNDING:
+                await session.advance(fraction - EMBEDDED, PHRASED - EMBEDDED)
+            elif fraction < 1:
+                await session.begin("titling", like="recapping")
 
         made = await self.make_recap(
             job.result_id("recap"), transcript_id, segments, language, template, context_of(session), progress
@@ -212,9 +224,17 @@ class RecapTranscript:
         result = {"recap_id": made.recap.id, "conversation_id": conversation_of(job)}
         await session.stage_done(result, "recap.completed", {"recap_id": made.recap.id})
         if transcript_id is not None and made.passages:
-            await session.progress(RECAPPED, "indexing")
+            await session.begin("indexing")
             await self.index.index(owner_of(job), transcript_id, made.passages)
         return result
+
+    async def expect(self, session: JobSession, words: int) -> None:
+        """Price the recap of so many words; each guess replaces the one before."""
+        time = await self.expected.recap(words)
+        session.remaining.price("embedding", time.embedding)
+        session.remaining.price("recapping", time.chapters)
+        session.remaining.price("titling", time.title)
+        session.remaining.price("indexing", INDEXED_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +246,10 @@ class ProcessConversation:
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a conversation job to its end. Whatever an earlier attempt stored or paid for is read, not made."""
+        session.plan(*TRANSCRIBING, *RECAPPING)
         payload = AudioPayload.of(session.job.request.payload)
-        transcript = await self.upload.transcript(session, 0.0, TRANSCRIBED)
-        recap = await self.recap.recap(
-            session, transcript.id, transcript.segments, transcript.language, payload.template, TRANSCRIBED
-        )
+        transcript = await self.upload.transcript(session, partial(self.recap.expect, session))
+        recap = await self.recap.recap(session, transcript.id, transcript.segments, transcript.language, payload.template)
         return {"transcript_id": transcript.id, **recap}
 
 
@@ -240,11 +259,16 @@ class EmbedTexts:
 
     embedder: Embedder
     embeddings: EmbeddingStore
+    expected: ExpectedTime
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work an embedding job to its end."""
         job = session.job
         payload = EmbeddingPayload.of(job.request.payload)
+        groups, tokens = -(-len(payload.texts) // TEXTS_PER_CALL), sum(map(estimated_tokens, payload.texts))
+        session.plan("embedding")
+        session.remaining.price("embedding", await self.expected.embedding(groups, tokens))
+        await session.begin("embedding", in_flight=1 / groups)
         vectors: list[Sequence[float]] = []
         calls: list[Provenance] = []
         for start in range(0, len(payload.texts), TEXTS_PER_CALL):
@@ -252,7 +276,7 @@ class EmbedTexts:
             answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(session))
             vectors.extend(cut(vector, payload.dimensions) for vector in answer.value)
             calls.append(answer.provenance)
-            await session.progress(len(vectors) / len(payload.texts), "embedding")
+            await session.advance(len(vectors), len(payload.texts))
         embedding_id = job.result_id("embedding")
         embedding = Embedding(self.embedder.identity, vectors, tuple(calls))
         await self.embeddings.put_embedding(owner_of(job), embedding_id, embedding)

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from application.deliver_webhooks import DeliverWebhooks
+from application.job_session import JobSession
 from application.keep_house import KeepHouse
-from domain.canonical import Json
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WithRetryAfter, WordloopError
 from domain.failure import places
-from domain.job import JobKind, Lease, Problem, Progress
+from domain.job import JobKind, Lease, Problem
 from ports.call_cache import CallCache
 from ports.clock import Clock
 from ports.jobs import JobQueue
@@ -30,38 +30,6 @@ SELF_FENCE = 2 / 3
 RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
 """Seconds before a job that failed for a passing reason is tried again, at most: doubling from the base, up to the cap."""
-
-
-class JobSession:
-    """A job being worked on: what a handler may tell about it. Every write carries the lease's fence."""
-
-    def __init__(self, queue: JobQueue, lease: Lease, clock: Clock, traceparent: str | None, held_since: float) -> None:
-        self._queue = queue
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._fraction = lease.job.progress.fraction
-        self._start_fraction = lease.job.progress.fraction
-        self.lease = lease
-        self.job = lease.job
-        self.traceparent = traceparent
-        self.held_since = held_since
-        """Monotonic seconds when the lease was last asked for and then granted."""
-
-    async def progress(self, fraction: float, stage: str) -> None:
-        """Record how far the job is; never goes back. The remaining time is judged from the pace so far."""
-        self._fraction = max(self._fraction, min(1.0, fraction))
-        done = self._fraction - self._start_fraction
-        elapsed = self._clock.monotonic() - self._started
-        eta = elapsed * (1.0 - self._fraction) / done if done > 0 else None
-        await self._queue.progress(self.lease, Progress(self._fraction, stage, eta))
-
-    async def stage_done(self, result: Mapping[str, str], event: str, data: Mapping[str, Json]) -> None:
-        """Make a stage's result visible at once: it outlives the failure of what follows."""
-        await self._queue.stage_done(self.lease, result, event, data)
-
-    async def emit(self, event: str, data: Mapping[str, Json]) -> None:
-        """Append an event to the job."""
-        await self._queue.emit(self.lease, event, data)
 
 
 Handler = Callable[[JobSession], Awaitable[Mapping[str, str]]]
@@ -195,7 +163,7 @@ class WorkOnJobs:
             await asyncio.gather(handler, *watches, return_exceptions=True)
 
     async def _heartbeat(self, session: JobSession) -> None:
-        """Renew until the lease is lost or a cancel was asked for; either raises.
+        """Renew, and bring the time left up to date, until the lease is lost or a cancel was asked for; either raises.
 
         A store that is away is asked again soon; if the lease ran out meanwhile, the fence refuses what comes after.
         """
@@ -206,6 +174,7 @@ class WorkOnJobs:
             try:
                 session.lease = await self.queue.renew(session.lease, self.lease_s)
                 session.held_since, pause = asked, beat
+                await session.refresh()
             except StorageFailed:
                 log.warning("lease could not be renewed", extra=_of(session.lease))
                 pause = min(STORE_PAUSE_S, pause)

@@ -17,7 +17,7 @@ class Stage(StrEnum):
 class StageEstimate:
     """One stage. Of `calls`, `cached_calls` are answered by the cache; all else is what the others take.
 
-    `seconds` is the time on an idle service; it and `cost_usd` are None where no pace of the model is known.
+    `seconds` is the time on a service that does nothing else; it and `cost_usd` are None where no rate of the model is known.
     """
 
     calls: int = 0
@@ -46,6 +46,7 @@ class Estimate:
 
     `exact` says that the calls are known one by one; what the uncached ones take is judged in any case. `audio_seconds` and
     `speech_seconds` are those of the recording, None where there is none. `basis` says in short words how each part was found.
+    `other_seconds` go to no model: claiming the job, decoding, finding speech, planning, storing.
     """
 
     exact: bool
@@ -53,7 +54,9 @@ class Estimate:
     basis: tuple[str, ...]
     audio_seconds: float | None = None
     speech_seconds: float | None = None
+    other_seconds: float = 0.0
 
     @property
     def total(self) -> StageEstimate:
-        return sum(self.stages.values(), StageEstimate())
+        """All stages together, and the seconds that go to no model."""
+        return sum(self.stages.values(), StageEstimate(seconds=self.other_seconds))

@@ -29,12 +29,16 @@ class JobStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is. `fraction` (0 to 1) never goes back; `eta_s` in seconds, None when unknown."""
+    """How far a job is. `fraction` (0 to 1) never goes back; `eta_s` in seconds, None when unknown.
+
+    `overdue`: the present stage takes longer than was expected when it began.
+    """
 
     fraction: float = 0.0
     stage: str = "queued"
     eta_s: float | None = None
     queue_position: int | None = None
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,24 +14,29 @@ from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLa
 from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.metrics import RayMetrics
+from adapters.ray_serve.rates import ReplicaRates
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
 from application.deliver_webhooks import KEPT_S, DeliverWebhooks
+from application.expected_time import ExpectedTime
 from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.keep_retention import KeepRetention, Retention
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
+from application.recap.settings import RecapSettings
 from application.remove_blobs import RemoveBlobs
 from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
 from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionSettings
 from application.wait_for_job import WaitForJob
 from application.work_on_jobs import WorkOnJobs
+from domain.call import CallKind
 from domain.canonical import Json
 from domain.job import JobKind
 from ports.call_cache import CallCache
 from ports.model_backend import ModelBackend
+from ports.model_rates import ModelRates
 from ports.transcriber import TranscriptionOptions
 from serve_app.blobs import StoredBlobs, build_blobs, work_dir
 from serve_app.clock import SystemClock
@@ -39,6 +44,8 @@ from serve_app.database import named, open_store
 from serve_app.engines import ServedModels
 from serve_app.settings import RemoteSettings, Settings
 
+PORTS = {CallKind.TRANSCRIBE: "transcriber", CallKind.GENERATE: "language_model", CallKind.EMBED: "embedder"}
+"""The port that answers each kind of call, by the name of its settings and of its deployment's handle."""
 UPLOADS_PER_TENANT = 4
 """Largest uploads that one tenant may have unfinished, or finished and not used, on the disk at once."""
 
@@ -126,6 +133,24 @@ class Composition:
     def embedder(self) -> GuardedEmbedder:
         return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_CALL)
 
+    @cached_property
+    def rates(self) -> ModelRates:
+        """How fast the replicas here say they are; a remote model has no handle and no rate."""
+        return ReplicaRates({kind: self.handles[port] for kind, port in PORTS.items() if port in self.handles}, self.clock)
+
+    @cached_property
+    def expected(self) -> ExpectedTime:
+        return ExpectedTime(self.rates, prompts, at_once(self.settings))
+
+    @cached_property
+    def transcription(self) -> TranscriptionSettings:
+        return TranscriptionSettings(concurrent_windows=self.settings.worker.windows_in_flight)
+
+    @cached_property
+    def known(self) -> KnownTranscripts:
+        """Transcripts by the bytes of their recordings, as jobs find them and estimates foresee them."""
+        return KnownTranscripts(self.calls, self.store.results, self._recipe(), self.owner)
+
     def worker(self) -> WorkOnJobs:
         """The job worker of this process, with the plan of every kind of job."""
         worker = self.settings.worker
@@ -135,6 +160,7 @@ class Composition:
             self.store.results,
             self.store.results,
             self.store.search,
+            self.expected,
         )
         return WorkOnJobs(
             queue=self.store.jobs,
@@ -143,7 +169,7 @@ class Composition:
                 JobKind.CONVERSATION: ProcessConversation(upload, recap),
                 JobKind.TRANSCRIPTION: upload,
                 JobKind.RECAP: recap,
-                JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results),
+                JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results, self.expected),
             },
             clock=self.clock,
             tracer=self.exported.tracer,
@@ -181,24 +207,24 @@ class Composition:
         from adapters.pyav_decoder.limits import DecodeLimits
         from adapters.silero_vad import SileroVad
 
-        transcription = TranscriptionSettings(concurrent_windows=self.settings.worker.windows_in_flight)
         return TranscribeUpload(
             blobs=self.blobs,
             decoder=PyAvDecoder(DecodeLimits()),
-            transcribe=TranscribeAudio(self.transcriber, SileroVad(), transcription),
+            transcribe=TranscribeAudio(self.transcriber, SileroVad(), self.transcription),
             transcripts=self.store.results,
-            known=KnownTranscripts(self.calls, self.store.results, self._recipe(transcription), self.owner),
+            known=self.known,
             work_dir=work_dir(self.settings.data_folder),
             max_audio_s=self.settings.limits.max_audio_s,
             options=TranscriptionOptions(),
             fetch=FetchRecording(
                 self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes, self.removal
             ),
+            expected=self.expected,
         )
 
-    def _recipe(self, transcription: TranscriptionSettings) -> dict[str, Json]:
+    def _recipe(self) -> dict[str, Json]:
         """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
-        return {"model": asdict(self.models.transcriber), "rules": asdict(transcription), "code": RECIPE}
+        return {"model": asdict(self.models.transcriber), "rules": asdict(self.transcription), "code": RECIPE}
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)
@@ -210,6 +236,13 @@ class Composition:
         from adapters.ray_serve.backend import RayServeBackend
 
         return RayServeBackend(self.handles[port], identity)
+
+
+def at_once(settings: Settings) -> dict[CallKind, int]:
+    """Return how many calls of each kind one job has under way at most."""
+    of_a_recap = RecapSettings().concurrent_calls
+    windows = settings.worker.windows_in_flight
+    return {CallKind.TRANSCRIBE: windows, CallKind.GENERATE: of_a_recap, CallKind.EMBED: of_a_recap}
 
 
 def _secret(name: str | None) -> str | None:

@@ -120,8 +120,9 @@ class JobBar:
     def show(self, job: Mapping[str, Any]) -> None:
         """Bring the line up to date."""
         at = job["progress"]
-        left = f", about {at['eta_s']:.0f} s left" if at.get("eta_s") else ""
-        words = f"{self._label}: {at['stage']}{left}"
+        late = ", longer than expected" if at.get("overdue") else ""
+        left = f", about {max(1.0, at['eta_s']):.0f} s left" if at.get("eta_s") is not None else ""
+        words = f"{self._label}: {at['stage']}{late}{left}"
         if job["status"] == "completed":
             words = f"{self._label}: done"
         elif job["status"] not in ("queued", "in_progress"):

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import prompts
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedPreview, GuardedTranscriber
-from adapters.scripted import ScriptedBackend
+from adapters.scripted import ScriptedBackend, ScriptedRates
 from application.estimate_request import EstimateRequest
-from application.pricing import Pace, Pricing
+from application.known_transcripts import KnownTranscripts
+from application.pricing import Pricing
 from application.recap.make_recap import MakeRecap
 from application.transcribe_audio import TranscriptionSettings
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
 from domain.call import CallKind, ModelIdentity, Usage
+from domain.rate import EngineRate
 from ports.audio_decoder import AudioDecoder
 from ports.clock import Clock
 from ports.model_backend import EmbedRequest, GenerateRequest, RawOutput, TranscribeRequest
@@ -27,10 +29,10 @@ EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
 DIMENSIONS = 64
 FRAME = 0.032
 DOUBTFUL = b"\x07\x00"
-PACES = {
-    CallKind.TRANSCRIBE: Pace(audio_second=0.1),
-    CallKind.GENERATE: Pace(output_token=0.25),
-    CallKind.EMBED: Pace(0.0, 0.001),
+RATES = {
+    CallKind.TRANSCRIBE: EngineRate(10.0),
+    CallKind.GENERATE: EngineRate(1e9, 4.0),
+    CallKind.EMBED: EngineRate(1_000.0),
 }
 TOPICS = (
     "invoice export",
@@ -90,6 +92,8 @@ class ScriptedModels:
 
     guard: CallGuard
     clock: Clock
+    known: KnownTranscripts
+    rates: ScriptedRates = field(default_factory=lambda: ScriptedRates(RATES))
 
     def __post_init__(self) -> None:
         self.whisper = ScriptedBackend(clock=self.clock, otherwise=heard, identity=WHISPER)
@@ -113,10 +117,13 @@ class ScriptedModels:
             preview=GuardedPreview(self.guard, self.transcriber, self.language_model, self.embedder),
             decoder=decoder,
             detector=detector,
+            rates=self.rates,
+            known=self.known,
+            clock=self.clock,
             transcription=TranscriptionSettings(),
             options=TranscriptionOptions(),
             prompts=prompts,
-            pricing=Pricing(DEFAULT_PRICES, PACES),
+            pricing=Pricing(DEFAULT_PRICES),
             work_dir=work_dir,
             max_audio_s=3600.0,
         )

@@ -65,7 +65,7 @@ class EstimateBody(Body):
 class StageView(BaseModel):
     """One stage: all its calls, those of them that the cache answers, and what the others take.
 
-    `seconds` on an idle service; it and `cost_usd` (US dollars) are null where the pace of the model is not known.
+    `seconds` on a service that does nothing else; it and `cost_usd` (US dollars) are null where nobody measured the model's rate.
     """
 
     calls: int
@@ -121,12 +121,14 @@ class EstimateView(BaseModel):
     """What a request would take. `exact`: its calls are known one by one; what the uncached ones take is judged in any case.
 
     `audio_seconds` and `speech_seconds` are those of the recording. `basis` says in words how each part was found.
+    `other_seconds` go to no model (waiting for a worker, decoding, planning, storing); `total.seconds` holds them.
     """
 
     object: Literal["estimate"] = "estimate"
     exact: bool
     audio_seconds: float | None
     speech_seconds: float | None
+    other_seconds: float
     stages: dict[Stage, StageView]
     total: TotalView
     budget_left: BudgetView
@@ -139,6 +141,7 @@ class EstimateView(BaseModel):
             exact=estimate.exact,
             audio_seconds=_rounded(estimate.audio_seconds, 3),
             speech_seconds=_rounded(estimate.speech_seconds, 3),
+            other_seconds=round(estimate.other_seconds, 3),
             stages={stage: StageView.of(found) for stage, found in estimate.stages.items()},
             total=TotalView(
                 calls=total.calls,

@@ -12,7 +12,7 @@ from adapters.http.edge import Edge
 from adapters.http.estimate_bodies import EstimateBody, EstimateForm, EstimateView
 from adapters.http.terms import Tenant
 from adapters.http.uploads import FormUpload
-from application.estimate_request import Asked, Conversation, Length, Recording, Texts, default_stages
+from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, default_stages
 from domain.estimate import Stage
 from domain.transcript import Segment
 

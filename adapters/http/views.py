@@ -51,12 +51,16 @@ class OpenAIErrorView(BaseModel):
 
 
 class ProgressView(BaseModel):
-    """`fraction` from 0 to 1, never going back; `eta_s` in seconds; `queue_position` from 1 while waiting."""
+    """`fraction` from 0 to 1, never going back; `eta_s` in seconds; `queue_position` from 1 while waiting.
+
+    `overdue`: the stage takes longer than was expected when it began; `eta_s` then grows with the time it is late.
+    """
 
     fraction: float
     stage: str
     eta_s: float | None
     queue_position: int | None
+    overdue: bool
 
 
 class JobProblemView(BaseModel):
@@ -97,6 +101,7 @@ class JobView(BaseModel):
                 stage=progress.stage,
                 eta_s=progress.eta_s,
                 queue_position=progress.queue_position,
+                overdue=progress.overdue,
             ),
             created_at=job.created_at,
             started_at=job.started_at,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, literal, select, update
 
-from adapters.sql.job_rows import QUEUED, RUNNING, Row, change, end, find, job_of
+from adapters.sql.job_rows import QUEUED, RUNNING, UNHELD, Row, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import job_events, jobs
 from domain.canonical import Json
@@ -40,10 +40,10 @@ def progress(connection: Connection, lease: Lease, told: Progress, now: float) -
         raise InvalidRequest("Progress is a number from 0 to 1.")
     fraction = max(row["fraction"], min(1.0, told.fraction))
     if (fraction, told.stage) == (row["fraction"], row["stage"]):
-        connection.execute(update(jobs).where(jobs.c.seq == row["seq"]).values(eta_s=told.eta_s))
+        connection.execute(update(jobs).where(jobs.c.seq == row["seq"]).values(eta_s=told.eta_s, overdue=told.overdue))
         return
-    data: dict[str, Json] = {"fraction": fraction, "stage": told.stage, "eta_s": told.eta_s}
-    change(connection, row, now, "job.progress", data, fraction=fraction, stage=told.stage, eta_s=told.eta_s)
+    moved = {"fraction": fraction, "stage": told.stage, "eta_s": told.eta_s, "overdue": told.overdue}
+    change(connection, row, now, "job.progress", moved, **moved)
 
 
 def stage_done(
@@ -104,5 +104,4 @@ def release(connection: Connection, lease: Lease, now: float) -> None:
 
 
 def _waiting(run_after: float) -> dict[str, object]:
-    waiting = {"status": QUEUED, "stage": QUEUED, "run_after": run_after}
-    return waiting | {"owner": None, "lease_until": None, "eta_s": None}
+    return {"status": QUEUED, "stage": QUEUED, "run_after": run_after, **UNHELD}

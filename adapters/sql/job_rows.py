@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, update
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -15,6 +15,8 @@ from domain.canonical import Json
 from domain.job import Job, JobKind, JobRequest, JobStatus, Place, Problem, Progress
 
 QUEUED, RUNNING = JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value
+UNHELD: Final[Mapping[str, Any]] = {"owner": None, "lease_until": None, "eta_s": None, "overdue": False}
+"""What the columns of a worker say while none holds the job."""
 Row: TypeAlias = RowMapping
 
 _INSERT_EVENT = insert(job_events)
@@ -26,7 +28,7 @@ def job_of(row: Row, place: Place | None = None) -> Job:
     """Return the job of a row of `jobs`, with its place in the queue while it waits."""
     status = JobStatus(row["status"])
     failed = status in (JobStatus.FAILED, JobStatus.EXPIRED) and row["error_code"] is not None
-    progress = Progress(row["fraction"], row["stage"], row["eta_s"])
+    progress = Progress(row["fraction"], row["stage"], row["eta_s"], overdue=row["overdue"])
     if place is not None:
         progress = replace(progress, eta_s=place.eta_s, queue_position=place.position)
     return Job(
@@ -86,7 +88,7 @@ def end(connection: Connection, row: Row, now: float, status: JobStatus, problem
     data: dict[str, Json] = {"code": problem.code, "detail": problem.detail} if problem else {}
     if problem:
         values |= {"error_code": problem.code, "error_detail": problem.detail}
-    ended = {"status": status.value, "stage": status.value, "finished_at": now, "owner": None, "lease_until": None, "eta_s": None}
+    ended = {"status": status.value, "stage": status.value, "finished_at": now, **UNHELD}
     changed = change(connection, row, now, f"job.{status.value}", data, **(ended | values))
     announce(connection, changed, now)
     return changed

@@ -72,6 +72,11 @@ def _sizes_of_recordings(connection: Connection) -> None:
             connection.execute(update(blob_uses).where(*named).values(size=payload.get("size")))
 
 
+def _overdue_stages(connection: Connection) -> None:
+    if not _has(connection, jobs.c.overdue):
+        _add(connection, jobs.c.overdue, " DEFAULT false NOT NULL")
+
+
 def _has(connection: Connection, column: Column[Any]) -> bool:
     return column.name in {found["name"] for found in inspect(connection).get_columns(column.table.name)}
 
@@ -88,6 +93,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _api_keys,
     _limits_of_keys,
     _sizes_of_recordings,
+    _overdue_stages,
 )
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70

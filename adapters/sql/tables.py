@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 metadata = MetaData()
@@ -54,6 +55,7 @@ jobs = Table(
     Column("error_detail", Text),
     Column("last_sequence", Integer, nullable=False),
     Column("rank", Double, nullable=False, server_default="0"),  # smallest first: when it came, less what its priority is worth
+    Column("overdue", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("tenant", "idempotency_key"),
     sqlite_autoincrement=True,
 )

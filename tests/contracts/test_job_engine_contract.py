@@ -357,6 +357,25 @@ class JobEngineContract:
         fractions = [e.data["fraction"] for e in await jobs.events("default", job.id, 0) if e.type == "job.progress"]
         assert fractions == [0.5, 1.0]
 
+    async def test_the_time_left_may_change_without_an_event(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        for eta_s, overdue in ((3.0, False), (2.0, False), (4.0, True)):
+            await jobs.progress(lease, Progress(0.5, "transcribing", eta_s, overdue=overdue))
+        assert (await jobs.get("default", job.id)).progress == Progress(0.5, "transcribing", 4.0, overdue=True)
+        assert (await told(jobs, job)).count("job.progress") == 1
+
+    async def test_a_job_that_nobody_holds_is_not_overdue(self, jobs: JobEngine) -> None:
+        job = await submitted(jobs)
+        lease = await jobs.claim("w", LEASE_S)
+        await jobs.progress(lease, Progress(0.5, "transcribing", 4.0, overdue=True))
+        await jobs.release(lease)
+        assert not (await jobs.get("default", job.id)).progress.overdue
+        lease = await jobs.claim("w", LEASE_S)
+        await jobs.progress(lease, Progress(0.5, "transcribing", 4.0, overdue=True))
+        await jobs.complete(lease, {})
+        assert not (await jobs.get("default", job.id)).progress.overdue
+
     async def test_progress_survives_a_takeover(self, jobs: JobEngine, clock: MovableClock) -> None:
         job = await submitted(jobs)
         await jobs.progress(await jobs.claim("a", LEASE_S), Progress(0.6, "transcribing"))

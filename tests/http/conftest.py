@@ -28,6 +28,7 @@ from adapters.sql import SqlStore, migrate
 from adapters.telemetry import RecordingTelemetry
 from application.delete_conversation import DeleteConversation
 from application.estimate_request import Places
+from application.known_transcripts import KnownTranscripts
 from application.remove_blobs import RemoveBlobs
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
@@ -298,7 +299,7 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for
     async def models() -> Sequence[ModelCard]:
         return cards
 
-    models_behind = ScriptedModels(guard_over(store, clock), clock)
+    models_behind = ScriptedModels(guard_over(store, clock), clock, KnownTranscripts(store.calls, store.results, {}, "test"))
     (folder / "work").mkdir(exist_ok=True)
     estimate = models_behind.estimate(PyAvDecoder(DecodeLimits()), speech_detector(), folder / "work")
     estimating = Estimating(estimate, Spool(folder / "work"), Places(2, 5.0))

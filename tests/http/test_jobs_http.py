@@ -60,7 +60,8 @@ async def test_a_running_job_names_its_remaining_time(world):
     await world.store.jobs.progress(lease, Progress(0.4, "transcribing", 12.2))
     answer = await world.client.get(f"/v1/jobs/{lease.job.id}")
 
-    assert answer.json()["progress"] == {"fraction": 0.4, "stage": "transcribing", "eta_s": 12.2, "queue_position": None}
+    told = {"fraction": 0.4, "stage": "transcribing", "eta_s": 12.2, "queue_position": None, "overdue": False}
+    assert answer.json()["progress"] == told
     assert answer.headers["retry-after"] == "13"
 
 

@@ -7,8 +7,9 @@ import pytest
 from conftest import LIMITS
 
 from adapters.telemetry import build_telemetry
+from application.job_session import JobSession
 from application.keep_house import KeepHouse
-from application.work_on_jobs import JobSession, WorkOnJobs
+from application.work_on_jobs import WorkOnJobs
 from domain.job import JobKind
 from serve_app.clock import SystemClock
 

@@ -1,22 +1,30 @@
 """Estimates: the calls foreseen are the calls that a job then makes, and looking costs nothing."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+import prompts
 from adapters.guard import DEFAULT_PRICES, GuardSettings
 from adapters.guard.prices import Price, Prices
-from application.estimate_request import Conversation, EstimateRequest, Length, Places, Recording, Texts, default_stages
+from adapters.sql import SqlStore
+from application.dry_run import fixed_tokens
+from application.estimate_inputs import Conversation, Length, Recording, Texts, default_stages
+from application.estimate_request import JOB_S, EstimateRequest, Places
+from application.known_transcripts import KnownTranscripts
 from application.pricing import Judged, Pricing
 from application.transcribe_audio import TranscribeAudio
 from domain.call import CallContext, CallKind, Usage
 from domain.errors import InvalidRequest, RateLimited, WordloopError
 from domain.estimate import Estimate, Stage
+from domain.rate import EngineRate
 from domain.transcript import Segment, Transcript
 from ports.embedder import InputType
+from ports.results import Ownership
 from ports.transcriber import TranscriptionOptions
-from tests.estimating import PACES, WHISPER, PlainDecoder, ScriptedModels, sound
+from tests.estimating import RATES, WHISPER, PlainDecoder, ScriptedModels, sound
 from tests.guarded import Bench
 
 CONTEXT = CallContext(tenant="t", conversation_id="conversation_1")
@@ -30,7 +38,9 @@ class World:
 
     def __init__(self, folder: Path, parts: Sequence[tuple[float, float]] = FIVE_WINDOWS, doubtful: Sequence[int] = ()) -> None:
         self.bench = Bench(settings=GuardSettings(budget={"per_tenant": {"tokens": 1e6}}))
-        self.models = ScriptedModels(self.bench.guard, self.bench.clock)
+        self.store = SqlStore.open("sqlite://", self.bench.clock)
+        self.known = KnownTranscripts(self.bench.cache, self.store.results, {}, "w")
+        self.models = ScriptedModels(self.bench.guard, self.bench.clock, self.known)
         self.source = folder / "recording.raw"
         self.detector = sound(self.source, *parts, doubtful=doubtful)
         self.work = folder / "work"
@@ -73,7 +83,7 @@ async def test_a_new_recording_is_known_by_its_windows_and_no_model_runs(tmp_pat
     assert calls(found) == {"transcription": (5, 0)}
     assert found.exact
     assert (found.audio_seconds, found.speech_seconds) == (pytest.approx(150, abs=1), pytest.approx(100, abs=1))
-    assert found.total.seconds == pytest.approx(0.1 * found.total.audio_seconds)
+    assert found.total.seconds == pytest.approx(JOB_S + 0.1 * found.total.audio_seconds)
     assert set(world.models.asked.values()) == {0}
     assert list(world.work.iterdir()) == []
 
@@ -93,8 +103,46 @@ async def test_after_the_job_every_call_is_known_and_costs_nothing(tmp_path: Pat
         "embedding": (made[CallKind.EMBED],) * 2,
     }
     assert made[CallKind.GENERATE] > 1
-    assert (found.total.cost_usd, found.total.seconds, found.total.input_tokens, found.total.output_tokens) == (0, 0, 0, 0)
+    assert (found.total.cost_usd, found.total.seconds, found.total.input_tokens, found.total.output_tokens) == (0, JOB_S, 0, 0)
     assert world.models.asked == made
+
+
+async def test_a_transcript_that_the_job_will_find_by_its_bytes_is_not_looked_for_window_by_window(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    transcript = await world.transcribe()
+    await world.store.results.put_transcript(Ownership("t", "conversation_1"), transcript)
+    blob_id = hashlib.sha256(world.source.read_bytes()).hexdigest()
+    await world.known.note(blob_id, TranscriptionOptions(language="en"), CONTEXT, transcript)
+    await world.bench.cache.discard(LOOKING.cache_scope, transcript.provenance[0].key)  # one window's answer was evicted
+
+    found = await world.look()
+
+    assert found.stages[Stage.TRANSCRIPTION].seconds == 0
+    assert calls(found)["transcription"] == (5, 5)
+    assert found.stages[Stage.RECAP].output_tokens > 0
+    assert found.audio_seconds == transcript.duration
+
+
+async def test_only_the_first_call_of_a_prompt_reads_what_all_have_in_common(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    segments = (await world.transcribe()).segments
+    world.models.rates.told[CallKind.GENERATE] = EngineRate(1.0, 1e9)
+
+    found = (await world.estimate(Conversation(segments, "en"), default_stages(Conversation), LOOKING)).stages[Stage.RECAP]
+
+    chapters, shared = found.calls - 1, fixed_tokens(prompts.load("phrase_chapter").messages[:-1])
+    assert chapters > 1
+    assert found.seconds == pytest.approx(found.input_tokens - (chapters - 1) * shared)
+
+
+async def test_a_model_whose_rate_nobody_measured_leaves_the_time_unknown(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    del world.models.rates.told[CallKind.GENERATE]
+
+    found = await world.look()
+
+    assert (found.stages[Stage.RECAP].seconds, found.total.seconds) == (None, None)
+    assert found.stages[Stage.TRANSCRIPTION].seconds is not None
 
 
 async def test_windows_that_are_heard_twice_are_foreseen_when_their_languages_are_known(tmp_path: Path) -> None:
@@ -249,10 +297,12 @@ def test_a_provider_is_billed_by_use_a_replica_by_time_and_the_unknown_not_at_al
     judged = Judged(16, Usage(input_tokens=1_000_000, output_tokens=8_000))
     prices = Prices(otherwise=Price(input_million_tokens=3.0, replica_second=0.01))
 
-    provider = Pricing(prices, {}, frozenset({CallKind.GENERATE})).of(CallKind.GENERATE, WHISPER, [], judged)
-    replica = Pricing(prices, PACES).of(CallKind.GENERATE, WHISPER, [], judged)
-    unknown = Pricing(DEFAULT_PRICES, {}).of(CallKind.GENERATE, WHISPER, [], judged)
+    rate = RATES[CallKind.GENERATE]
+
+    provider = Pricing(prices, {}, frozenset({CallKind.GENERATE})).of(CallKind.GENERATE, WHISPER, [], judged, None)
+    replica = Pricing(prices).of(CallKind.GENERATE, WHISPER, [], judged, rate)
+    unknown = Pricing(DEFAULT_PRICES).of(CallKind.GENERATE, WHISPER, [], judged, None)
 
     assert (provider.cost_usd, provider.seconds) == (3.0, None)
-    assert (replica.cost_usd, replica.seconds) == (3.0 + 8_000 * 0.25 * 0.01, 2_000)
+    assert (replica.cost_usd, replica.seconds) == (pytest.approx(3.0 + 8_000 * 0.25 * 0.01), pytest.approx(2_000, abs=0.01))
     assert (unknown.cost_usd, unknown.seconds) == (None, None)

@@ -4,18 +4,18 @@ from adapters.guard import DEFAULT_PRICES
 from adapters.guard.prices import UNKNOWN_REMOTE
 from domain.call import CallKind, Usage
 from serve_app.engines import remote_identity
-from serve_app.estimating import CPU_PACES, pricing
-from serve_app.settings import EmbedderSettings, LanguageModelSettings, RemoteSettings, Settings
+from serve_app.estimating import pricing
+from serve_app.settings import LanguageModelSettings, RemoteSettings, Settings, WorkerSettings
 
 REMOTE = RemoteSettings(base_url="http://127.0.0.1:1/v1", model="gpt")
 
 
-def test_models_on_cpu_have_a_pace_a_provider_its_prices_and_models_on_gpu_neither() -> None:
-    settings = Settings(language_model=LanguageModelSettings(remote=REMOTE), embedder=EmbedderSettings(device="cuda"))
+def test_calls_at_once_follow_the_worker_and_a_provider_is_billed_by_use() -> None:
+    settings = Settings(language_model=LanguageModelSettings(remote=REMOTE), worker=WorkerSettings(windows_in_flight=5))
 
     known = pricing(settings)
 
-    assert known.paces == {CallKind.TRANSCRIBE: CPU_PACES[CallKind.TRANSCRIBE]}
+    assert known.at_once[CallKind.TRANSCRIBE] == 5
     assert known.providers == {CallKind.GENERATE}
 
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+import prompts
 from adapters.local_blobs import LocalBlobStore
 from adapters.outbound import AddressPolicy, GuardedClient
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
-from adapters.scripted.clock import MovableClock
+from adapters.scripted import MovableClock, ScriptedRates
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
+from application.expected_time import ExpectedTime
 from application.fetch_recording import FetchRecording
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
@@ -25,7 +27,7 @@ from application.remove_blobs import RemoveBlobs
 from application.run_stages import TranscribeUpload
 from application.work_on_jobs import WorkOnJobs
 from domain.audio import DecodedAudio
-from domain.call import CallContext
+from domain.call import CallContext, CallKind
 from domain.job import Job, JobKind, JobRequest, JobStatus
 from domain.transcript import Coverage, Segment, Transcript
 from ports.transcriber import TranscriptionOptions
@@ -125,6 +127,7 @@ async def shop(tmp_path: Path, server: Server, database_url: str) -> AsyncIterat
         max_audio_s=60.0,
         options=TranscriptionOptions(),
         fetch=FetchRecording(client, blobs, store.results, LONGEST, RemoveBlobs(blobs, store.results, clock)),
+        expected=ExpectedTime(ScriptedRates(), prompts, {CallKind.TRANSCRIBE: 16}),
     )
     worker = WorkOnJobs(
         store.jobs, store.calls, {JobKind.TRANSCRIPTION: stage}, clock, build_telemetry().tracer, "test", KeepHouse({}, clock)

@@ -12,8 +12,9 @@ import pytest
 from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
+from application.job_session import JobSession
 from application.keep_house import KeepHouse
-from application.work_on_jobs import LONGEST_BEAT_S, RETRY_BASE_S, RETRY_CAP_S, SELF_FENCE, STORE_PAUSE_S, JobSession, WorkOnJobs
+from application.work_on_jobs import LONGEST_BEAT_S, RETRY_BASE_S, RETRY_CAP_S, SELF_FENCE, STORE_PAUSE_S, WorkOnJobs
 from domain.errors import InvalidAudio, ModelOverloaded, StorageFailed, WordloopError
 from domain.job import Job, JobKind, JobRequest, JobStatus, Lease, Progress
 from ports.jobs import JobQueue
