@@ -1,16 +1,16 @@
 # syntax=docker/dockerfile:1
-# CPU image by default; for CUDA: --build-arg GROUPS="--no-group cpu --group gpu --no-group models --no-group evals"
+# CPU image with the bundled models by default; for CUDA: --build-arg GROUPS="--group gpu"
 FROM python:3.11-slim-bookworm AS build
-ARG GROUPS="--no-group dev --no-group evals"
+ARG GROUPS="--group models"
 ENV UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_PYTHON_DOWNLOADS=never
 RUN python -m pip install --no-cache-dir uv==0.13.8
 WORKDIR /app
 RUN --mount=type=cache,target=/root/.cache/uv \
     --mount=type=bind,source=uv.lock,target=uv.lock \
     --mount=type=bind,source=pyproject.toml,target=pyproject.toml \
-    uv sync --locked --no-install-project --no-dev ${GROUPS}
+    uv sync --locked --no-install-project --no-default-groups ${GROUPS}
 COPY . .
-RUN --mount=type=cache,target=/root/.cache/uv uv sync --locked --no-editable --no-dev ${GROUPS}
+RUN --mount=type=cache,target=/root/.cache/uv uv sync --locked --no-editable --no-default-groups ${GROUPS}
 
 FROM python:3.11-slim-bookworm
 RUN apt-get update && apt-get install --yes --no-install-recommends libgomp1 libnuma1 && rm -rf /var/lib/apt/lists/* \

