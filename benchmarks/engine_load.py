@@ -17,7 +17,7 @@ from serve_app.settings import load_config
 from pathlib import Path
 
 def main():
-    settings = load_config(Path(sys.argv[2])).settings
+    settings, _ = engines.fit_to_machine(load_config(Path(sys.argv[2])).settings)
     models = engines.resolve_models(settings)
     port = sys.argv[1]
     built = getattr(engines, "build_" + port)

@@ -20,7 +20,7 @@ LATE: Final = {
     "keys": "Keys of callers.",
     "models": "List the bundled models: name, kind, licence, revision, source, and whether each is assembled.",
     "prompts": "The words sent to models.",
-    "doctor": "Check Python, packages, SQLite, HAProxy, cores, memory, disk, models and ports; exit 1 when something is wrong.",
+    "doctor": "Check packages, SQLite, HAProxy, cores, memory, disk, engines, models and ports; exit 1 when something is wrong.",
 }
 """Commands with a module of their own, `serve_app.NAME_command`, and what the list of all commands says of each."""
 

@@ -40,6 +40,12 @@ class Client:
         job: dict[str, Any] = self._checked(response)
         return job
 
+    def estimate(self, path: Path) -> dict[str, Any]:
+        """Upload a file only to be told what a conversation of it would take."""
+        with path.open("rb") as file:
+            told: dict[str, Any] = self._checked(self._http.post("/v1/estimate", files={"file": (path.name, file)}))
+        return told
+
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job's state."""
         job: dict[str, Any] = self._checked(self._http.get(f"/v1/jobs/{job_id}"))
@@ -63,6 +69,11 @@ class Client:
     def recap(self, recap_id: str, form: str = "json") -> Any:
         """Return a recap: a mapping for json, else text (`md`, `txt`)."""
         return self._result(f"/v1/recaps/{recap_id}", form)
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the served models, each with the rate that its replica measured."""
+        found: list[dict[str, Any]] = self._checked(self._http.get("/v1/models"))["data"]
+        return found
 
     def post(self, route: str, body: Any) -> Any:
         """Send JSON and return the answer's JSON."""

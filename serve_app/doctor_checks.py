@@ -21,6 +21,9 @@ from adapters.model_store.reference import BundledReference, parse_reference
 from adapters.sql.sqlite_library import FIRST_WITHOUT_WAL_RESET_BUG, sqlite_library
 from domain.errors import WordloopError
 from serve_app.arguments import nearest, not_writable
+from serve_app.engine_choice import choose_engine
+from serve_app.machine import this_machine
+from serve_app.measured_rates import remembered, slow_words
 from serve_app.settings import Settings
 
 PYTHON = (3, 11)
@@ -140,6 +143,31 @@ def machine(settings: Settings, store: ModelStore, cache_dir: Path) -> Iterator[
         yield good(seen)
     yield from _folder("cache folder", cache_dir, _bytes_to_assemble(settings, store))
     yield from _folder("data folder", settings.data_folder, DATA_BYTES)
+
+
+def language_model(settings: Settings, store: ModelStore) -> tuple[Finding, Settings]:
+    """Which engine runs the language model here, and why; with the settings as the service would run them."""
+    if settings.language_model.remote is not None:
+        return good(f"language model: remote, at {settings.language_model.remote.base_url}"), settings
+    machine = this_machine()
+    try:
+        choice = choose_engine(machine, settings.language_model, store)
+    except WordloopError as error:
+        return failed(f"language model on this machine ({machine.shown})", error.detail), settings
+    applied = settings.model_copy(update={"language_model": choice.applied(settings.language_model)})
+    precision = choice.dtype or "as stored"
+    seen = f"language model: {choice.engine} on {choice.device}, {choice.model}, computed {precision} ({machine.shown})"
+    return good(f"{seen}: {choice.why}"), applied
+
+
+def rates(cache_dir: Path) -> Iterator[Finding]:
+    """How fast each model was at the last start, and what to do about one below its floor."""
+    measured = remembered(cache_dir)
+    if not measured:
+        yield good("no model was measured here yet; each start of the service does")
+    for one in measured:
+        slow = slow_words(one.kind, one.rate)
+        yield warning(one.shown, slow) if slow else good(one.shown)
 
 
 def models(settings: Settings, store: ModelStore, sums: bool) -> Iterator[Finding]:

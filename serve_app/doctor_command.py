@@ -25,7 +25,7 @@ def doctor(
     host: Annotated[str, typer.Option("--host", help="Address to check ports on.")] = "127.0.0.1",
     sums: Annotated[bool, typer.Option("--sums/--no-sums", help="Read assembled models whole and compare every sum.")] = True,
 ) -> None:
-    """Check Python, packages, SQLite, HAProxy, cores, memory, disk, models and ports; exit 1 when something is wrong.
+    """Check packages, SQLite, HAProxy, cores, memory, disk, engines, models and ports; exit 1 when something is wrong.
 
     Only looks: nothing is made, changed or removed.
 
@@ -46,12 +46,15 @@ def doctor(
     with store_bars() as progress:
         store = ModelStore.from_environment(os.environ, progress, read_only=True)
         cache_dir = default_cache_dir(os.environ)
+        engine, settings = checks.language_model(settings, store)
         findings = [
             *_asked("Python and platform", checks.python_and_platform),
             *_asked("packages", checks.packages),
             *_asked("SQLite", checks.sqlite),
             *_asked("machine", lambda: checks.machine(settings, store, cache_dir)),
+            engine,
             *_asked("models", lambda: checks.models(settings, store, sums)),
+            *_asked("rates", lambda: checks.rates(cache_dir)),
             *_asked("ports", lambda: checks.ports(port or (), host)),
         ]
     for finding in findings:

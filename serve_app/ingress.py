@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from adapters.guard import REMOTE_ENGINE
 from adapters.http.app import build_app
 from adapters.http.services import HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
 from adapters.http.tracing import TraceRequests
@@ -14,8 +15,11 @@ from application.recap.make_recap import TEMPLATES
 from application.search_transcripts import SearchTranscripts
 from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
+from domain.rate import EngineRate
 from serve_app.compose import Composition
 from serve_app.estimating import build_estimating
+from serve_app.machine import instruction_sets
+from serve_app.measured_rates import slow_words
 
 DEPLOYMENTS = {
     CallKind.TRANSCRIBE: ("Transcriber", "transcriber"),
@@ -25,6 +29,8 @@ DEPLOYMENTS = {
 STORE_ANSWERS_S = 1.0
 """Seconds after which a store that has not answered counts as away."""
 STARTED = int(time.time())
+INSTRUCTIONS = instruction_sets()
+"""Of this machine; replicas elsewhere in a cluster may have others."""
 QUERY_EMBED_S = 2.0
 """Seconds a search waits for its query's vector before it goes on with words alone."""
 
@@ -35,8 +41,9 @@ def build_ingress(composition: Composition) -> Any:
     readiness = DeploymentReadiness("wordloop")
 
     async def models() -> Sequence[ModelCard]:
-        breakers = composition.guard.breaker_states()
-        return [_card(kind, identity, breakers) for kind, identity in _identities(composition)]
+        breakers, served = composition.guard.breaker_states(), _identities(composition)
+        rates = [await composition.rates.rate(kind) for kind, _ in served]
+        return [_card(kind, identity, breakers, rate) for (kind, identity), rate in zip(served, rates, strict=True)]
 
     async def ready() -> Readiness:
         states = await readiness()
@@ -111,8 +118,18 @@ def _identities(composition: Composition) -> list[tuple[CallKind, ModelIdentity]
     return [(kind, getattr(composition.models, port)) for kind, (_, port) in DEPLOYMENTS.items()]
 
 
-def _card(kind: CallKind, identity: ModelIdentity, breakers: Any) -> ModelCard:
+def _card(kind: CallKind, identity: ModelIdentity, breakers: Any, rate: EngineRate | None) -> ModelCard:
     states = [state for (_, model, revision), state in breakers.items() if (model, revision) == (identity.id, identity.revision)]
-    state = states[0].value if states else "closed"
-    owner = identity.id.split("/", maxsplit=1)[0]
-    return ModelCard(identity.id, kind, owner, STARTED, identity.revision, identity.engine, identity.precision, state)
+    return ModelCard(
+        identity.id,
+        kind,
+        identity.id.split("/", maxsplit=1)[0],
+        STARTED,
+        identity.revision,
+        identity.engine,
+        identity.precision,
+        states[0].value if states else "closed",
+        INSTRUCTIONS if identity.engine != REMOTE_ENGINE else "",
+        rate,
+        slow_words(kind, rate),
+    )

@@ -40,6 +40,11 @@ class Machine:
         return " ".join(name for name in SHOWN if name in self.instructions) or "no AVX2"
 
 
+def instruction_sets() -> str:
+    """The instruction sets of this processor that decide which kernels run, in words."""
+    return Machine(_instructions(), 0).shown
+
+
 def this_machine() -> Machine:
     """Look at the machine that this process runs on. Writes nothing and loads no engine."""
     return Machine(_instructions(), psutil.virtual_memory().total, _gpu() if _cuda_engine() else None)

@@ -1,11 +1,12 @@
 """`wordloop models`: which models there are, where they come from, and whether they are whole."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from adapters.model_store import ModelStore
+from adapters.model_store import ModelStore, default_cache_dir
 from adapters.model_store.errors import ModelSourceMissing, ModelStoreError
 from domain.errors import WordloopError
 from serve_app.terminal import console, output, store_bars
@@ -28,6 +29,7 @@ def models(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         store = ModelStore.from_environment(os.environ)
         output.print("\n".join(lines_of(store)), markup=False, soft_wrap=True)
+        output.print("\n".join(rates_of(default_cache_dir(os.environ))), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -65,6 +67,21 @@ def verify(names: Names = None) -> None:
         console.print("No model is assembled yet. `wordloop models fetch` assembles them.")
     if wrong:
         raise typer.Exit(1)
+
+
+def rates_of(cache_dir: Path) -> list[str]:
+    """What the last start measured, a line per model, with what to do about one that is slow."""
+    from serve_app.measured_rates import remembered, slow_words
+
+    measured = remembered(cache_dir)
+    if not measured:
+        return ["", "Nothing was measured on this machine yet: each start of the service does (`wordloop up`, `wordloop demo`)."]
+    lines = ["", f"Measured here at {measured[0].at} UTC:"]
+    for one in measured:
+        lines.append(f"  {one.shown}")
+        slow = slow_words(one.kind, one.rate)
+        lines += [f"    ! {slow}"] if slow else []
+    return lines
 
 
 def lines_of(store: ModelStore) -> list[str]:

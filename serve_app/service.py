@@ -129,7 +129,7 @@ class Service:
         where = {"host": host or config.http_options.get("host", "127.0.0.1"), "port": chosen or self._place.port}
         return config.http_options | where
 
-    def start(self, config: ServeFile, models: Any, host: str | None, port: int | None) -> ServiceFile:
+    def start(self, config: ServeFile, models: Any, host: str | None, port: int | None, dashboard: bool = True) -> ServiceFile:
         """Start Ray, Serve and the graph; models load when this returns. Raises PortTaken or StartFailed."""
         assert self._place is not None
         http = self._http(config, host, port)
@@ -141,6 +141,7 @@ class Service:
             http_options=http,
             logging_config=config.logging_config,
             import_root=Path(__file__).parents[1],
+            dashboard=dashboard,
         )
         from serve_app.graph import bind
 

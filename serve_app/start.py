@@ -1,5 +1,6 @@
 """Start the embedded service with something to look at while it takes its time."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -35,8 +36,11 @@ def started(
     light: bool = False,
     host: str | None = None,
     port: int | None = None,
+    dashboard: bool = False,
 ) -> Iterator[Service]:
     """Run a ready service for the time of the context; whatever happens, what was started is stopped.
+
+    `dashboard`: Ray's, ten processes that only a service which stays has somebody to look at.
 
     Raises ArgumentWrong for what was typed, before anything starts.
     """
@@ -62,14 +66,37 @@ def started(
                 models = resolve_models(fitted, progress)
             with bars() as display:
                 ray = display.add_task("starting Ray and Serve", total=None)
-                service.start(settings, models, host, port)
+                service.start(settings, models, host, port, dashboard)
                 keep_hold()
                 display.update(ray, description="Ray and Serve are up", total=1, completed=1)
                 service.wait_ready(WarmingBars(display).show)
+            _tell_rates(service)
             yield service
         finally:
             with _undisturbed():
                 _stop(service)
+
+
+def _tell_rates(service: Service) -> None:
+    """Say how fast each model is here, and what to do about one that is slow; keep it for `wordloop doctor`."""
+    from adapters.model_store import default_cache_dir
+    from serve_app.client import Client, RequestFailed
+    from serve_app.measured_rates import MeasuredModel, remember, slow_words
+
+    assert service.file is not None
+    client = Client(service.file.url)
+    try:
+        cards = client.models()
+    except RequestFailed:
+        return  # Keys are required, and none is set for this command: the logs of the replicas tell.
+    finally:
+        client.close()
+    measured = [one for one in map(MeasuredModel.of, cards) if one is not None]
+    for one in measured:
+        console.print(one.shown, markup=False, soft_wrap=True)
+        if (slow := slow_words(one.kind, one.rate)) is not None:
+            console.print(f"  ! {slow}", markup=False, soft_wrap=True)
+    remember(default_cache_dir(os.environ), measured)
 
 
 def _stop(service: Service) -> None:

@@ -10,7 +10,7 @@ from serve_app.terminal import console, output
 def run_up(*, host: str | None, port: int | None, data_dir: Path | None, config: Path | None, light: bool) -> None:
     """Run until ctrl-c or SIGTERM."""
     try:
-        with started(data_dir=data_dir, config=config, light=light, host=host, port=port) as service:
+        with started(data_dir=data_dir, config=config, light=light, host=host, port=port, dashboard=True) as service:
             assert service.file is not None
             output.print(f"Wordloop ML is ready at {service.file.url} (API: {service.file.url}/docs)")
             if service.file.dashboard_url:

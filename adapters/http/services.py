@@ -8,6 +8,7 @@ from application.estimate_request import EstimateRequest, Places
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from domain.call import CallKind
+from domain.rate import EngineRate
 from ports.api_keys import ApiKeys
 from ports.blob_store import BlobReferences, BlobStore
 from ports.call_metering import Amounts
@@ -33,6 +34,9 @@ class ModelCard:
     engine: str
     precision: str
     breaker: str = "closed"
+    instructions: str = ""
+    rate: EngineRate | None = None
+    slow: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

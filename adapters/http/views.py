@@ -1,6 +1,7 @@
 """What leaves: jobs, models, search hits, problems. Written out field by field, so that nothing internal slips through."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -149,8 +150,21 @@ class JobPage(BaseModel):
         )
 
 
+class RateView(BaseModel):
+    """How fast one replica is, as it measured itself: seconds of sound or tokens read per second, tokens written per second (0:
+    it writes none), and how many times as much it does with many calls at once."""
+
+    input_per_s: float
+    output_per_s: float
+    speedup: float
+
+
 class ModelView(BaseModel):
-    """A served model; the members after `owned_by` are ours. `created` in Unix seconds."""
+    """A served model; the members after `owned_by` are ours. `created` in Unix seconds.
+
+    `instructions`: the processor's instruction sets that decide which kernels run. `rate` is null while nobody measured it, and
+    for remote models. `slow` says what to do where the rate is below what the model should do anywhere.
+    """
 
     id: str
     object: Literal["model"] = "model"
@@ -161,6 +175,9 @@ class ModelView(BaseModel):
     engine: str
     precision: str
     breaker: str
+    instructions: str = ""
+    rate: RateView | None = None
+    slow: str | None = None
 
     @classmethod
     def of(cls, card: ModelCard) -> "ModelView":
@@ -173,6 +190,9 @@ class ModelView(BaseModel):
             engine=card.engine,
             precision=card.precision,
             breaker=card.breaker,
+            instructions=card.instructions,
+            rate=RateView(**asdict(card.rate)) if card.rate else None,
+            slow=card.slow,
         )
 
 
