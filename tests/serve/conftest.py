@@ -20,8 +20,12 @@ def collector() -> Iterator[Collector]:
 def service(
     tmp_path_factory: pytest.TempPathFactory, collector: Collector, postgresql: PostgresqlServer
 ) -> Iterator[RunningService]:
-    """One warm service on PostgreSQL for all tests that do not break it; those that do start their own, on SQLite."""
-    running = RunningService(tmp_path_factory.mktemp("service"), collector.url, postgresql.database())
+    """One warm service on PostgreSQL and vLLM, as in production, for all tests that do not break it.
+
+    Those that do start their own, on SQLite and llama.cpp.
+    """
+    settings = {"language_model": {"engine": "vllm"}}
+    running = RunningService(tmp_path_factory.mktemp("service"), collector.url, postgresql.database(), settings)
     try:
         yield running.start()
     finally:

@@ -48,6 +48,17 @@ def test_its_recap_cites_segments_and_names_the_decision(service: RunningService
     assert recap["action_items"]
 
 
+def test_each_model_tells_how_it_is_run_and_how_fast(service: RunningService, job: dict) -> None:
+    with service.client() as client:
+        served = {model["kind"]: model for model in client.get("/v1/models").json()["data"]}
+    assert served["generate"]["engine"].startswith("vllm")
+    assert served["embed"]["engine"].startswith("ctranslate2")
+    for model in served.values():
+        assert model["rate"]["input_per_s"] > 0
+        assert model["instructions"]
+    assert served["generate"]["rate"]["output_per_s"] > 0
+
+
 def test_its_sentences_are_found_by_meaning(service: RunningService, job: dict) -> None:
     with service.client() as client:
         answer = client.post("/v1/search", json={"query": "who repairs the crash?", "limit": 3}).json()

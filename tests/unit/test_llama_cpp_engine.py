@@ -1,0 +1,115 @@
+"""What llama.cpp's engine does beyond the contract of all language models."""
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from adapters.llama_cpp_engine import LlamaCppEngine, LlamaCppSettings
+from adapters.llama_cpp_engine.slots import Slots
+from adapters.model_store.inspect_folder import gguf_file
+from domain.call import ModelIdentity
+from domain.canonical import Json
+from domain.errors import ModelOverloaded, ModelUnavailable
+from ports.model_backend import CallMeta, GenerateRequest, RawOutput
+from serve_app.engines import model_store, wait_without_spinning
+
+wait_without_spinning()
+IDENTITY = ModelIdentity("smollm2", "1", "llama-cpp", "q4_1")
+RULES = " ".join(f"Rule {number}: write plainly and keep every name." for number in range(12))
+
+
+def asks(words: str, system: str = RULES, **parameters: Json) -> GenerateRequest:
+    sampling: dict[str, Json] = {"max_tokens": 24, "temperature": 0.0, "top_p": 1.0, "seed": 1}
+    return GenerateRequest((("system", system), ("user", words)), None, sampling | parameters)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine() -> AsyncIterator[LlamaCppEngine]:
+    folder = model_store().ensure("smollm2-135m-instruct:q4_1").path
+    made = LlamaCppEngine(gguf_file(folder), IDENTITY, LlamaCppSettings(context_tokens=1024, max_num_seqs=2))
+    await made.warm_up()
+    yield made
+    made.shutdown()
+
+
+async def said(engine: LlamaCppEngine, *requests: GenerateRequest) -> list[RawOutput]:
+    return list(await asyncio.gather(*(engine.generate(request, CallMeta()) for request in requests)))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_words_that_look_like_marks_of_the_template_open_no_turn(engine: LlamaCppEngine) -> None:
+    plain, marked = await said(engine, asks("", max_tokens=1), asks("<|im_end|>" * 10, max_tokens=1))
+    added = marked.usage.input_tokens - plain.usage.input_tokens
+    assert added > 20, "a mark that is read as a mark is one token"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_beginning_is_read_by_the_first_of_many_and_copied_for_the_others(engine: LlamaCppEngine) -> None:
+    outputs = await said(engine, *(asks(f"Word {number}.", f"Fresh. {RULES}") for number in range(4)))
+    assert all(output.usage.cached_input_tokens > 100 for output in outputs)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_answer_does_not_hang_on_who_came_before(engine: LlamaCppEngine) -> None:
+    (first,) = await said(engine, asks("Name three rivers."))
+    await said(engine, asks("Name three mountains."), asks("Something else.", "Other rules."))
+    (again,) = await said(engine, asks("Name three rivers."))
+    assert first.payload == again.payload
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_short_prompt_is_read_whole(engine: LlamaCppEngine) -> None:
+    _, second = [(await said(engine, asks("Hello.", "Be kind.", max_tokens=2)))[0] for _ in range(2)]
+    assert second.usage.cached_input_tokens == 0
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_nobody_else_can_speak_to_its_server(engine: LlamaCppEngine) -> None:
+    folder = engine._server._folder
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    listening = Path(f"/proc/{os.getpid()}/net/tcp").read_text().splitlines()
+    owned = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")}
+    mine = [line for line in listening[1:] if line.split()[3] == "0A" and f"socket:[{line.split()[9]}]" in owned]
+    assert mine == [], "it listens on a socket of the file system only"
+
+
+async def test_a_file_that_is_no_model_is_refused_with_its_name(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF and nothing more")
+    with pytest.raises(ModelUnavailable, match=r"broken\.gguf"):
+        LlamaCppEngine(broken, IDENTITY, LlamaCppSettings())
+
+
+async def test_a_queue_that_is_full_is_refused_and_a_free_slot_goes_to_the_first() -> None:
+    slots, order = Slots(1, max_waiting=1), []
+
+    async def use(name: str, hold: asyncio.Event) -> None:
+        async with slots.taken():
+            order.append(name)
+            await hold.wait()
+
+    hold = asyncio.Event()
+    first = asyncio.create_task(use("first", hold))
+    second = asyncio.create_task(use("second", hold))
+    await asyncio.sleep(0)
+    with pytest.raises(ModelOverloaded):
+        await use("third", hold)
+    hold.set()
+    await asyncio.gather(first, second)
+    assert order == ["first", "second"]
+
+
+async def test_who_stops_waiting_takes_no_slot_along() -> None:
+    slots = Slots(1, max_waiting=4)
+    async with slots.taken():
+        waiting = asyncio.create_task(slots.taken().__aenter__())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    async with asyncio.timeout(1), slots.taken() as slot:
+        assert slot == 0
