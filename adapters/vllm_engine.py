@@ -143,7 +143,12 @@ class VllmEngine:
 
     async def check_health(self) -> None:
         """Raise when the engine can no longer answer."""
-        await self._engine.check_health()
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            await self._engine.check_health()
+        except EngineDeadError as error:
+            raise ModelUnavailable("the language model's engine has died", None) from error
 
     def shutdown(self) -> None:
         """End the engine and the processes it started."""

@@ -68,14 +68,22 @@ async def test_a_short_prompt_is_read_whole(engine: LlamaCppEngine) -> None:
     assert second.usage.cached_input_tokens == 0
 
 
-@pytest.mark.asyncio(loop_scope="module")
-async def test_nobody_else_can_speak_to_its_server(engine: LlamaCppEngine) -> None:
-    folder = engine._server._folder
-    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    listening = Path(f"/proc/{os.getpid()}/net/tcp").read_text().splitlines()
-    owned = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")}
-    mine = [line for line in listening[1:] if line.split()[3] == "0A" and f"socket:[{line.split()[9]}]" in owned]
-    assert mine == [], "it listens on a socket of the file system only"
+def listening_here() -> set[str]:
+    """The inodes of the TCP sockets on which this process listens."""
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    own = {os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if os.path.islink(f"/proc/self/fd/{fd}")}
+    return {row[9] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
+
+
+async def test_nobody_else_can_speak_to_its_server() -> None:
+    before = listening_here()
+    folder = model_store().ensure("smollm2-135m-instruct:q4_1").path
+    engine = LlamaCppEngine(gguf_file(folder), IDENTITY, LlamaCppSettings(context_tokens=512, max_num_seqs=1))
+    try:
+        assert listening_here() <= before, "it listens on a socket of the file system only"
+        assert stat.S_IMODE(engine._server._folder.stat().st_mode) == 0o700
+    finally:
+        engine.shutdown()
 
 
 async def test_a_file_that_is_no_model_is_refused_with_its_name(tmp_path: Path) -> None:
