@@ -9,11 +9,20 @@ import select
 import signal
 import sys
 import time
+from contextlib import suppress
 from typing import Final
 
 import psutil
 
-from adapters.ray_serve.processes import SWEEP_S, descendants, end_processes, leftovers, runs, same_processes, started_processes
+from adapters.ray_serve.processes import (
+    STOP_GRACE_S,
+    SWEEP_S,
+    descendants,
+    leftovers,
+    runs,
+    same_processes,
+    started_processes,
+)
 
 LOOK_S: Final = 1.0
 """Seconds between two looks at who descends from the main process: shorter than anything of Ray takes to start."""
@@ -29,8 +38,23 @@ def main(pid: int, mark: str) -> None:
     while not select.select([0], [], [], LOOK_S)[0]:
         seen = {at for at in seen.union(started_processes(pid, since)) if psutil.pid_exists(at[0])}
     give_up = time.monotonic() + SWEEP_S
-    while (found := _service(pid, mark, seen.union(started_processes(pid, since)))) and time.monotonic() < give_up:
-        end_processes(found)
+    while (found := _held(pid, mark, seen.union(started_processes(pid, since)))) and time.monotonic() < give_up:
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(found, timeout=STOP_GRACE_S)
+
+
+def _held(pid: int, mark: str, seen: set[tuple[int, float]]) -> list[psutil.Process]:
+    """Everything of the service, stopped in its tracks: a raylet that runs on while it is looked at starts further workers, which
+    hide the mark and whose parent is gone once it has ended."""
+    held: dict[int, psutil.Process] = {}
+    while new := [process for process in _service(pid, mark, seen) if process.pid not in held]:
+        for process in new:
+            held[process.pid] = process
+            with suppress(psutil.Error):
+                process.suspend()
+    return list(held.values())
 
 
 def _service(pid: int, mark: str, seen: set[tuple[int, float]]) -> list[psutil.Process]:
