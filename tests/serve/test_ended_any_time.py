@@ -61,7 +61,7 @@ class Command:
         while (self.main.poll() is None or self.alive()) and time.monotonic() < give_up:
             time.sleep(0.1)
         names = [] if self.main.poll() is not None else ["the main process"]
-        return [*names, *(f"{process.pid} {process.name()}" for process in self.alive())]
+        return [*names, *(f"{process.pid} {_name(process)}" for process in self.alive())]
 
     def kill(self) -> None:
         for process in self.alive():
@@ -70,6 +70,14 @@ class Command:
         if self.main.poll() is None:
             self.main.kill()
         self.main.wait(30)
+
+
+def _name(process: psutil.Process) -> str:
+    """The name of a process, empty for one that has ended since it was listed."""
+    try:
+        return process.name()
+    except psutil.Error:
+        return ""
 
 
 def _runs(process: psutil.Process) -> bool:
@@ -98,11 +106,11 @@ def preparing(command: Command) -> bool:
 
 
 def starting_ray(command: Command) -> bool:
-    return any("raylet" in process.name() for process in command.alive())
+    return any("raylet" in _name(process) for process in command.alive())
 
 
 def warming(command: Command) -> bool:
-    return any("ServeReplica" in process.name() for process in command.alive())
+    return any("ServeReplica" in _name(process) for process in command.alive())
 
 
 @pytest.mark.parametrize("moment", [preparing, starting_ray])
