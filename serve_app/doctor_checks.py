@@ -29,9 +29,9 @@ from serve_app.settings import Settings
 PYTHON = (3, 11)
 """What pyproject.toml asks for."""
 
-SERVICE_BYTES = 6_700_000_000
-"""Resident memory of the whole service without the language model's weights, in bytes: measured as 7 GB with a model of
-0.27 GB, one GiB of key-value cache included."""
+SERVICE_BYTES = 4_700_000_000
+"""Resident memory of the whole service without the language model's weights, in bytes: 5.9 GB at the worst moment were seen with
+weights of 1.1 GB (docs/benchmarks.md)."""
 
 DATA_BYTES = 2_000_000_000
 """Free disk, in bytes, below which recordings and results soon have no room: about 60 hours of compressed speech."""

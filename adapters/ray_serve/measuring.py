@@ -30,7 +30,8 @@ async def measured_language_model(generate: Generate) -> EngineRate:
     alone = WRITTEN_TOKENS / max(alone_s / 10, alone_s - own / read_per_s)
     together_s, theirs = await _timed(generate, TOGETHER, 0, TOGETHER_TOKENS)
     together = TOGETHER * TOGETHER_TOKENS / max(together_s / 10, together_s - theirs / read_per_s)
-    return EngineRate(read_per_s, alone, max(1.0, together / alone))
+    # More than the calls at once can be worth is the machine's other work, which was there for one measurement and not the other.
+    return EngineRate(read_per_s, alone, min(float(TOGETHER), max(1.0, together / alone)))
 
 
 async def _timed(generate: Generate, calls: int, words: int, tokens: int) -> tuple[float, int]:
