@@ -148,8 +148,17 @@ class Contract(ABC):
             await self.check_health(backend)
 
 
+class OwnEngine(Contract):
+    """An engine in this process; kept on the class, since a test is to end it."""
+
+    engine: Any
+
+    async def check_health(self, backend: ModelBackend) -> None:
+        await self.engine.check_health()
+
+
 @pytest.mark.asyncio(loop_scope="class")
-class TestLlamaCpp(Contract):
+class TestLlamaCpp(OwnEngine):
     @pytest_asyncio.fixture(scope="class", loop_scope="class")
     async def backend(self) -> AsyncIterator[ModelBackend]:
         folder = model_store().ensure("smollm2-135m-instruct:q4_1").path
@@ -159,9 +168,6 @@ class TestLlamaCpp(Contract):
         await engine.warm_up()
         yield ConcurrentInProcessBackend(engine, identity)
         engine.shutdown()
-
-    async def check_health(self, backend: ModelBackend) -> None:
-        await self.engine.check_health()
 
     async def end(self, backend: ModelBackend) -> None:
         self.engine.shutdown()
@@ -192,7 +198,7 @@ class TestRemote(Contract):
 
 
 @pytest.mark.asyncio(loop_scope="class")
-class TestVllm(Contract):
+class TestVllm(OwnEngine):
     @pytest_asyncio.fixture(scope="class", loop_scope="class")
     async def backend(self) -> AsyncIterator[ModelBackend]:
         folder = model_store().ensure("smollm2-135m-instruct:bf16").path
@@ -202,9 +208,6 @@ class TestVllm(Contract):
         await engine.warm_up()
         yield ConcurrentInProcessBackend(engine, identity)
         engine.shutdown()
-
-    async def check_health(self, backend: ModelBackend) -> None:
-        await self.engine.check_health()
 
     async def end(self, backend: ModelBackend) -> None:
         """The engine's core is a process below this one."""
