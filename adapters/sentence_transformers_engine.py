@@ -7,9 +7,13 @@ from typing import Any
 
 from domain.call import ModelIdentity, Usage
 from domain.errors import ModelRejected, WordloopError
+from domain.long_texts import even_spans
 from ports.model_backend import EmbedRequest, RawOutput
 
 Result = RawOutput | WordloopError
+Pieces = list[tuple[str, int]]
+"""A text in pieces that the model reads, each with its tokens: one piece, but for texts that are too long."""
+SPARE_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,57 +57,81 @@ class SentenceTransformersEngine:
     def run(self, batch: Sequence[EmbedRequest]) -> list[Result]:
         """Answer all requests in one pass; a request that can not be served gets its error in its place.
 
-        Vectors are unit length, float32. `input_type` chooses the model's query or document prompt where it has one.
+        Vectors are unit length, float32. `input_type` chooses the model's query or document prompt where it has one. A text that
+        is too long is cut between words where `long_texts` says pool: its vector is the mean of its pieces', by their tokens.
         """
         results: list[Result | None] = [None] * len(batch)
         for input_type in ("query", "document"):
-            accepted: list[tuple[int, list[int]]] = []
+            accepted: list[tuple[int, list[Pieces]]] = []
             for place, request in enumerate(batch):
                 if request.parameters.get("input_type", "document") != input_type:
                     continue
-                lengths = self._lengths(request.texts)
-                refusal = self._refusal(request, lengths)
+                texts = self._cut(request, [[piece] for piece in self._measured(request.texts)])
+                refusal = self._refusal(request, texts)
                 if refusal is None:
-                    accepted.append((place, lengths))
+                    accepted.append((place, texts))
                 else:
                     results[place] = refusal
             for place, output in self._embed(batch, accepted, input_type):
                 results[place] = output
         return [result or ModelRejected("input_type must be query or document") for result in results]
 
-    def _lengths(self, texts: Sequence[str]) -> list[int]:
+    def _measured(self, texts: Sequence[str]) -> Pieces:
         encoded = self._model.tokenizer(list(texts), add_special_tokens=True, truncation=False, padding=False)
-        return [len(ids) for ids in encoded["input_ids"]]
+        return [(text, len(ids)) for text, ids in zip(texts, encoded["input_ids"], strict=True)]
 
-    def _refusal(self, request: EmbedRequest, lengths: Sequence[int]) -> ModelRejected | None:
-        for place, length in enumerate(lengths):
-            if length > self.max_tokens:
-                return ModelRejected(f"text {place} has {length} tokens; the model reads {self.max_tokens}")
+    def _cut(self, request: EmbedRequest, texts: list[Pieces]) -> list[Pieces]:
+        """Cut what is too long where the request says so and the tokenizer tells where its tokens stand."""
+        if request.parameters.get("long_texts") != "pool" or not self._model.tokenizer.is_fast:
+            return texts
+        return [self._pieces(pieces[0][0]) if pieces[0][1] > self.max_tokens else pieces for pieces in texts]
+
+    def _pieces(self, text: str) -> Pieces:
+        encoded = self._model.tokenizer(text, add_special_tokens=False, truncation=False, return_offsets_mapping=True)
+        most = self.max_tokens - self._model.tokenizer.num_special_tokens_to_add()
+        # A piece that begins inside a word may have more tokens than it had within: then all are cut a little shorter.
+        for room in range(most, 0, -SPARE_TOKENS):
+            pieces = self._measured([text[start:end] for start, end in even_spans(encoded["offset_mapping"], room)])
+            if max(length for _, length in pieces) <= self.max_tokens:
+                break
+        return pieces
+
+    def _refusal(self, request: EmbedRequest, texts: Sequence[Pieces]) -> ModelRejected | None:
+        for place, pieces in enumerate(texts):
+            if pieces[0][1] > self.max_tokens:
+                return ModelRejected(f"text {place} has {pieces[0][1]} tokens; the model reads {self.max_tokens}")
         dimensions = request.parameters.get("dimensions")
         if dimensions is not None and not 1 <= int(str(dimensions)) <= self.dimensions:
             return ModelRejected(f"dimensions must be between 1 and {self.dimensions}")
         return None
 
     def _embed(
-        self, batch: Sequence[EmbedRequest], accepted: Sequence[tuple[int, list[int]]], input_type: str
+        self, batch: Sequence[EmbedRequest], accepted: Sequence[tuple[int, list[Pieces]]], input_type: str
     ) -> list[tuple[int, RawOutput]]:
-        texts = [text for place, _ in accepted for text in batch[place].texts]
+        texts = [text for _, cut in accepted for pieces in cut for text, _ in pieces]
         if not texts:
             return []
         encode = self._model.encode_query if input_type == "query" else self._model.encode_document
         vectors = encode(texts, batch_size=self._settings.batch_size, normalize_embeddings=True, show_progress_bar=False)
-        outputs = []
-        start = 0
-        for place, lengths in accepted:
-            request = batch[place]
-            own = vectors[start : start + len(request.texts)]
-            start += len(request.texts)
-            dimensions = request.parameters.get("dimensions")
+        outputs, following = [], iter(vectors)
+        for place, cut in accepted:
+            own = _pooled([[next(following) for _ in pieces] for pieces in cut], cut)
+            dimensions = batch[place].parameters.get("dimensions")
             if dimensions is not None:
                 own = _truncated(own, int(str(dimensions)))
-            usage = Usage(input_tokens=sum(lengths))
+            usage = Usage(input_tokens=sum(length for pieces in cut for _, length in pieces))
             outputs.append((place, RawOutput({"vectors": own.tolist()}, usage)))
         return outputs
+
+
+def _pooled(vectors: Sequence[Sequence[Any]], texts: Sequence[Pieces]) -> Any:
+    """Return a row per text: the mean of its pieces' unit vectors, weighted by their tokens, made unit length again."""
+    import numpy as np
+
+    weights = [[length for _, length in pieces] for pieces in texts]
+    rows = [own[0] if len(own) == 1 else np.average(own, axis=0, weights=by) for own, by in zip(vectors, weights, strict=True)]
+    stacked = np.stack(rows)
+    return _truncated(stacked, stacked.shape[1]).astype(np.float32)
 
 
 def _truncated(vectors: Any, dimensions: int) -> Any:

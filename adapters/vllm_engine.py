@@ -172,4 +172,5 @@ class VllmEngine:
 
         guided = StructuredOutputsParams(json=json.dumps(request.schema)) if request.schema else None
         wanted = {name: request.parameters[name] for name in ("max_tokens", "temperature", "top_p", "seed")}
+        wanted["stop"] = request.parameters.get("stop", [])
         return SamplingParams(**wanted, output_kind=RequestOutputKind.FINAL_ONLY, structured_outputs=guided)

@@ -11,7 +11,7 @@ from typing import Protocol
 from application.payloads import AudioPayload
 from application.remove_blobs import RemoveBlobs
 from application.submit_job import JobTerms, SubmitJob
-from domain.errors import InvalidRequest, StorageFailed, TooLarge, WordloopError
+from domain.errors import InvalidAudio, StorageFailed, TooLarge, WordloopError
 from domain.job import Job, JobKind
 from ports.blob_store import HOLD_S, Blob, BlobReferences, BlobStore
 from ports.clock import Clock
@@ -34,6 +34,10 @@ class Upload(Protocol):
     def timeout_s(self) -> float | None:
         """Return in how many seconds from now the client has no use for the result any more, None when it did not say."""
 
+    def stores(self) -> bool:
+        """Return False when the body says that nothing is to be kept."""
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class AcceptUpload:
@@ -49,7 +53,7 @@ class AcceptUpload:
         """Return the job and whether it is new.
 
         Raises QueueFull, RateLimited or (when no byte more may be kept) QuotaExceeded before the first byte is read, TooLarge as
-        soon as the count passes `max_bytes` or what the terms allow, InvalidRequest for an empty recording, QuotaExceeded for one
+        soon as the count passes `max_bytes` or what the terms allow, InvalidAudio for an empty recording, QuotaExceeded for one
         that does not fit, IdempotencyMismatch, and whatever the upload itself raises.
         """
         most = self.max_bytes if terms.upload_bytes is None else min(self.max_bytes, terms.upload_bytes)
@@ -64,7 +68,7 @@ class AcceptUpload:
                     raise TooLarge(f"The recording is larger than {most} bytes.")
                 await writer.write(piece)
             if size == 0:
-                raise InvalidRequest("The recording is empty.")
+                raise InvalidAudio("The recording is empty.")
             blob = await writer.finish()
             holder, held_at = secrets.token_hex(16), self.clock.monotonic()
             await self._removal.hold(terms.tenant, blob.id, holder)
@@ -72,7 +76,7 @@ class AcceptUpload:
                 await writer.commit()
                 if self.clock.monotonic() - held_at > HOLD_S / 2:
                     raise StorageFailed("Storing the recording took too long; send it again.")
-                job, new = await self.submit(kind, upload.payload(blob).plain(), self._within(upload.timeout_s(), terms))
+                job, new = await self.submit(kind, upload.payload(blob).plain(), self._within(upload, terms))
             except WordloopError:
                 # A refusal, so no job names the bytes. Any other end (a crash, a cancelled request) leaves open whether the job
                 # was written: then the hold runs out, and house-keeping removes the bytes if they are orphans.
@@ -82,7 +86,10 @@ class AcceptUpload:
         await self._settle(terms.tenant, blob, holder, new)
         return job, new
 
-    def _within(self, timeout_s: float | None, terms: JobTerms) -> JobTerms:
+    def _within(self, upload: Upload, terms: JobTerms) -> JobTerms:
+        timeout_s = upload.timeout_s()
+        if not upload.stores():
+            terms = replace(terms, store=False)
         if timeout_s is None:
             return terms
         deadline = self.clock.now() + timeout_s

@@ -74,7 +74,7 @@ class DeliverWebhooks:
         except Exception as error:
             # Whatever one receiver's answer breaks, the event waits for its next try and the others are told.
             log.error("webhook could not be sent", extra={"webhook_id": delivery.id, "failure": places(error)})
-            receipt = Receipt(None)
+            receipt = Receipt(None, failure="internal_error")
         try:
             await self._record(delivery, receipt)
         except LeaseLost:
@@ -89,7 +89,7 @@ class DeliverWebhooks:
             log.info("webhook receiver is gone for good", extra={"webhook_id": delivery.id})
             await self.outbox.refused_for_good(delivery, receipt)
         else:
-            again = self.pause_s(delivery.tries, receipt.retry_after_s)
+            again = None if delivery.once else self.pause_s(delivery.tries, receipt.retry_after_s)
             about = {"webhook_id": delivery.id, "tries": delivery.tries + 1, "status": receipt.status, "again_in_s": again}
             log.info("webhook failed", extra=about)
             await self.outbox.failed(delivery, receipt, again)

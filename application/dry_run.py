@@ -6,16 +6,23 @@ description of it. A stand-in has the usual size of an answer and says nothing t
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
-from application.recap.embed import estimated_tokens
+from application.bounded_calls import estimated_tokens
 from application.recap.vectors import lexical_vectors
-from domain.audio import SpeechWindow
+from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, SpeechWindow
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
 from domain.canonical import Json
+from domain.entailment import Claim
+from domain.finding import NOTHING_FOUND, Line, LineReading
+from domain.speakers import Stretch
 from domain.transcript import RecognisedWindow
 from ports.call_preview import CallPreview, Previewed
-from ports.embedder import Embedder, InputType, Vectors
+from ports.diarizer import Diarizer
+from ports.embedder import Embedder, InputType, LongTexts, Vectors
+from ports.entailment_judge import EntailmentJudge
+from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel, RenderedPrompt
 from ports.transcriber import Transcriber, TranscriptionOptions
 
@@ -27,6 +34,9 @@ OUTPUT_SHARE: Final = 0.5
 """Share of the allowed tokens that an answer takes: the prompts allow two sentences of 200 characters, and models that are
 asked for minutes write about half of that."""
 CHAPTER_SENTENCES: Final = ("What was said in part {part} is told here in one sentence.", "Part {part} ends with a second one.")
+WORDS_PER_ITEM: Final = 200
+"""Words for each decision, task or open question: 100 in the written meetings that the reader learnt from, 480 in real ones."""
+SURE_ITEM: Final = LineReading(0.0, 1.0, 0.0, 0.0)
 
 
 def usual_tokens(text: str) -> int:
@@ -84,7 +94,8 @@ class DryTranscriber(Transcriber):
     """Hears a window that is known as it was heard, and nothing in any other.
 
     `unheard` are the hashes of windows whose own language is not known yet: whether such a window will be heard a second time, in
-    the language of the recording, can not be foreseen, so a second hearing of it is not counted.
+    the language of the recording, can not be foreseen, so a second hearing of it is not counted. Nor is one of speech that the
+    first hearing left without text.
     """
 
     def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
@@ -101,7 +112,7 @@ class DryTranscriber(Transcriber):
     ) -> Answer[RecognisedWindow]:
         previewed = await self._preview.transcription(window, options, context)
         sound = previewed.spec.input_sha256
-        if options.language != UNHEARD and (options.language is None or sound not in self.unheard):
+        if not options.assume_speech and options.language != UNHEARD and (options.language is None or sound not in self.unheard):
             self._foreseen.note(previewed, Usage(audio_seconds=window.seconds))
         if previewed.answer is not None:
             return previewed.answer
@@ -132,7 +143,8 @@ class DryLanguageModel(LanguageModel):
             return previewed.answer
         self._foreseen.note(previewed, self._usage(prompt))
         part = previewed.spec.key[:8]
-        sentences: list[Json] = [sentence.format(part=part) for sentence in CHAPTER_SENTENCES]
+        texts = [sentence.format(part=part) for sentence in CHAPTER_SENTENCES]
+        sentences: list[Json] = [{"text": text, "lines": [1], "notes": [1]} for text in texts]
         return Answer({"title": f"Part {part}", "sentences": sentences}, Provenance.of(previewed.spec))
 
     def _usage(self, prompt: RenderedPrompt) -> Usage:
@@ -158,8 +170,10 @@ class DryEmbedder(Embedder):
     def dimensions(self) -> int:
         return self._preview.served.dimensions
 
-    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
-        previewed = await self._preview.embedding(texts, input_type, context)
+    async def embed(
+        self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
+    ) -> Answer[Vectors]:
+        previewed = await self._preview.embedding(texts, input_type, context, long_texts)
         self._foreseen.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, texts))))
         if previewed.answer is not None:
             return previewed.answer
@@ -168,3 +182,66 @@ class DryEmbedder(Embedder):
     def _resized(self, vector: Sequence[float]) -> tuple[float, ...]:
         """Give a stand-in the model's number of components, so that it can be compared with known vectors at all."""
         return tuple(vector[: self.dimensions]) + (0.0,) * (self.dimensions - len(vector))
+
+
+class DryItemFinder(ItemFinder):
+    """Reads lines as they were read before, or finds as many items in them as there usually are."""
+
+    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+        self._preview = preview
+        self._foreseen = foreseen
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._preview.served.item_finder
+
+    @property
+    def stretch_tokens(self) -> int:
+        return self._preview.served.stretch_tokens
+
+    async def find(self, lines: Sequence[Line], context: CallContext) -> Answer[tuple[LineReading, ...]]:
+        previewed = await self._preview.finding(lines, context)
+        read = sum(estimated_tokens(f"{line.speaker or ''}: {line.text}") for line in lines)
+        self._foreseen.note(previewed, Usage(input_tokens=read))
+        if previewed.answer is not None:
+            return previewed.answer
+        said = list(accumulate(len(line.text.split()) for line in lines))
+        items = [word // WORDS_PER_ITEM for word in [0, *said]]
+        readings = (SURE_ITEM if after > before else NOTHING_FOUND for before, after in pairwise(items))
+        return Answer(tuple(readings), Provenance.of(previewed.spec))
+
+
+class DryEntailmentJudge(EntailmentJudge):
+    """Judges what it judged before, and else that everything holds."""
+
+    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+        self._preview = preview
+        self._foreseen = foreseen
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._preview.served.item_finder
+
+    async def judge(self, claims: Sequence[Claim], context: CallContext) -> Answer[tuple[float, ...]]:
+        previewed = await self._preview.judging(claims, context)
+        words = [text for claim in claims for text in (claim.text, *(line.text for line in claim.premise))]
+        self._foreseen.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, words))))
+        return previewed.answer or Answer((1.0,) * len(claims), Provenance.of(previewed.spec))
+
+
+class DryDiarizer(Diarizer):
+    """Hears who was heard before, and nobody in any other window. `served` is who would listen."""
+
+    def __init__(self, preview: CallPreview, foreseen: Foreseen, served: ModelIdentity) -> None:
+        self._preview = preview
+        self._foreseen = foreseen
+        self._served = served
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._served
+
+    async def listen(self, pcm: bytes, context: CallContext) -> Answer[tuple[Stretch, ...]]:
+        previewed = await self._preview.listening(pcm, context)
+        self._foreseen.note(previewed, Usage(audio_seconds=len(pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)))
+        return previewed.answer or Answer((), Provenance.of(previewed.spec))

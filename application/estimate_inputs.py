@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from application.payloads import TemplateChoice
+from application.speakers.asked import UP_TO_THE_SERVICE, SpeakersAsked
 from domain.errors import InvalidRequest
 from domain.estimate import Stage
 from domain.transcript import Segment
-from ports.embedder import InputType
+from ports.embedder import InputType, LongTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +20,8 @@ class Recording:
     source: Path
     language: str | None = None
     vocabulary: str | None = None
-    template: str = "general"
+    template: TemplateChoice = "general"
+    speakers: SpeakersAsked = UP_TO_THE_SERVICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Conversation:
 
     segments: Sequence[Segment]
     language: str
-    template: str = "general"
+    template: TemplateChoice = "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Texts:
 
     texts: Sequence[str]
     input_type: InputType = InputType.DOCUMENT
+    long_texts: LongTexts = LongTexts.REFUSE
 
 
 Asked: TypeAlias = Recording | Length | Conversation | Texts
@@ -52,7 +56,7 @@ def default_stages(asked: type[Asked]) -> frozenset[Stage]:
     """Return what the request of this kind would do: a recording becomes a conversation."""
     if asked is Texts:
         return frozenset({Stage.EMBEDDING})
-    return frozenset({Stage.RECAP, Stage.EMBEDDING} if asked is Conversation else Stage)
+    return frozenset(Stage) - {Stage.TRANSCRIPTION, Stage.SPEAKERS} if asked is Conversation else frozenset(Stage)
 
 
 def check_stages(asked: Asked, stages: frozenset[Stage]) -> None:
@@ -62,7 +66,8 @@ def check_stages(asked: Asked, stages: frozenset[Stage]) -> None:
     elif isinstance(asked, Conversation):
         fits = Stage.RECAP in stages and Stage.TRANSCRIPTION not in stages
     else:
-        fits = Stage.TRANSCRIPTION in stages and (Stage.RECAP in stages or Stage.EMBEDDING not in stages)
+        alone = stages <= {Stage.TRANSCRIPTION, Stage.SPEAKERS}
+        fits = Stage.TRANSCRIPTION in stages and (Stage.RECAP in stages or alone)
     if not fits:
         possible = ", ".join(sorted(default_stages(type(asked))))
         raise InvalidRequest(f"These stages are not those of any request with this input; all of them: {possible}.")

@@ -9,21 +9,34 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from application.dry_run import DryEmbedder, DryLanguageModel, DryTranscriber, Foreseen
+from application.diarise.expected_windows import unheard_windows
+from application.diarise.find_speakers import DiarizationSettings, FindSpeakers
+from application.dry_run import (
+    DryDiarizer,
+    DryEmbedder,
+    DryEntailmentJudge,
+    DryItemFinder,
+    DryLanguageModel,
+    DryTranscriber,
+    Foreseen,
+)
 from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, check_stages
 from application.known_transcripts import KnownTranscripts
+from application.payloads import TemplateChoice
 from application.pricing import Judged, Pricing
-from application.recap.embed import SentenceVectors
-from application.recap.make_recap import MakeRecap, Prompts
-from application.recap.prototypes import prototype_texts
+from application.prompt_files import Prompts
+from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
-from application.run_stages import TEXTS_PER_CALL
+from application.speakers.asked import UP_TO_THE_SERVICE, SpeakersAsked
+from application.templates import Templates, chosen
+from application.text_groups import TEXTS_PER_CALL, text_groups
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
-from application.unheard_recap import unheard_recap
-from domain.audio import WINDOW_SECONDS
+from application.unheard_recap import unheard_recap, unwritten_checking
+from domain.audio import WINDOW_SECONDS, DecodedAudio
 from domain.call import CallContext, CallKind, ModelIdentity, Usage
 from domain.errors import RateLimited
 from domain.estimate import Estimate, Stage, StageEstimate
+from domain.named_speakers import ToldBy
 from domain.transcript import Segment, Transcript
 from ports.audio_decoder import AudioDecoder
 from ports.call_preview import CallPreview
@@ -34,9 +47,14 @@ from ports.transcriber import TranscriptionOptions
 
 KINDS: Final = {
     Stage.TRANSCRIPTION: CallKind.TRANSCRIBE,
+    Stage.SPEAKERS: CallKind.DIARIZE,
     Stage.RECAP: CallKind.GENERATE,
     Stage.EMBEDDING: CallKind.EMBED,
+    Stage.FINDING: CallKind.FIND,
+    Stage.CHECKING: CallKind.ENTAIL,
 }
+OF_A_RECAP: Final = frozenset({Stage.EMBEDDING, Stage.FINDING, Stage.CHECKING})
+"""What a recap brings along."""
 JOB_S: Final = 0.3
 """Seconds of any job besides its stages: a worker looks for work every 0.2 s, and claim, results and index are written."""
 PREPARED_PER_S: Final = 150.0
@@ -99,13 +117,16 @@ class EstimateRequest:
     transcription: TranscriptionSettings
     options: TranscriptionOptions
     prompts: Prompts
+    templates: Templates
     pricing: Pricing
     work_dir: Path
     max_audio_s: float
     recap: RecapSettings = field(default_factory=RecapSettings)
+    speakers: DiarizationSettings | None = None
+    speakers_by_default: bool = True
 
     async def __call__(self, asked: Asked, stages: frozenset[Stage], context: CallContext) -> Estimate:
-        """Return the estimate of `stages`. A recap brings its embeddings along.
+        """Return the estimate of `stages`. A recap brings embedding, finding and checking along, a transcription speakers.
 
         Raises InvalidRequest for stages that can not be done with what was asked, what the decoder raises for a recording, and
         StorageFailed.
@@ -125,7 +146,10 @@ class EstimateRequest:
                 "tokens, seconds and cost of calls that are not cached: usual sizes, at the rates that the replicas measured,"
                 " on a service that does nothing else"
             )
-        done = stages | ({Stage.EMBEDDING} if Stage.RECAP in stages else frozenset())
+        done = (stages | (OF_A_RECAP if Stage.RECAP in stages else frozenset())) - {Stage.SPEAKERS}
+        said = asked.speakers if isinstance(asked, Recording) else UP_TO_THE_SERVICE
+        if Stage.TRANSCRIPTION in stages and self._listens(said):
+            done |= {Stage.SPEAKERS}
         estimates = {stage: await self._priced(kind, found) for stage, kind in KINDS.items() if stage in done}
         other = JOB_S + found.other_seconds + self.clock.monotonic() - began
         return Estimate(found.exact, estimates, tuple(found.basis), found.audio_seconds, found.speech_seconds, other)
@@ -137,7 +161,7 @@ class EstimateRequest:
     async def _recording(self, asked: Recording, recap: bool, context: CallContext, found: _Found) -> None:
         """Take a transcript that is known by the recording's bytes, as the job does; else look at the windows."""
         options = replace(self.options, language=asked.language, prompt=asked.vocabulary)
-        known = await self.known.look(await asyncio.to_thread(_digest, asked.source), options, context)
+        known = await self.known.look(await asyncio.to_thread(_digest, asked.source), options, context, asked.speakers)
         transcript = known or await self._transcript(asked, options, context, found)
         found.audio_seconds, found.speech_seconds = transcript.duration, transcript.coverage.speech_seconds
         if known is not None:
@@ -160,6 +184,7 @@ class EstimateRequest:
             audio = await self.decoder.decode(asked.source, pcm, self.max_audio_s)
             transcribe = TranscribeAudio(transcriber, self.detector, self.transcription)
             transcript = await transcribe("estimate", audio, options, context, _unheeded)
+            await self._speakers(audio, asked.speakers, context, found)
         finally:
             pcm.unlink(missing_ok=True)
         found.basis.append("transcription: the speech windows of the decoded recording, each looked up in the cache")
@@ -169,51 +194,76 @@ class EstimateRequest:
             )
         return transcript
 
+    def _listens(self, asked: SpeakersAsked) -> bool:
+        """Whether the job would listen to voices."""
+        wanted = self.speakers_by_default if asked.wanted is None else asked.wanted
+        return self.speakers is not None and wanted and asked.count.most != 1 and asked.told_by is not ToldBy.CHANNEL
+
+    async def _speakers(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, found: _Found) -> None:
+        """Look up every window, as telling speakers apart would ask for it."""
+        served = self.preview.served.diarizer
+        if self.speakers is not None and served is not None and self._listens(asked):
+            diarizer = DryDiarizer(self.preview, found.foreseen, served)
+            await FindSpeakers(diarizer, self.speakers)(audio, asked.count, context, _uncounted)
+            found.basis.append("speakers: the windows of the decoded recording, each looked up in the cache")
+
     async def _length(self, asked: Length, recap: bool, context: CallContext, found: _Found) -> None:
         found.audio_seconds = found.speech_seconds = asked.seconds
         windows = -(-asked.seconds // WINDOW_SECONDS)
         calls = {CallKind.TRANSCRIBE: Judged(int(windows), Usage(audio_seconds=asked.seconds))}
+        if self.speakers is not None and self._listens(UP_TO_THE_SERVICE):
+            calls[CallKind.DIARIZE] = unheard_windows(asked.seconds, self.speakers)
         found.guess(calls, f"transcription: full windows of {WINDOW_SECONDS:g} seconds, since the recording is not known")
         found.other_seconds = asked.seconds / PREPARED_PER_S
         if recap:
             await self._unheard(asked.seconds, context, found)
 
     async def _unheard(self, speech_seconds: float, context: CallContext, found: _Found) -> None:
-        """The recap of words nobody has heard; only its embedding of the prototypes is known."""
+        """The recap of words nobody has heard."""
         words = round(speech_seconds / 60 * self.recap.words_per_minute)
-        if words:
-            await SentenceVectors(DryEmbedder(self.preview, found.foreseen), self.recap, context).of(prototype_texts())
         why = f"recap: the bounds of a recap of {words} words, {self.recap.words_per_minute:g} a minute of speech"
-        found.guess(unheard_recap(words, self.prompts, self.recap), why)
+        found.guess(unheard_recap(words, self.prompts, self.recap, self.preview.served.stretch_tokens), why)
 
     async def _conversation(
-        self, segments: Sequence[Segment], language: str, template: str, context: CallContext, found: _Found
+        self, segments: Sequence[Segment], language: str, template: TemplateChoice, context: CallContext, found: _Found
     ) -> None:
         """Run the recap's own plan to its end."""
         words = sum(len(segment.text.split()) for segment in segments)
         if words > MOST_WORDS_PLANNED:
-            found.guess(unheard_recap(words, self.prompts, self.recap), f"recap: the bounds of a recap of {words} words")
+            found.guess(
+                unheard_recap(words, self.prompts, self.recap, self.preview.served.stretch_tokens),
+                f"recap: the bounds of a recap of {words} words",
+            )
             return
         language_model, embedder = DryLanguageModel(self.preview, found.foreseen), DryEmbedder(self.preview, found.foreseen)
-        make_recap = MakeRecap(language_model, embedder, self.prompts, self.recap)
-        await make_recap("estimate", None, segments, language, template, context, _untold)
-        if found.foreseen.all_cached(CallKind.GENERATE, CallKind.EMBED):
+        finder, judge = DryItemFinder(self.preview, found.foreseen), DryEntailmentJudge(self.preview, found.foreseen)
+        make_recap = MakeRecap(language_model, embedder, finder, self.prompts, self.recap, judge)
+        asked = chosen(self.templates, template)
+        written, shape = asked.language or language, asked.template
+        await make_recap("estimate", None, segments, written, shape, context, _untold)
+        if found.foreseen.all_cached(CallKind.GENERATE, CallKind.EMBED, CallKind.FIND, CallKind.ENTAIL):
             found.basis.append("recap: its own plan, every call answered from the cache")
         else:
-            found.guess({}, "recap: its own plan, with stand-ins for answers that are not cached and decide further calls")
+            unwritten = not found.foreseen.all_cached(CallKind.GENERATE)
+            judged = {CallKind.ENTAIL: unwritten_checking(words, self.recap)} if unwritten else {}
+            found.guess(judged, "recap: its own plan, with stand-ins for answers that are not cached and decide further calls")
 
     async def _texts(self, asked: Texts, context: CallContext, found: _Found) -> None:
         embedder = DryEmbedder(self.preview, found.foreseen)
-        for start in range(0, len(asked.texts), TEXTS_PER_CALL):
-            await embedder.embed(asked.texts[start : start + TEXTS_PER_CALL], asked.input_type, context)
+        for group in text_groups(asked.texts):
+            await embedder.embed(group, asked.input_type, context, asked.long_texts)
         found.basis.append(f"embedding: groups of {TEXTS_PER_CALL} texts, each looked up in the cache")
 
     def _model(self, kind: CallKind) -> ModelIdentity:
         served = self.preview.served
+        if kind is CallKind.DIARIZE and served.diarizer is not None:
+            return served.diarizer
         return {
             CallKind.TRANSCRIBE: served.transcriber,
             CallKind.GENERATE: served.language_model,
             CallKind.EMBED: served.embedder,
+            CallKind.FIND: served.item_finder,
+            CallKind.ENTAIL: served.item_finder,
         }[kind]
 
 
@@ -225,6 +275,10 @@ def _digest(source: Path) -> str:
 
 async def _unheeded(_done: int, _total: int, _fresh: Sequence[Segment]) -> None:
     """Nobody follows the progress of an estimate."""
+
+
+async def _uncounted(_done: int, _total: int) -> None:
+    """Nobody counts the windows of an estimate."""
 
 
 async def _untold(_fraction: float) -> None:

@@ -2,19 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
+from application.diarise.expected_windows import unheard_windows
+from application.diarise.find_speakers import DiarizationSettings
 from application.pricing import Judged, seconds_of
-from application.recap.make_recap import Prompts
+from application.prompt_files import Prompts
 from application.recap.settings import RecapSettings
-from application.unheard_recap import phrasing_chapters, phrasing_title, unheard_embedding, unheard_notes
+from application.unheard_recap import unheard_embedding, unheard_finding, unwritten_checking, writing_chapters, writing_summary
 from domain.audio import WINDOW_SECONDS
 from domain.call import CallKind, Usage
 from ports.model_rates import ModelRates
 
+STRETCH_TOKENS: Final = 1536
+"""What the reader's settings say by default."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecapTime:
-    """The model calls of a recap, in order."""
+    """The model calls of a recap, in order. `embedding`: placing the lines and reading them, which share the processor."""
 
     embedding: float | None
     chapters: float | None
@@ -23,26 +29,42 @@ class RecapTime:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedTime:
-    """Prices stages as an estimate does. `at_once`: how many calls of a kind one job has under way."""
+    """Prices stages as an estimate does. `at_once`: how many calls of a kind one job has under way.
+
+    `stretch_tokens`: about how many tokens of a conversation one call of the item finder reads.
+    """
 
     rates: ModelRates
     prompts: Prompts
     at_once: Mapping[CallKind, int]
     settings: RecapSettings = field(default_factory=RecapSettings)
+    stretch_tokens: int = STRETCH_TOKENS
+    diarization: DiarizationSettings = field(default_factory=DiarizationSettings)
 
     async def transcription(self, seconds: float) -> float | None:
         """The windows of `seconds` of sound."""
         windows = -(-seconds // WINDOW_SECONDS)
         return await self._of(CallKind.TRANSCRIBE, Judged(int(windows), Usage(audio_seconds=seconds)))
 
+    async def speakers(self, seconds: float) -> float | None:
+        """Telling apart who speaks in `seconds` of sound."""
+        return await self._of(CallKind.DIARIZE, unheard_windows(seconds, self.diarization))
+
     async def recap(self, words: int) -> RecapTime:
         """The recap of so many words that nobody has planned yet; `words` may be a guess."""
         if words <= 0:
             return RecapTime(0.0, 0.0, 0.0)
-        notes = unheard_notes(words, self.settings)
-        embedding = await self._of(CallKind.EMBED, unheard_embedding(words, len(notes), self.settings))
-        chapters = await self._of(CallKind.GENERATE, phrasing_chapters(notes, self.prompts))
-        return RecapTime(embedding, chapters, await self._of(CallKind.GENERATE, phrasing_title(len(notes), self.prompts)))
+        placing = await self._of(CallKind.EMBED, unheard_embedding(words, self.settings))
+        reading = await self._of(CallKind.FIND, unheard_finding(words, self.settings, self.stretch_tokens))
+        chapters = await self._of(CallKind.GENERATE, writing_chapters(words, self.prompts, self.settings))
+        summary = await self._of(CallKind.GENERATE, writing_summary(words, self.prompts, self.settings))
+        checking = await self._of(CallKind.ENTAIL, unwritten_checking(words, self.settings))
+        chapters = None if chapters is None else chapters + (checking or 0.0)
+        return RecapTime(None if placing is None or reading is None else placing + reading, chapters, summary)
+
+    async def placing(self, words: int) -> float | None:
+        """The embedding of so many words of talk, line by line."""
+        return await self._of(CallKind.EMBED, unheard_embedding(words, self.settings)) if words > 0 else 0.0
 
     async def embedding(self, calls: int, tokens: int) -> float | None:
         """Groups of texts, one after another."""

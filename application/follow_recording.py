@@ -30,6 +30,7 @@ class FollowRecording:
     async def begin(self) -> None:
         """Price what comes, now that the length is known. The search for speech comes before the first window."""
         self.session.remaining.price("transcribing", await self.expected.transcription(self.seconds))
+        self.session.remaining.price("speakers", 0.0)
         await self._guess_words()
         in_flight = self.expected.at_once[CallKind.TRANSCRIBE] * WINDOW_SECONDS / max(self.seconds, WINDOW_SECONDS)
         await self.session.begin("transcribing", in_flight=in_flight, head_s=self.seconds / DETECTED_PER_S)
@@ -50,5 +51,8 @@ class FollowRecording:
 
 
 def _told(segment: Segment) -> dict[str, Json]:
-    """A segment as an event. One per event, so that an attempt that is made again tells the very same and is not heard twice."""
+    """A segment as an event, before anybody knows who said it.
+
+    One per event, so that an attempt that is made again tells the very same and is not heard twice.
+    """
     return {"id": segment.id, "start": segment.start, "end": segment.end, "text": segment.text, "speaker": segment.speaker}

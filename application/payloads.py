@@ -1,13 +1,20 @@
 """What a job carries from the edge to the worker, as plain data that a row can hold."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias, cast
 
+from application.speakers.asked import SpeakersAsked
 from domain.canonical import Json
+from ports.transcriber import TRANSLATE, TranscriptionOptions
+
+TemplateChoice: TypeAlias = str | Mapping[str, Json]
+"""The name of a template, or `{"base": NAME}` and any of `sections`, `instructions`, `length`, `language` of the caller's own."""
 
 ALLOWED: Final = frozenset({"max_bytes"})
 """Members that say what the caller may do, not what it asked for: they are no part of a request's fingerprint."""
+LATER: Final = frozenset({"audio_url", "max_bytes", "recorded_at", "speakers", "task", "temperature"})
+"""Members that older requests do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +25,8 @@ class AudioPayload:
     `filename` and `media_type` are what the client said, kept as metadata only.
     `max_bytes` is what the caller's key lets such a recording have; None for the service's own bound.
     `language` is ISO 639-1 or None to detect; `vocabulary` are words to expect (names, jargon).
+    `recorded_at` is an ISO date or date-time, None where nobody said. `task` (`translate`: into English) and `temperature` are
+    those of `TranscriptionOptions`, None for the service's own. `speakers` as `SpeakersAsked` writes it.
     """
 
     blob_id: str | None
@@ -26,14 +35,36 @@ class AudioPayload:
     media_type: str | None = None
     language: str | None = None
     vocabulary: str | None = None
-    template: str = "general"
+    template: TemplateChoice = "general"
     audio_url: str | None = None
     max_bytes: int | None = None
+    recorded_at: str | None = None
+    task: str | None = None
+    temperature: float | None = None
+    speakers: Json = None
+
+    @property
+    def asked(self) -> SpeakersAsked:
+        """What the request says of speakers."""
+        return SpeakersAsked.of(self.speakers)
 
     def plain(self) -> dict[str, Json]:
-        """What belongs to an address is left out where there is none, so that an upload keeps the fingerprint it always had."""
+        """What came later is left out where it was not asked for, so that a request keeps the fingerprint it always had."""
         values: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__}
-        return {name: value for name, value in values.items() if name not in ("audio_url", "max_bytes") or value is not None}
+        return {name: value for name, value in values.items() if name not in LATER or value is not None}
+
+    def options(self, own: TranscriptionOptions) -> TranscriptionOptions:
+        """Return how the recording is decoded: as the service does by itself, where the request does not say otherwise."""
+        task = self.task or own.task
+        return replace(
+            own,
+            language=self.language,
+            prompt=self.vocabulary,
+            task=task,
+            temperature=own.temperature if self.temperature is None else self.temperature,
+            # The decoder aligns what it wrote with what was said, word after word; a translation has another order.
+            word_timestamps=own.word_timestamps and task != TRANSLATE,
+        )
 
     @classmethod
     def of(cls, payload: Mapping[str, Json]) -> "AudioPayload":
@@ -52,15 +83,20 @@ class SpokenSegment:
 
 @dataclass(frozen=True, slots=True)
 class RecapPayload:
-    """Payload of recap jobs: a stored transcript, or segments of the caller's own (exactly one of the two)."""
+    """Payload of recap jobs: a stored transcript, or segments of the caller's own (exactly one of the two).
+
+    `recorded_at` is an ISO date or date-time, None where nobody said.
+    """
 
     transcript_id: str | None = None
     segments: tuple[SpokenSegment, ...] = ()
     language: str | None = None
-    template: str = "general"
+    template: TemplateChoice = "general"
+    recorded_at: str | None = None
 
     def plain(self) -> dict[str, Json]:
-        return {
+        dated: dict[str, Json] = {} if self.recorded_at is None else {"recorded_at": self.recorded_at}
+        return dated | {
             "transcript_id": self.transcript_id,
             "segments": [{"start": s.start, "end": s.end, "text": s.text, "speaker": s.speaker} for s in self.segments],
             "language": self.language,
@@ -76,14 +112,16 @@ class RecapPayload:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingPayload:
-    """Payload of embedding jobs. `dimensions` None keeps the model's own."""
+    """Payload of embedding jobs. `dimensions` None keeps the model's own. `long_texts` as in `LongTexts`, None refuses them."""
 
     texts: tuple[str, ...]
     input_type: str = "document"
     dimensions: int | None = None
+    long_texts: str | None = None
 
     def plain(self) -> dict[str, Json]:
-        return {"texts": list(self.texts), "input_type": self.input_type, "dimensions": self.dimensions}
+        plain: dict[str, Json] = {"texts": list(self.texts), "input_type": self.input_type, "dimensions": self.dimensions}
+        return plain | {"long_texts": self.long_texts} if self.long_texts is not None else plain
 
     @classmethod
     def of(cls, payload: Mapping[str, Json]) -> "EmbeddingPayload":

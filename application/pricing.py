@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from application.dry_run import ForeseenCall
 from domain.call import CallKind, ModelIdentity, Usage
 from domain.estimate import StageEstimate
 from domain.rate import EngineRate
 from ports.call_metering import PriceTable
+
+HEARD: Final = (CallKind.TRANSCRIBE, CallKind.DIARIZE)
+"""Kinds of calls that take as long as their sound is; the others by their tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,7 @@ def seconds_of(kind: CallKind, rate: EngineRate, usage: Usage, side_by_side: int
 
     Tokens that the engine keeps from an earlier call of the same prompt are not read again.
     """
-    if kind is CallKind.TRANSCRIBE:
+    if kind in HEARD:
         return rate.seconds(usage.audio_seconds, calls=side_by_side)
     return rate.seconds(usage.input_tokens - usage.cached_input_tokens, usage.output_tokens, side_by_side)
 

@@ -1,172 +1,54 @@
 """What each kind of job does, top to bottom: the plan of a conversation and its single stages."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from typing import Protocol
 
+from application.bounded_calls import estimated_tokens
+from application.due_dates import with_due_dates
 from application.expected_time import ExpectedTime
-from application.fetch_recording import FetchRecording
-from application.follow_recording import FollowRecording, OnWords
+from application.index_transcript import INDEXED_S, IndexTranscript
+from application.job_context import context_of, conversation_of, held_at, owner_of
 from application.job_session import JobSession
-from application.known_transcripts import KnownTranscripts
-from application.payloads import AudioPayload, EmbeddingPayload, RecapPayload
+from application.payloads import AudioPayload, EmbeddingPayload, RecapPayload, TemplateChoice
 from application.recap.chapters import chapter_count
-from application.recap.embed import estimated_tokens
-from application.recap.make_recap import EMBEDDED, PHRASED, RecapResult
-from domain.audio import DecodedAudio
-from domain.call import CallContext, CallKind, Provenance
+from application.recap.make_recap import EMBEDDED, PHRASED
+from application.rename_speakers import IndexUnderNames
+from application.stage_steps import Recapitulate, Said
+from application.templates import Templates, chosen, shaped
+from application.text_groups import text_groups
+from application.transcribe_upload import TranscribeUpload
+from domain.call import CallKind, Provenance
 from domain.embedding import Embedding
-from domain.errors import InvalidRequest
-from domain.job import Job, JobKind
-from domain.transcript import Segment, Transcript
-from ports.audio_decoder import AudioDecoder
-from ports.blob_store import BlobStore
-from ports.embedder import Embedder, InputType
-from ports.results import EmbeddingStore, Ownership, RecapStore, SearchIndex, TranscriptStore
-from ports.transcriber import TranscriptionOptions
+from domain.job import JobKind
+from domain.recap import Recap
+from domain.search import Passage
+from domain.transcript import Segment
+from ports.date_resolver import DateResolver
+from ports.embedder import Embedder, InputType, LongTexts
+from ports.results import EmbeddingStore, RecapStore, SearchIndex, TranscriptStore
 
 ROUNDING = 1e-6
-INDEXED_S = 0.1
-"""Seconds until a recap and its passages are stored and can be found."""
-TRANSCRIBING = ("fetching", "decoding", "transcribing")
+TRANSCRIBING = ("fetching", "decoding", "transcribing", "speakers")
+SEARCHABLE = ("embedding", "indexing")
 RECAPPING = ("embedding", "recapping", "titling", "indexing")
-TEXTS_PER_CALL = 64
-"""Texts of one embedding call: one batch of the replica, small enough that no call is long."""
-
-
-class Transcribe(Protocol):
-    """`TranscribeAudio`, as the stages see it."""
-
-    async def __call__(
-        self,
-        transcript_id: str,
-        audio: DecodedAudio,
-        options: TranscriptionOptions,
-        context: CallContext,
-        on_window: Callable[[int, int, Sequence[Segment]], Awaitable[None]],
-    ) -> Transcript: ...
-
-
-class Recapitulate(Protocol):
-    """`MakeRecap`, as the stages see it."""
-
-    async def __call__(
-        self,
-        recap_id: str,
-        transcript_id: str | None,
-        segments: Sequence[Segment],
-        language: str,
-        template: str,
-        context: CallContext,
-        progress: Callable[[float], Awaitable[None]],
-    ) -> RecapResult: ...
-
-
-def conversation_of(job: Job) -> str:
-    """The conversation that a job's results belong to, and are deleted with.
-
-    A recap of a stored transcript belongs to the transcript's conversation: whoever deletes that deletes its words everywhere.
-    """
-    transcript_id = job.request.payload.get("transcript_id") if job.request.kind is JobKind.RECAP else None
-    if isinstance(transcript_id, str):
-        return f"conversation_{transcript_id.rpartition('_')[2]}"
-    return job.result_id("conversation")
-
-
-def context_of(session: JobSession) -> CallContext:
-    """On whose behalf the calls of a job are made, until when, and in which trace."""
-    job = session.job
-    request = job.request
-    return CallContext(
-        tenant=request.tenant,
-        job_id=job.id,
-        conversation_id=conversation_of(job),
-        deadline=request.deadline,
-        store=request.store,
-        traceparent=session.traceparent,
-    )
-
-
-def owner_of(job: Job) -> Ownership:
-    """Whose the results of a job are."""
-    return Ownership(job.request.tenant, conversation_of(job))
-
-
-async def _unheeded(_words: int) -> None:
-    """A transcription alone does nothing with the words."""
 
 
 @dataclass(frozen=True, slots=True)
-class TranscribeUpload:
-    """Upload -> decoded sound -> windows -> transcript, stored as soon as it exists.
+class TranscribeAlone:
+    """Audio -> transcript, which can be searched."""
 
-    `work_dir` takes the decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds.
-    """
-
-    blobs: BlobStore
-    decoder: AudioDecoder
-    transcribe: Transcribe
-    transcripts: TranscriptStore
-    known: KnownTranscripts
-    work_dir: Path
-    max_audio_s: float
-    options: TranscriptionOptions
-    fetch: FetchRecording
-    expected: ExpectedTime
+    upload: TranscribeUpload
+    index: IndexTranscript
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a transcription job to its end."""
-        session.plan(*TRANSCRIBING)
-        transcript = await self.transcript(session, _unheeded)
-        return {"transcript_id": transcript.id, "conversation_id": conversation_of(session.job)}
-
-    async def transcript(self, session: JobSession, on_words: OnWords) -> Transcript:
-        """Return the job's transcript, made now or by an earlier attempt."""
+        session.plan(*TRANSCRIBING, *SEARCHABLE)
         job = session.job
-        stored = job.result.get("transcript_id")
-        if stored is not None:
-            return await self.transcripts.get_transcript(job.request.tenant, stored)
-        payload = AudioPayload.of(job.request.payload)
-        options, context = self._options(payload), context_of(session)
-        blob_id = payload.blob_id or await self._fetched(session, payload)
-        known = await self.known.find(blob_id, options, context)
-        made = known or await self._make(session, blob_id, options, context, on_words)
-        transcript = replace(made, id=job.result_id("transcript"))
-        await self.transcripts.put_transcript(owner_of(job), transcript)
-        if known is None:
-            await self.known.note(blob_id, options, context, transcript)
-        result = {"transcript_id": transcript.id, "conversation_id": conversation_of(job)}
-        await session.stage_done(result, "transcript.completed", {"transcript_id": transcript.id})
-        return transcript
-
-    async def _fetched(self, session: JobSession, payload: AudioPayload) -> str:
-        if payload.audio_url is None:
-            raise InvalidRequest("The job names no recording.")
-        session.remaining.price("fetching", None)
-        await session.begin("fetching")
-        job = session.job
-        return await self.fetch(job.request.tenant, conversation_of(job), payload.audio_url, payload.max_bytes)
-
-    async def _make(
-        self, session: JobSession, blob_id: str, options: TranscriptionOptions, context: CallContext, on_words: OnWords
-    ) -> Transcript:
-        job = session.job
-        pcm = self.work_dir / f"{job.id}-{session.lease.fence}.pcm"
-        await session.begin("decoding")
-        try:
-            async with self.blobs.local_path(job.request.tenant, blob_id) as source:
-                audio = await self.decoder.decode(source, pcm, self.max_audio_s)
-            following = FollowRecording(session, audio.seconds, on_words, self.expected)
-            await following.begin()
-            return await self.transcribe(job.result_id("transcript"), audio, options, context, following.on_window)
-        finally:
-            pcm.unlink(missing_ok=True)
-
-    def _options(self, payload: AudioPayload) -> TranscriptionOptions:
-        base = self.options.parameters() | {"language": payload.language, "prompt": payload.vocabulary}
-        return TranscriptionOptions(**base)  # type: ignore[arg-type]
+        transcript = await self.upload.transcript(session, partial(self.index.expect, session))
+        recorded_at = held_at(job, AudioPayload.of(job.request.payload).recorded_at)
+        await self.index(session, owner_of(job), transcript, context_of(session), recorded_at)
+        return {"transcript_id": transcript.id, "conversation_id": conversation_of(job)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +60,8 @@ class RecapTranscript:
     transcripts: TranscriptStore
     index: SearchIndex
     expected: ExpectedTime
+    templates: Templates
+    dates: DateResolver
 
     async def __call__(self, session: JobSession) -> Mapping[str, str]:
         """Work a recap job to its end: over a stored transcript, or over segments of the caller's own."""
@@ -186,24 +70,20 @@ class RecapTranscript:
         payload = RecapPayload.of(job.request.payload)
         if payload.transcript_id is not None:
             transcript = await self.transcripts.get_transcript(job.request.tenant, payload.transcript_id)
-            segments, language = transcript.segments, transcript.language
+            segments, language, names = transcript.segments, transcript.language, transcript.speakers.names
         else:
             segments = tuple(
                 Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(payload.segments)
             )
-            language = "en"
-        return await self.recap(session, payload.transcript_id, segments, payload.language or language, payload.template)
+            language, names = payload.language or "en", ()
+        said = Said(payload.transcript_id, segments, language, payload.recorded_at, names)
+        return await self.recap(session, said, payload.language or language, payload.template)
 
-    async def recap(
-        self,
-        session: JobSession,
-        transcript_id: str | None,
-        segments: Sequence[Segment],
-        language: str,
-        template: str,
-    ) -> Mapping[str, str]:
-        """Make, store and index the recap of `segments`."""
+    async def recap(self, session: JobSession, said: Said, language: str, template: TemplateChoice) -> Mapping[str, str]:
+        """Make, store and index the recap of what was said, in `language` where its template names none."""
         job = session.job
+        asked = chosen(self.templates, template)
+        transcript_id, segments = said.transcript_id, said.segments
         words = sum(len(segment.text.split()) for segment in segments)
         await self.expect(session, words)
         await session.begin("embedding", "recapping")
@@ -218,15 +98,38 @@ class RecapTranscript:
                 await session.begin("titling", like="recapping")
 
         made = await self.make_recap(
-            job.result_id("recap"), transcript_id, segments, language, template, context_of(session), progress
+            job.result_id("recap"),
+            transcript_id,
+            segments,
+            asked.language or language,
+            asked.template,
+            context_of(session),
+            progress,
         )
-        await self.recaps.put_recap(owner_of(job), made.recap)
-        result = {"recap_id": made.recap.id, "conversation_id": conversation_of(job)}
-        await session.stage_done(result, "recap.completed", {"recap_id": made.recap.id})
-        if transcript_id is not None and made.passages:
-            await session.begin("indexing")
-            await self.index.index(owner_of(job), transcript_id, made.passages)
+        recap = with_due_dates(shaped(made.recap, asked.template), self.dates, said.recorded_at, said.language)
+        recap = replace(recap, speakers=said.speakers)
+        await self.recaps.put_recap(owner_of(job), recap)
+        result = {"recap_id": recap.id, "conversation_id": conversation_of(job)}
+        await session.stage_done(result, "recap.completed", {"recap_id": recap.id})
+        await self._index(session, said, recap, made.passages)
         return result
+
+    async def _index(self, session: JobSession, said: Said, recap: Recap, passages: Sequence[Passage]) -> None:
+        """Make the lines and chapters searchable: those of a transcript, or those of the caller's own unless it keeps nothing."""
+        job = session.job
+        brought = said.transcript_id is None
+        if not passages or (brought and not job.request.store):
+            return
+        again = job.request.kind is JobKind.RECAP and not brought
+        if again and not any(each.vector for each in passages):
+            return  # what is there was embedded, and stays
+        recorded_at = None if again and said.recorded_at is None else held_at(job, said.recorded_at)
+        told = [replace(each, recap_id=recap.id, title=recap.title or None, recorded_at=recorded_at) for each in passages]
+        await session.begin("indexing")
+        if said.transcript_id is None:
+            await self.index.index(owner_of(job), recap.id, told)
+        else:
+            await IndexUnderNames(self.index, self.transcripts)(owner_of(job), said.transcript_id, told, said.speakers, recap)
 
     async def expect(self, session: JobSession, words: int) -> None:
         """Price the recap of so many words; each guess replaces the one before."""
@@ -249,7 +152,9 @@ class ProcessConversation:
         session.plan(*TRANSCRIBING, *RECAPPING)
         payload = AudioPayload.of(session.job.request.payload)
         transcript = await self.upload.transcript(session, partial(self.recap.expect, session))
-        recap = await self.recap.recap(session, transcript.id, transcript.segments, transcript.language, payload.template)
+        names = transcript.speakers.names
+        said = Said(transcript.id, transcript.segments, transcript.language, payload.recorded_at, names)
+        recap = await self.recap.recap(session, said, transcript.language, payload.template)
         return {"transcript_id": transcript.id, **recap}
 
 
@@ -265,15 +170,15 @@ class EmbedTexts:
         """Work an embedding job to its end."""
         job = session.job
         payload = EmbeddingPayload.of(job.request.payload)
-        groups, tokens = -(-len(payload.texts) // TEXTS_PER_CALL), sum(map(estimated_tokens, payload.texts))
+        groups, tokens = list(text_groups(payload.texts)), sum(map(estimated_tokens, payload.texts))
+        long_texts = LongTexts(payload.long_texts or LongTexts.REFUSE)
         session.plan("embedding")
-        session.remaining.price("embedding", await self.expected.embedding(groups, tokens))
-        await session.begin("embedding", in_flight=1 / groups)
+        session.remaining.price("embedding", await self.expected.embedding(len(groups), tokens))
+        await session.begin("embedding", in_flight=1 / len(groups))
         vectors: list[Sequence[float]] = []
         calls: list[Provenance] = []
-        for start in range(0, len(payload.texts), TEXTS_PER_CALL):
-            group = payload.texts[start : start + TEXTS_PER_CALL]
-            answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(session))
+        for group in groups:
+            answer = await self.embedder.embed(group, InputType(payload.input_type), context_of(session), long_texts)
             vectors.extend(cut(vector, payload.dimensions) for vector in answer.value)
             calls.append(answer.provenance)
             await session.advance(len(vectors), len(payload.texts))

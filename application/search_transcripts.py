@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from domain.call import CallContext, Provenance
 from domain.errors import BudgetExceeded, DeadlineExceeded, ModelError, ModelRejected, RateLimited, WordloopError
-from domain.search import SearchHit, SearchMode
+from domain.search import EVERYTHING, UNMEASURED, CosineScale, SearchFilters, SearchHit, SearchMode
 from ports.clock import Clock
 from ports.embedder import Embedder, InputType
 from ports.results import SearchIndex
@@ -28,15 +28,27 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SearchTranscripts:
-    """Search one tenant's transcripts. The query is embedded within `embed_s` seconds or, in hybrid mode, goes without."""
+    """Search what one tenant's conversations hold. The query is embedded within `embed_s` seconds or, in hybrid mode, not at all.
+
+    `scale` is that of the embedder's cosines, as its descriptor has it.
+    """
 
     index: SearchIndex
     embedder: Embedder
     clock: Clock
     embed_s: float
+    scale: CosineScale = UNMEASURED
 
-    async def __call__(self, context: CallContext, query: str, mode: SearchMode, limit: int) -> SearchAnswer:
-        """Return at most `limit` hits.
+    async def __call__(
+        self,
+        context: CallContext,
+        query: str,
+        mode: SearchMode,
+        limit: int,
+        filters: SearchFilters = EVERYTHING,
+        min_score: float = 0.0,
+    ) -> SearchAnswer:
+        """Return at most `limit` hits that score `min_score` or more.
 
         When the embedder does not answer, hybrid falls back to words and says so; semantic raises the error.
         """
@@ -50,8 +62,9 @@ class SearchTranscripts:
                 if mode is SearchMode.SEMANTIC or isinstance(error, ModelRejected):
                     raise
                 mode, degraded = SearchMode.LEXICAL, f"Searched by words only: {error.detail}"
-        hits = await self.index.search(context.tenant, query, vector, call.model if call else None, mode, limit)
-        return SearchAnswer(hits, mode, degraded, call)
+        model = call.model if call else None
+        found = await self.index.search(context.tenant, query, vector, model, mode, limit, filters, self.scale)
+        return SearchAnswer([hit for hit in found if hit.score >= min_score], mode, degraded, call)
 
     async def _embed(self, query: str, context: CallContext) -> tuple[Sequence[float], Provenance]:
         bounded = replace(context, deadline=self.clock.now() + self.embed_s)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from application.expected_length import expected_audio_s
 from application.payloads import ALLOWED
 from domain.canonical import Json, sha256_of
 from domain.errors import QueueFull
@@ -15,7 +16,9 @@ class JobTerms:
     """On whose behalf and how a job is to run: what a request says beside its body.
 
     `deadline` is absolute, in Unix seconds. `store` false keeps results for the life of the job only. `upload_bytes` is what the
-    caller may send at most; None for the service's own bound.
+    caller may send at most; None for the service's own bound. `audio_s`: how many seconds of talk it is, where the edge knows.
+    `keep_s` is how many seconds after its end the job and all that it
+    made are deleted, `unstored_keep_s` the same where `store` is false; None: when the service deletes everything of that age.
     """
 
     tenant: str
@@ -25,6 +28,14 @@ class JobTerms:
     traceparent: str | None = None
     priority: int = 0
     upload_bytes: int | None = None
+    audio_s: float | None = None
+    keep_s: float | None = None
+    unstored_keep_s: float | None = None
+
+    @property
+    def kept_s(self) -> float | None:
+        """Seconds until what is made under these terms is deleted by itself."""
+        return self.keep_s if self.store or self.unstored_keep_s is None else self.unstored_keep_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +73,7 @@ class SubmitJob:
                 deadline=terms.deadline,
                 store=terms.store,
                 traceparent=terms.traceparent,
+                audio_s=terms.audio_s if terms.audio_s is not None else expected_audio_s(kind, payload),
+                keep_s=terms.kept_s,
             )
         )

@@ -1,24 +1,26 @@
 """Turns a decoded recording into a transcript: find speech, cut windows, recognise them, merge by time."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from application.heard_windows import HeardWindow, LanguageVote, joined, placed, refused, vote
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
-from domain.call import CallContext, Provenance
+from domain.call import CallContext
 from domain.errors import InvalidModelOutput
-from domain.sentences import sentences_of
-from domain.speech import PlannedWindow, SpeechRules, plan_windows, speech_spans
-from domain.transcript import REFUSED, RecognisedWindow, Segment, SuspectSpan, Transcript
-from domain.transcript_gates import coverage_of, reason_to_withhold
+from domain.second_hearing import second_hearings
+from domain.speech import PlannedWindow, SpeechRules, faint_window, plan_windows, speech_spans
+from domain.transcript import Segment, Transcript
+from domain.transcript_gates import coverage_of
 from ports.speech_detector import SpeechDetector
-from ports.transcriber import Transcriber, TranscriptionOptions
+from ports.transcriber import TRANSLATE, Transcriber, TranscriptionOptions
 
-RECIPE = 1
+RECIPE = 2
 """Version of what decodes, cuts, gates and merges; raise it with every change that can change a transcript."""
+WRITTEN_IN = {TRANSLATE: "en"}
+"""The language of a text that is not in the one that was spoken, by task."""
 OnWindow = Callable[[int, int, Sequence[Segment]], Awaitable[None]]
 """Told `done`, `total` and the segments that became final, in order of time, after every window."""
 
@@ -38,18 +40,6 @@ class TranscriptionSettings:
     """A window keeps a language other than the recording's only from this probability,"""
     other_language_speech: float = 3.0
     """and with this many seconds of speech: on less, the detector guesses."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Recognised:
-    """What became of one window, in seconds of the recording."""
-
-    plan: PlannedWindow
-    language: str
-    language_probability: float
-    segments: tuple[Segment, ...]
-    withheld: tuple[SuspectSpan, ...]
-    provenance: tuple[Provenance, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +65,9 @@ class TranscribeAudio:
         the transcript, and the windows in flight are cancelled; those that are done stay in the call cache.
         """
         plans = await self._plan(audio)
-        windows: list[_Recognised] = []
+        windows: list[HeardWindow] = []
         segments: list[Segment] = []
-        language, probes = await self._meeting_language(audio, plans, options, context)
-        async with aclosing(self._recognise_all(audio, plans, probes, language, options, context)) as stream:
+        async with aclosing(self._recognise_all(audio, plans, options, context)) as stream:
             async for done, ready in stream:
                 fresh = _numbered([segment for window in ready for segment in window.segments], len(segments))
                 windows.extend(ready)
@@ -86,16 +75,15 @@ class TranscribeAudio:
                 await on_window(done, len(plans), fresh)
         if windows and not any(window.provenance for window in windows):
             raise InvalidModelOutput("the transcriber gave no valid output for any window of the recording")
-        spoken = _vote(windows, 0.0) or language
         return Transcript(
             id=transcript_id,
-            language=options.language or spoken or "und",
+            language=WRITTEN_IN.get(options.task) or options.language or vote(windows, 0.0) or "und",
             duration=audio.seconds,
             segments=tuple(segments),
             coverage=coverage_of(
-                [span for plan in plans for span in plan.speech],
+                [span for window in windows if window.plan.faint is None or window.segments for span in window.plan.speech],
                 segments,
-                [span for window in windows for span in window.withheld],
+                [span for window in windows for span in window.suspects],
             ),
             provenance=tuple(provenance for window in windows for provenance in window.provenance),
             damaged=audio.damaged,
@@ -105,42 +93,29 @@ class TranscribeAudio:
         probabilities = await self.detector.probabilities(Path(audio.pcm_path))
         frame, rules = self.detector.frame_seconds, self.settings.rules
         spans = speech_spans(probabilities, frame, audio.seconds, rules)
+        if not spans:
+            return faint_window(probabilities, frame, audio.seconds)
         return plan_windows(spans, probabilities, frame, audio.seconds, rules)
 
-    async def _meeting_language(
-        self,
-        audio: DecodedAudio,
-        plans: Sequence[PlannedWindow],
-        options: TranscriptionOptions,
-        context: CallContext,
-    ) -> tuple[str | None, dict[int, _Recognised]]:
-        """Return the language of the recording and the first windows, that voted on it, as they were heard."""
-        if options.language is not None or not plans:
-            return options.language, {}
-        first = plans[: self.settings.probe_windows]
-        heard = await _together([self._recognise(audio, plan, options, context) for plan in first])
-        language = _vote(heard, self.settings.language_floor) or _vote(heard, 0.0)
-        return language, {window.plan.index: window for window in heard}
-
     async def _recognise_all(
-        self,
-        audio: DecodedAudio,
-        plans: Sequence[PlannedWindow],
-        probes: dict[int, _Recognised],
-        language: str | None,
-        options: TranscriptionOptions,
-        context: CallContext,
-    ) -> AsyncGenerator[tuple[int, list[_Recognised]], None]:
+        self, audio: DecodedAudio, plans: Sequence[PlannedWindow], options: TranscriptionOptions, context: CallContext
+    ) -> AsyncGenerator[tuple[int, list[HeardWindow]], None]:
         """Yield, after each window, how many are done and those that now follow all windows before them."""
         slots = asyncio.Semaphore(self.settings.concurrent_windows)
+        # The voters are in flight at once, or those that wait for their vote would hold every slot.
+        voters = min(self.settings.probe_windows, len(plans), self.settings.concurrent_windows)
+        elected = LanguageVote(voters, self.settings.language_floor)
 
-        async def one(plan: PlannedWindow) -> _Recognised:
+        async def one(plan: PlannedWindow) -> HeardWindow:
             async with slots:
-                heard = probes.get(plan.index) or await self._recognise(audio, plan, options, context)
-                return await self._in_language(language, heard, audio, options, context)
+                heard = await self._recognise(audio, plan, options, context)
+                elected.hear(heard)
+                language = options.language or await elected.language()
+                settled = await self._in_language(language, heard, audio, options, context)
+                return await self._completed(settled, audio, options, context)
 
         tasks = [asyncio.create_task(one(plan)) for plan in plans]
-        waiting: dict[int, _Recognised] = {}
+        waiting: dict[int, HeardWindow] = {}
         following = 0
         try:
             for done, finished in enumerate(asyncio.as_completed(tasks), start=1):
@@ -157,11 +132,11 @@ class TranscribeAudio:
     async def _in_language(
         self,
         language: str | None,
-        heard: _Recognised,
+        heard: HeardWindow,
         audio: DecodedAudio,
         options: TranscriptionOptions,
         context: CallContext,
-    ) -> _Recognised:
+    ) -> HeardWindow:
         """Return the window as heard, or heard again in the recording's language if its own is only a guess."""
         if options.language is not None or language is None or heard.language == language:
             return heard
@@ -171,35 +146,27 @@ class TranscribeAudio:
         again = await self._recognise(audio, heard.plan, replace(options, language=language), context)
         return replace(again, provenance=heard.provenance + again.provenance)
 
+    async def _completed(
+        self, heard: HeardWindow, audio: DecodedAudio, options: TranscriptionOptions, context: CallContext
+    ) -> HeardWindow:
+        """Return the window with its silent speech listened to again, in shorter windows and as speech that it is."""
+        if heard.plan.faint is not None:
+            return heard
+        plans = second_hearings(heard.plan, heard.texts, self.settings.rules.pad)
+        asked = replace(options, language=options.language or heard.language or None, assume_speech=True)
+        again = await _together([self._recognise(audio, plan, asked, context) for plan in plans])
+        return joined(heard, again) if again else heard
+
     async def _recognise(
         self, audio: DecodedAudio, plan: PlannedWindow, options: TranscriptionOptions, context: CallContext
-    ) -> _Recognised:
+    ) -> HeardWindow:
         pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), plan.start, plan.end)
-        window = SpeechWindow(plan.index, plan.start, plan.end, pcm, plan.speech)
+        window = SpeechWindow(plan.index, plan.start, plan.end, pcm, plan.speech, plan.left)
         try:
             answer = await self.transcriber.transcribe(window, options, context)
         except InvalidModelOutput:
-            return _refused(plan, options.language)
-        return _placed(plan, answer.value, answer.provenance)
-
-
-def _placed(plan: PlannedWindow, heard: RecognisedWindow, provenance: Provenance) -> _Recognised:
-    """Move a window to its place in the recording, withhold what can not have been said, and cut it into sentences."""
-    kept: list[Segment] = []
-    withheld: list[SuspectSpan] = []
-    for segment in heard.segments:
-        placed = segment.shifted(plan.start)
-        if reason := reason_to_withhold(placed, plan.speech):
-            withheld.append(SuspectSpan(placed.start, placed.end, reason))
-        else:
-            kept.extend(sentences_of(placed))
-    return _Recognised(plan, heard.language, heard.language_probability, tuple(kept), tuple(withheld), (provenance,))
-
-
-def _refused(plan: PlannedWindow, language: str | None) -> _Recognised:
-    """Leave a window without text whose output broke the rules of validity, and say so for every stretch of its speech."""
-    withheld = tuple(SuspectSpan(span.start, span.end, REFUSED) for span in plan.speech)
-    return _Recognised(plan, language or "", 0.0, (), withheld, ())
+            return refused(plan, options.language)
+        return placed(plan, answer.value, answer.provenance, options.assume_speech)
 
 
 def _read(pcm: Path, start: float, end: float) -> bytes:
@@ -214,16 +181,7 @@ def _numbered(segments: Sequence[Segment], first: int) -> list[Segment]:
     return [replace(segment, id=first + place) for place, segment in enumerate(segments)]
 
 
-def _vote(windows: Sequence[_Recognised], floor: float) -> str | None:
-    """Return the language with the most probable seconds of speech among guesses of at least `floor`."""
-    votes: dict[str, float] = defaultdict(float)
-    for window in windows:
-        if window.language and window.language_probability >= floor:
-            votes[window.language] += window.language_probability * max(window.plan.speech_seconds, 0.1)
-    return max(sorted(votes), key=lambda language: votes[language], default=None)
-
-
-async def _together(calls: Sequence[Awaitable[_Recognised]]) -> list[_Recognised]:
+async def _together(calls: Sequence[Awaitable[HeardWindow]]) -> list[HeardWindow]:
     """Await all; on the first failure cancel the others and raise it as it is."""
     tasks = [asyncio.ensure_future(call) for call in calls]
     try:
@@ -232,7 +190,7 @@ async def _together(calls: Sequence[Awaitable[_Recognised]]) -> list[_Recognised
         await _cancel(tasks)
 
 
-async def _cancel(tasks: Sequence["asyncio.Future[_Recognised]"]) -> None:
+async def _cancel(tasks: Sequence["asyncio.Future[HeardWindow]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
+from domain.named_speakers import SpeakerStatus
+from domain.outline import Paragraph, TranscriptOutline
 from domain.transcript import Segment, Transcript, Word
 
 LINE_CHARACTERS = 42
@@ -12,6 +15,8 @@ CUE_LINES = 2
 """Lines per cue (both guidelines)."""
 SHORTEST_CUE_S = 0.001
 """A cue must end after it starts; players drop the others."""
+READING_CHARACTERS_PER_S = 17.0
+"""How fast adults read subtitles (Netflix: 17 to 20 characters a second)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +50,31 @@ def web_vtt(transcript: Transcript) -> str:
 
 
 def markdown(transcript: Transcript) -> str:
-    """Paragraphs with their times; what is missing or doubtful stands at the end."""
-    head = [
-        "# Transcript",
-        "",
-        f"{short_time(transcript.duration)} long, language `{transcript.language}`, "
-        f"{transcript.coverage.ratio:.0%} of the speech has text.",
-        "",
-    ]
+    """Paragraphs with their times, each with the anchor of its segment; what is missing or doubtful stands at the end."""
+    about = _about(transcript, f"`{transcript.language}`")
+    head = ["# Transcript", "", about, ""]
     body = [
-        f"**[{short_time(segment.start)}]** {escape_markdown(_named(segment))}\n"
+        f'<a id="{anchor(segment.id)}"></a>**[{short_time(segment.start)}]** {escape_markdown(_named(segment))}\n'
         for segment in transcript.segments
         if segment.text.strip()
     ]
-    return "\n".join([*head, *body, *_doubts(transcript)]).rstrip() + "\n"
+    return "\n".join([*head, *body, *_doubts_markdown(transcript)]).rstrip() + "\n"
+
+
+def transcript_outline(transcript: Transcript) -> TranscriptOutline:
+    """The same before any format."""
+    paragraphs = (
+        Paragraph(anchor(s.id), short_time(s.start), one_line(s.speaker) if s.speaker else None, one_line(s.text))
+        for s in transcript.segments
+        if s.text.strip()
+    )
+    about = _about(transcript, transcript.language)
+    return TranscriptOutline(transcript.language, about, tuple(paragraphs), tuple(_doubts(transcript)))
+
+
+def anchor(segment_id: int) -> str:
+    """What links to a segment of a transcript end with."""
+    return f"t-{segment_id}"
 
 
 def clock_time(seconds: float, mark: str) -> str:
@@ -88,7 +104,16 @@ def one_line(text: str) -> str:
 
 
 def cues(segments: Sequence[Segment]) -> Iterator[Cue]:
-    """Yield cues of at most `CUE_LINES` lines; a longer segment is cut between words, at their own times when known."""
+    """Yield cues of at most `CUE_LINES` lines; each stays until it can be read, or the next one comes."""
+    spoken = list(_spoken_cues(segments))
+    for cue, following in zip_longest(spoken, spoken[1:]):
+        readable = cue.start + sum(len(line) for line in cue.lines) / READING_CHARACTERS_PER_S
+        latest = max(cue.end, following.start) if following else readable
+        yield replace(cue, end=max(cue.end, min(readable, latest)))
+
+
+def _spoken_cues(segments: Sequence[Segment]) -> Iterator[Cue]:
+    """Cut longer segments between words, at their own times when known."""
     for segment in segments:
         lines = _wrapped(one_line(segment.text))
         groups = [tuple(lines[at : at + CUE_LINES]) for at in range(0, len(lines), CUE_LINES)]
@@ -161,7 +186,21 @@ def _escape_vtt(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def _about(transcript: Transcript, language: str) -> str:
+    ratio = f"{transcript.coverage.ratio:.0%} of the speech has text."
+    return f"{short_time(transcript.duration)} long, language {language}, {ratio}"
+
+
 def _doubts(transcript: Transcript) -> list[str]:
-    suspects = [f"- {short_time(s.start)} to {short_time(s.end)}: {s.reason}" for s in transcript.coverage.suspects]
-    damaged = ["- The recording was damaged; this is what could be decoded."] if transcript.damaged else []
-    return ["## Without text or in doubt", "", *damaged, *suspects] if suspects or damaged else []
+    damaged = ["The recording was damaged; this is what could be decoded."] if transcript.damaged else []
+    unknown = [f"Who speaks could not be told: {transcript.speakers.reason}."] if _lacks_speakers(transcript) else []
+    return damaged + unknown + [f"{short_time(s.start)} to {short_time(s.end)}: {s.reason}" for s in transcript.coverage.suspects]
+
+
+def _lacks_speakers(transcript: Transcript) -> bool:
+    return transcript.speakers.status is SpeakerStatus.FAILED
+
+
+def _doubts_markdown(transcript: Transcript) -> list[str]:
+    doubts = [f"- {doubt}" for doubt in _doubts(transcript)]
+    return ["## Without text or in doubt", "", *doubts] if doubts else []

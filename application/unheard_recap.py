@@ -1,73 +1,94 @@
 """How many calls a recap of words takes that nobody has heard yet: by the recap's own bounds."""
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
-from application.dry_run import OUTPUT_SHARE, fixed_tokens
+from application.dry_run import OUTPUT_SHARE, WORDS_PER_ITEM, fixed_tokens
 from application.pricing import Judged
+from application.prompt_files import Prompts
 from application.recap.chapters import chapter_count
-from application.recap.make_recap import Prompts
 from application.recap.settings import RecapSettings
 from domain.call import CallKind, Usage
 
 TOKENS_PER_WORD: Final = 1.6
 """What `estimated_tokens` gives for a word of English with the space behind it (5.7 characters)."""
-NOTE_SHARE: Final = 0.6
-"""Share of the words that a chapter's notes may have and have: 78 of 130 on average in 12 meetings of 320 to 1,260 words."""
-TOKENS_PER_NOTE_WORD: Final = 1.4
-"""Tokens for a word of the notes: 108 for those 78 words, with who said them."""
+TOKENS_PER_SPOKEN_WORD: Final = 1.8
+"""What `estimated_tokens` gives for a word of a line with its speaker: 1.78 in real meetings, up to 2.16 (German) in others."""
+TOKENS_PER_READ_WORD: Final = 1.5
+"""Tokens for a word of a chapter's lines, with who said them and their numbers."""
 WORDS_PER_SENTENCE: Final = 12
-"""Mean of the spoken sentences of the evaluation meetings, backchannels left out."""
+"""Mean of the spoken lines of the evaluation meetings."""
+TOKENS_PER_ITEM: Final = 110
+"""Of an item with the lines around it, as the model reads it."""
 SENTENCES_PER_CHAPTER: Final = 2
-"""The most that the prompt `phrase_chapter` allows."""
-TITLE_LINE_TOKENS: Final = 40
-"""Tokens of one chapter in the prompt of the title: its title and its first sentence."""
+CLAIM_TOKENS: Final = 90
+"""Of a sentence and the lines that it cites, as the judge reads them."""
+NOTE_TOKENS: Final = 14
+"""Tokens of one sentence among the notes of the summary."""
 
 
-def unheard_recap(words: int, prompts: Prompts, settings: RecapSettings) -> dict[CallKind, Judged]:
-    """Return the calls of a recap over `words` words, those left out that are the same for every recap (the prototypes)."""
+def unheard_recap(words: int, prompts: Prompts, settings: RecapSettings, stretch_tokens: int) -> dict[CallKind, Judged]:
+    """Return the calls of a recap over `words` words."""
     if words == 0:
         return {}
-    notes = unheard_notes(words, settings)
-    chapters, title = phrasing_chapters(notes, prompts), phrasing_title(len(notes), prompts)
+    chapters, summary = writing_chapters(words, prompts, settings), writing_summary(words, prompts, settings)
     return {
-        CallKind.GENERATE: Judged(chapters.calls + title.calls, chapters.usage + title.usage),
-        CallKind.EMBED: unheard_embedding(words, len(notes), settings),
+        CallKind.GENERATE: Judged(chapters.calls + summary.calls, chapters.usage + summary.usage),
+        CallKind.EMBED: unheard_embedding(words, settings),
+        CallKind.FIND: unheard_finding(words, settings, stretch_tokens),
+        CallKind.ENTAIL: unwritten_checking(words, settings),
     }
 
 
-def unheard_notes(words: int, settings: RecapSettings) -> list[int]:
-    """Return the tokens of the notes of each chapter: no more than its share of what was said."""
-    chapters = chapter_count(words, settings)
-    return [round(min(NOTE_SHARE * settings.note_words, words / chapters) * TOKENS_PER_NOTE_WORD)] * chapters
-
-
-def phrasing_chapters(notes: Sequence[int], prompts: Prompts) -> Judged:
-    """Return the calls that phrase chapters with so many tokens of notes each.
+def writing_chapters(words: int, prompts: Prompts, settings: RecapSettings) -> Judged:
+    """Return the calls that write chapters and items.
 
     What a prompt's calls have in common is read by the first of them: engines keep the tokens that calls begin with.
     """
-    prompt, chapters = prompts.load("phrase_chapter"), len(notes)
-    kept = max(0, chapters - 1) * fixed_tokens(prompt.messages[:-1])
-    read = chapters * fixed_tokens(prompt.messages) + sum(notes)
-    written = chapters * round(prompt.sampling.max_tokens * OUTPUT_SHARE)
-    return Judged(chapters, Usage(input_tokens=read, output_tokens=written, cached_input_tokens=kept))
+    chapters = chapter_count(words, settings)
+    read = min(settings.chapter_words or words, words // chapters)
+    found = _calls("write_chapter", chapters, round(chapters * read * TOKENS_PER_READ_WORD), prompts)
+    items = words // WORDS_PER_ITEM if settings.write_items else 0
+    if not items:
+        return found
+    worded = _calls("write_items", math.ceil(items / settings.items_per_call), items * TOKENS_PER_ITEM, prompts)
+    return Judged(found.calls + worded.calls, found.usage + worded.usage)
 
 
-def phrasing_title(chapters: int, prompts: Prompts) -> Judged:
-    """Return the call that names the conversation; a single chapter does so itself."""
+def writing_summary(words: int, prompts: Prompts, settings: RecapSettings) -> Judged:
+    """Return the call that sums the conversation up; a single chapter is its own summary."""
+    chapters = chapter_count(words, settings)
     if chapters <= 1:
         return Judged(0, Usage())
-    prompt = prompts.load("title_recap")
-    read = fixed_tokens(prompt.messages) + chapters * TITLE_LINE_TOKENS
-    return Judged(1, Usage(input_tokens=read, output_tokens=round(prompt.sampling.max_tokens * OUTPUT_SHARE)))
+    notes = chapters * SENTENCES_PER_CHAPTER + words // WORDS_PER_ITEM // 8  # most items are told by chapters
+    return _calls("write_summary", 1, notes * NOTE_TOKENS, prompts)
 
 
-def unheard_embedding(words: int, chapters: int, settings: RecapSettings) -> Judged:
-    """Return the calls that place the sentences in groups, and one further group of what was phrased."""
+def _calls(name: str, calls: int, read: int, prompts: Prompts) -> Judged:
+    prompt = prompts.load(name)
+    kept = max(0, calls - 1) * fixed_tokens(prompt.messages[:-1])
+    written = calls * round(prompt.sampling.max_tokens * OUTPUT_SHARE)
+    usage = Usage(input_tokens=calls * fixed_tokens(prompt.messages) + read, output_tokens=written, cached_input_tokens=kept)
+    return Judged(calls, usage)
+
+
+def unheard_embedding(words: int, settings: RecapSettings) -> Judged:
+    """Return the calls that place the lines in groups."""
     sentences = math.ceil(words / WORDS_PER_SENTENCE)
     tokens = round(words * TOKENS_PER_WORD) + 2 * sentences
     groups = max(math.ceil(sentences / settings.embed_group_texts), math.ceil(tokens / settings.embed_group_tokens))
-    phrased = chapters * SENTENCES_PER_CHAPTER * round(WORDS_PER_SENTENCE * TOKENS_PER_WORD)
-    return Judged(groups + 1, Usage(input_tokens=tokens + phrased))
+    return Judged(groups, Usage(input_tokens=tokens))
+
+
+def unheard_finding(words: int, settings: RecapSettings, stretch_tokens: int) -> Judged:
+    """Return the calls that read the lines in stretches, with a margin wherever two of them meet."""
+    tokens = math.ceil(words * TOKENS_PER_SPOKEN_WORD)
+    stretches = math.ceil(tokens / stretch_tokens)
+    return Judged(stretches, Usage(input_tokens=tokens + 2 * settings.margin_tokens * max(0, stretches - 1)))
+
+
+def unwritten_checking(words: int, settings: RecapSettings) -> Judged:
+    """Return the calls that judge the sentences of chapters and summary, one call for each."""
+    chapters = chapter_count(words, settings)
+    calls = chapters + (chapters > 1)
+    return Judged(calls, Usage(input_tokens=calls * SENTENCES_PER_CHAPTER * CLAIM_TOKENS))

@@ -5,15 +5,18 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from application.deliver_webhooks import DeliverWebhooks
-from application.job_session import JobSession
+from application.job_session import HandBack, JobSession
 from application.keep_house import KeepHouse
+from application.watch_queue import WatchQueue
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WithRetryAfter, WordloopError
 from domain.failure import places
-from domain.job import JobKind, Lease, Problem
+from domain.job import JobKind, Lane, Lease, Problem
 from ports.call_cache import CallCache
 from ports.clock import Clock
+from ports.job_metrics import JobMetrics, JobOutcome
 from ports.jobs import JobQueue
 from ports.tracer import Tracer
 
@@ -38,7 +41,10 @@ Handler = Callable[[JobSession], Awaitable[Mapping[str, str]]]
 
 @dataclass
 class WorkOnJobs:
-    """Claims jobs and runs up to `concurrency` of them at once, until `stop`.
+    """Claims jobs and runs up to `concurrency` of them at once, and `short_concurrency` more of the short lane, until `stop`.
+
+    So however many long recordings wait, a short one waits for other short ones only. A job that turns out to be long when its
+    recording is decoded, and would be one too many, is handed back to wait among the long ones.
 
     `lease_s` and `idle_s` in seconds: how long a claim holds without a heartbeat, and how long to wait before asking
     an empty queue again. `jitter` gives numbers from 0 to 1 that spread what is tried again.
@@ -52,22 +58,27 @@ class WorkOnJobs:
     owner: str
     house: KeepHouse
     concurrency: int = 4
+    short_concurrency: int = 1
     lease_s: float = 30.0
     idle_s: float = 0.2
     webhooks: DeliverWebhooks | None = None
+    watch: WatchQueue | None = None
+    metrics: JobMetrics | None = None
     jitter: Callable[[], float] = random.random
     _running: dict[asyncio.Task[None], Lease] = field(default_factory=dict)
+    _lanes: dict[tuple[str, int], Lane] = field(default_factory=dict)
     _stopping: bool = False
 
     async def __call__(self) -> None:
         """Work until `stop`. Raises what the store raises when it is broken for good."""
         while not self._stopping:
-            if len(self._running) >= self.concurrency:
+            room = self._room()
+            if room is None:
                 await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                 continue
             asked = self.clock.monotonic()
             try:
-                lease = await self.queue.claim(self.owner, self.lease_s)
+                lease = await self.queue.claim(self.owner, self.lease_s, room is Lane.SHORT)
             except StorageFailed as error:
                 if not error.transient:
                     raise
@@ -77,16 +88,40 @@ class WorkOnJobs:
             if lease is None:
                 await self.clock.sleep(self.idle_s)
                 continue
+            self._lanes[_place(lease)] = lease.job.lane
+            if lease.taken_over and self.metrics is not None:
+                self.metrics.taken_over(lease.job)
             task = asyncio.create_task(self.work(lease, asked))
             self._running[task] = lease
-            task.add_done_callback(self._running.pop)
+            task.add_done_callback(self._leave)
+
+    def _room(self) -> Lane | None:
+        """The lane of jobs that may be claimed now: LONG stands for all of them, None for none."""
+        if len(self._running) >= self.concurrency + self.short_concurrency:
+            return None
+        return Lane.LONG if self._long() < self.concurrency else Lane.SHORT
+
+    def _long(self) -> int:
+        return list(self._lanes.values()).count(Lane.LONG)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._lanes.pop(_place(self._running.pop(task)), None)
+
+    def _changed_lane(self, lease: Lease, lane: Lane) -> None:
+        """Count the job where it belongs. Raises HandBack when there are too many long ones with it."""
+        self._lanes[_place(lease)] = lane
+        if lane is Lane.LONG and self._long() > self.concurrency:
+            del self._lanes[_place(lease)]
+            raise HandBack
 
     async def keep_house(self) -> None:
-        """Do the chores and tell receivers until cancelled, beside the work."""
+        """Do the chores, tell receivers and watch the queue until cancelled, beside the work."""
         async with asyncio.TaskGroup() as beside:
             beside.create_task(self.house())
             if self.webhooks is not None:
                 beside.create_task(self.webhooks())
+            if self.watch is not None:
+                beside.create_task(self.watch())
 
     async def stop(self) -> None:
         """Claim nothing more and give back what is held, unharmed."""
@@ -107,14 +142,18 @@ class WorkOnJobs:
         try:
             async with asyncio.timeout(self._left(lease)):
                 result = await self._traced(lease, held_since)
-            await self._end(lease, self.queue.complete(lease, result))
+            await self._end(lease, self.queue.complete(lease, result), JobOutcome.COMPLETED)
         except LeaseLost:
             log.warning("lease lost", extra=_of(lease))
+            self._count(lease, JobOutcome.LOST)
+        except HandBack:
+            log.info("job is long and waits again", extra=_of(lease))
+            await self._quietly(lease, self.queue.release(lease), JobOutcome.HANDED_BACK)
         except JobCancelled:
-            await self._end(lease, self.queue.cancelled(lease))
+            await self._end(lease, self.queue.cancelled(lease), JobOutcome.CANCELLED)
         except TimeoutError:
             problem = Problem("deadline_exceeded", "the job's deadline passed before it was done")
-            await self._end(lease, self.queue.fail(lease, problem, None))
+            await self._end(lease, self.queue.fail(lease, problem, None), JobOutcome.FAILED)
         except WordloopError as error:
             await self._fail(lease, problem_of(error), self._retry_after(error, lease))
         except Exception as error:
@@ -131,18 +170,23 @@ class WorkOnJobs:
             "wordloop.job.waited_s": round(max(0.0, self.clock.now() - job.created_at), 3),
         }
         with self.tracer.span(f"job {job.request.kind.value}", job.request.traceparent, about) as inside:
-            return await self._with_heartbeat(JobSession(self.queue, lease, self.clock, inside, held_since))
+            on_lane = partial(self._changed_lane, lease)
+            session = JobSession(self.queue, lease, self.clock, inside, held_since, on_lane, self.metrics)
+            try:
+                return await self._with_heartbeat(session)
+            finally:
+                session.leave_stage()
 
     async def _fail(self, lease: Lease, problem: Problem, retry_after_s: float | None) -> None:
         """Fail the job for good, or send it back to wait with the calls it has paid for kept."""
         if retry_after_s is None:
-            await self._end(lease, self.queue.fail(lease, problem, None))
+            await self._end(lease, self.queue.fail(lease, problem, None), JobOutcome.FAILED)
         else:
-            await self._quietly(lease, self.queue.fail(lease, problem, retry_after_s))
+            await self._quietly(lease, self.queue.fail(lease, problem, retry_after_s), JobOutcome.RETRIED)
 
-    async def _end(self, lease: Lease, ending: Awaitable[None]) -> None:
+    async def _end(self, lease: Lease, ending: Awaitable[None], outcome: JobOutcome) -> None:
         """End the job; what a no-store job had cached ends with it."""
-        await self._quietly(lease, ending)
+        await self._quietly(lease, ending, outcome)
         job = lease.job
         took = round(self.clock.now() - job.created_at, 3)
         log.info("job worked on", extra=_of(lease) | {"kind": job.request.kind.value, "since_submitted_s": took})
@@ -199,14 +243,26 @@ class WorkOnJobs:
         named = error.retry_after_s if isinstance(error, WithRetryAfter) else None
         return max(named or 0.0, self._backoff(lease))
 
-    async def _quietly(self, lease: Lease, ending: Awaitable[None]) -> None:
+    async def _quietly(self, lease: Lease, ending: Awaitable[None], outcome: JobOutcome) -> None:
         """End the job unless it has been taken over or ended meanwhile; when the store is away, its lease runs out instead."""
         try:
             await ending
         except (LeaseLost, JobCancelled):
             log.info("job had ended or moved on", extra=_of(lease))
+            outcome = JobOutcome.LOST
         except StorageFailed as error:
             log.warning("job could not be ended", extra=_of(lease) | {"detail": error.detail})
+            outcome = JobOutcome.LOST
+        self._count(lease, outcome)
+
+    def _count(self, lease: Lease, outcome: JobOutcome) -> None:
+        if self.metrics is not None:
+            self.metrics.attempt_ended(lease.job, outcome, max(0.0, self.clock.now() - lease.job.created_at))
+
+
+def _place(lease: Lease) -> tuple[str, int]:
+    """Names one holding of a job: a worker may get a job again while what it did before is still being undone."""
+    return lease.job.id, lease.fence
 
 
 def _of(lease: Lease) -> dict[str, str | int]:

@@ -45,7 +45,7 @@ def slowest_engine_load() -> dict[str, float]:
         # vLLM spawns children that import the main module, so the program must be a file.
         program = Path(folder) / "load_engine.py"
         program.write_text(PROGRAM)
-        for port in ("transcriber", "language_model", "embedder"):
+        for port in ("transcriber", "language_model", "embedder", "reader"):
             begun = time.perf_counter()
             command = [sys.executable, str(program), port, str(config)]
             subprocess.run(command, check=True, capture_output=True, timeout=LOAD_TIMEOUT_S)

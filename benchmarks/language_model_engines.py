@@ -19,11 +19,12 @@ from ports.model_backend import CallMeta, GenerateRequest, RawOutput
 from serve_app.demo import RECORDING
 from serve_app.engines import build_language_model, fit_to_machine, resolve_models
 from serve_app.machine import this_machine
-from serve_app.settings import LanguageModelSettings, Settings
+from serve_app.model_settings import LanguageModelSettings
+from serve_app.settings import Settings
 
 CALLS = 8
-NOTES = 6
-"""Turns in the notes of one call: about 110 words, as a chapter of a recap has."""
+LINES = 6
+"""Turns of one call: about 110 words, as a chapter of a recap has."""
 ENGINES = ("llama-cpp", "vllm")
 TIMEOUT_S = 3600.0
 
@@ -53,13 +54,13 @@ def _measured(engine: str) -> Figures:
 def _requests() -> list[GenerateRequest]:
     """The recap's own prompt over eight stretches of the bundled meeting."""
     turns = json.loads(RECORDING.with_suffix(".json").read_text())["turns"]
-    prompt = prompts.load("phrase_chapter")
-    step = max(1, (len(turns) - NOTES) // (CALLS - 1))
+    prompt = prompts.load("write_chapter")
+    step = max(1, (len(turns) - LINES) // (CALLS - 1))
     made = []
     for number in range(CALLS):
-        chosen = turns[number * step : number * step + NOTES]
-        notes = "\n".join(f"- {turn['speaker']}: {turn['text']}" for turn in chosen)
-        rendered = prompt.render(notes=notes, language="English", focus="general")
+        chosen = turns[number * step : number * step + LINES]
+        lines = "\n".join(f"{place} {turn['speaker']}: {turn['text']}" for place, turn in enumerate(chosen, 1))
+        rendered = prompt.render(lines=lines, language="English", focus=prompts.template("general").instructions["summary"])
         made.append(GenerateRequest(rendered.messages, rendered.schema, rendered.sampling.parameters()))
     return made
 

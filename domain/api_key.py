@@ -23,11 +23,13 @@ class Scope(StrEnum):
 class KeyLimits:
     """What one key may do; None leaves it to the service's own limit.
 
-    `requests_per_minute` counts in place of the service's. `upload_bytes` of one recording count where they are fewer.
+    `requests_per_minute` and `max_priority` (the highest that a job may be asked for with) count in place of the service's.
+    `upload_bytes` of one recording count where they are fewer.
     """
 
     requests_per_minute: float | None = None
     upload_bytes: int | None = None
+    max_priority: int | None = None
 
 
 NO_LIMITS = KeyLimits()

@@ -7,6 +7,8 @@ from domain.canonical import sha256_of
 SAMPLE_RATE = 16_000
 """Hz. What Whisper and Silero VAD were trained on."""
 BYTES_PER_SAMPLE = 2
+LEVEL_FRAME_S = 0.05
+"""Seconds of one level of loudness."""
 WINDOW_SECONDS = 30.0
 """The receptive field of Whisper's encoder."""
 
@@ -36,6 +38,8 @@ class SpeechWindow:
     end: float
     pcm: bytes
     speech: tuple[Span, ...] = ()
+    left: float = 0.0
+    """Seconds of the recording's windows from this one on: what its owner still waits for."""
 
     @property
     def seconds(self) -> float:
@@ -51,7 +55,8 @@ class DecodedAudio:
     """A recording decoded to s16le mono 16 kHz in the file `pcm_path`.
 
     `damaged` is set when the container or codec reported errors, or promised more than it held, and what
-    could be decoded is served.
+    could be decoded is served. `levels`: how loud each channel is, one byte for every `LEVEL_FRAME_S`, in decibels over one
+    step of 16 bits; none of a recording with one channel, with very many, or with now this many and now that.
     """
 
     pcm_path: str
@@ -61,3 +66,4 @@ class DecodedAudio:
     channels: int
     sample_rate: int
     damaged: bool = False
+    levels: tuple[bytes, ...] = ()

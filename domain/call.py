@@ -14,6 +14,9 @@ class CallKind(StrEnum):
     TRANSCRIBE = "transcribe"
     GENERATE = "generate"
     EMBED = "embed"
+    FIND = "find"
+    ENTAIL = "entail"
+    DIARIZE = "diarize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,10 @@ class CallContext:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an answer came from: the fields of the cache key, of the span, and of the `provenance` block."""
+    """Where an answer came from: the fields of the cache key, of the span, and of the `provenance` block.
+
+    `saved` is what the call used when it was made, where its answer was read from the cache.
+    """
 
     key: str
     kind: CallKind
@@ -116,6 +122,7 @@ class Provenance:
     latency_s: float = 0.0
     usage: Usage = field(default_factory=Usage)
     cost_usd: float = 0.0
+    saved: Usage = field(default_factory=Usage)
 
     @classmethod
     def of(cls, spec: CallSpec) -> "Provenance":
@@ -123,7 +130,13 @@ class Provenance:
 
     def served_from_cache(self, latency_s: float) -> "Provenance":
         """The same answer read instead of made: nothing was attempted, used or paid."""
-        return replace(self, cache_hit=True, attempts=0, latency_s=latency_s, usage=Usage(), cost_usd=0.0)
+        saved = self.usage + self.saved
+        return replace(self, cache_hit=True, attempts=0, latency_s=latency_s, usage=Usage(), cost_usd=0.0, saved=saved)
+
+    @property
+    def size(self) -> Usage:
+        """What making this answer takes, whether it was made just now or read."""
+        return self.usage + self.saved
 
 
 @dataclass(frozen=True, slots=True)

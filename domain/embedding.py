@@ -16,5 +16,5 @@ class Embedding:
 
     @property
     def tokens(self) -> int:
-        """Tokens the model read; 0 for what came from the cache."""
-        return sum(call.usage.input_tokens for call in self.provenance)
+        """Tokens of the texts by the model's own count, whether it read them just now or before."""
+        return sum(call.size.input_tokens for call in self.provenance)

@@ -9,8 +9,11 @@ class Stage(StrEnum):
     """A part of a job, by the kind of model that does it."""
 
     TRANSCRIPTION = "transcription"
+    SPEAKERS = "speakers"
     RECAP = "recap"
     EMBEDDING = "embedding"
+    FINDING = "finding"
+    CHECKING = "checking"
 
 
 @dataclass(frozen=True, slots=True)

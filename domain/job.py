@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from domain.canonical import Json
 
@@ -25,6 +26,22 @@ class JobStatus(StrEnum):
     @property
     def ended(self) -> bool:
         return self not in (JobStatus.QUEUED, JobStatus.IN_PROGRESS)
+
+
+LOWEST_PRIORITY: Final = -3
+HIGHEST_PRIORITY: Final = 3
+
+
+class Lane(StrEnum):
+    """Which of a worker's places a job may take: those kept for short recordings too, or only those that are for all."""
+
+    SHORT = "short"
+    LONG = "long"
+
+    @classmethod
+    def of(cls, audio_s: float | None, short_audio_s: float) -> "Lane":
+        """The lane of so many seconds of sound; what nobody knows is taken for long."""
+        return cls.SHORT if audio_s is not None and audio_s <= short_audio_s else cls.LONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +79,9 @@ class JobRequest:
     """What was asked for, before anything is stored.
 
     `payload` is plain data: the options of the request and the hashes of its blobs. `deadline` is absolute
-    (Unix seconds). `body_sha256` is the fingerprint that an idempotency key is held to.
+    (Unix seconds). `body_sha256` is the fingerprint that an idempotency key is held to. `audio_s`: seconds of sound or talk
+    that the job goes through, as far as anybody knows before it is decoded; None when nobody does. `keep_s`: seconds from its end
+    until all of the job is deleted, where the service does not delete it before; None: no time of its own.
     """
 
     kind: JobKind
@@ -74,6 +93,8 @@ class JobRequest:
     deadline: float | None = None
     store: bool = True
     traceparent: str | None = None
+    audio_s: float | None = None
+    keep_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +116,7 @@ class Job:
     cancel_requested: bool = False
     result: Mapping[str, str] = field(default_factory=dict)
     error: Problem | None = None
+    lane: Lane = Lane.LONG
 
     def result_id(self, prefix: str) -> str:
         """The id of this job's result of one kind: the same on every attempt, so a repeated write replaces."""
@@ -103,12 +125,35 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work on a job until `until` (store's clock). Every write carries the `fence`."""
+    """The right to work on a job until `until` (store's clock). Every write carries the `fence`.
+
+    `taken_over`: from a worker whose lease had run out.
+    """
 
     job: Job
     owner: str
     fence: int
     until: float
+    taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStanding:
+    """Jobs of one lane over all tenants. `waiting` counts those whose worker was lost; `oldest_waiting_s`: for how long the first
+    of them could have been claimed, 0 when none could.
+    """
+
+    waiting: int = 0
+    running: int = 0
+    oldest_waiting_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStanding:
+    """The queue at one moment. `dead`: jobs that failed with every attempt used up."""
+
+    lanes: Mapping[Lane, LaneStanding]
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ def sentences_of(segment: Segment) -> tuple[Segment, ...]:
 
     Scores are those of the whole segment: the recogniser gave them to all its words together. Ids are left alone.
     """
-    texts = _word_texts(segment)
+    texts = word_texts(segment)
     if texts is None:
         return (segment,)
     cuts = _sentence_cuts(segment, texts)
@@ -30,7 +30,15 @@ def sentences_of(segment: Segment) -> tuple[Segment, ...]:
     return tuple(_cut(segment, texts, first, last) for first, last in pieces) if len(pieces) > 1 else (segment,)
 
 
-def _word_texts(segment: Segment) -> list[str] | None:
+def cut_before(segment: Segment, places: Sequence[int]) -> tuple[Segment, ...]:
+    """Return the segment cut before the words at `places`, rising; as it is when its words are not found in its text."""
+    texts = word_texts(segment)
+    if texts is None or not places:
+        return (segment,)
+    return tuple(_cut(segment, texts, first, last) for first, last in _between(places, len(texts)))
+
+
+def word_texts(segment: Segment) -> list[str] | None:
     """Return the text of the segment cut before each word, or None when its words are not found in it."""
     starts: list[int] = []
     position = 0
@@ -50,7 +58,7 @@ def _sentence_cuts(segment: Segment, texts: Sequence[str]) -> list[int]:
     cuts = []
     since = 0
     for i in range(len(texts) - 1):
-        if not _ends_sentence(texts[i]):
+        if not ends_sentence(texts[i]):
             continue
         said = segment.words[i].end - segment.words[since].start
         left = segment.words[-1].end - segment.words[i + 1].start
@@ -60,7 +68,8 @@ def _sentence_cuts(segment: Segment, texts: Sequence[str]) -> list[int]:
     return cuts
 
 
-def _ends_sentence(text: str) -> bool:
+def ends_sentence(text: str) -> bool:
+    """Whether a stretch of text ends as a sentence does; after an abbreviation it does not."""
     stripped = text.strip()
     return bool(_SENTENCE_END.search(stripped)) and not _NO_SENTENCE_END.search(stripped)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from domain.call import Provenance
+from domain.named_speakers import NOT_LOOKED_FOR, Speakers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +43,30 @@ class Segment:
         return replace(self, start=self.start + seconds, end=self.end + seconds, words=words)
 
 
-@dataclass(frozen=True, slots=True)
-class RecognisedWindow:
-    """What was recognised in one window; times count from the window's start."""
-
-    language: str
-    language_probability: float
-    segments: tuple[Segment, ...]
-
-
 REFUSED = "invalid_model_output"
 """Why speech has no text when the recogniser's answer broke a rule of shape or content."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuspectSpan:
-    """Speech that got no text, or text that was withheld: where, and the reason as a short code."""
+    """Speech that got no text, text that was withheld, or text in doubt: where, and the reason as a short code."""
 
     start: float
     end: float
     reason: str
+
+    def shifted(self, seconds: float) -> "SuspectSpan":
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedWindow:
+    """What was recognised in one window, and what the recogniser withheld itself; times count from the window's start."""
+
+    language: str
+    language_probability: float
+    segments: tuple[Segment, ...]
+    withheld: tuple[SuspectSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,10 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A recording as text. `duration` in seconds; `damaged` when the audio decoded only in part."""
+    """A recording as text. `duration` in seconds; `damaged` when the audio decoded only in part.
+
+    `speakers` say who the speakers are, and whether they were looked for at all; each segment names its own.
+    """
 
     id: str
     language: str
@@ -89,6 +97,13 @@ class Transcript:
     coverage: Coverage
     provenance: tuple[Provenance, ...] = ()
     damaged: bool = False
+    speakers: Speakers = NOT_LOOKED_FOR
+
+    def naming(self, speakers: Speakers) -> "Transcript":
+        """Return it with its speakers called as `speakers` has them, who are the same in the same order."""
+        said = zip(self.segments, speakers.said_by, strict=True) if speakers.said_by else ()
+        named = tuple(replace(segment, speaker=speakers.name_of(place)) for segment, place in said)
+        return replace(self, segments=named or self.segments, speakers=speakers)
 
     @property
     def text(self) -> str:

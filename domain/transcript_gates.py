@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from domain.audio import Span
+from domain.spans import merged, overlap, without
 from domain.transcript import Coverage, Segment, SuspectSpan
 
 COMPRESSION_RATIO_LIMIT = 2.4
@@ -19,11 +20,21 @@ SPEECH_MARGIN_SECONDS = 0.5
 TRUSTED_LOGPROB = -0.5
 """Above it a text stands wherever the recogniser puts it: inventions over music and hum lay between -0.7 and -1.3
 (evaluation set `bad_audio`)."""
+LIKE_SPEECH = 0.55
+FAINT_LOGPROB = -1.2
+SURE_LOGPROB = -0.6
+FAINT_NO_SPEECH_LIMIT = 0.5
+"""What a text needs where the detector heard nobody: likely enough where a moment was like speech, very likely elsewhere.
+Chosen on the words of domain/speech.py: they had a probability of no speech up to 0.57, moments without speech 0.63 and more."""
 SPEECH_SHARE = 0.5
 """Share of an improbable text's time that must hold speech. True segments below -0.9 held 0.64 and more, but for one single
 word (evaluation set `speech`)."""
 MISSING_SPEECH_SECONDS = 1.5
-"""A longer stretch of speech without text is listed; shorter ones are breaths and hesitations."""
+"""A longer stretch of speech without text is listened to again and listed; shorter ones are breaths and hesitations."""
+SHORTEST_WORD_SECONDS = 0.25
+"""Less speech than this is the edge of a word or a click (domain/speech.py, `min_speech`)."""
+SURE_SPEECH_SECONDS = 2.0
+"""So much detected speech is somebody speaking: music of the evaluation set `bad_audio` reaches 0.8 s, its other sounds none."""
 
 REPETITION = "repetition"
 NO_SPEECH = "no_speech"
@@ -32,6 +43,8 @@ OUTSIDE_SPEECH = "outside_speech"
 IMPROBABLE = "improbable"
 NO_WORDS = "no_words"
 NO_TEXT = "no_text"
+DOUBTFUL = "doubtful"
+"""Text that stands although the recogniser hardly believes it, because somebody speaks there for seconds."""
 
 
 def reason_to_withhold(segment: Segment, speech: Sequence[Span]) -> str | None:
@@ -54,56 +67,39 @@ def _reason_by_place(segment: Segment, speech: Sequence[Span]) -> str | None:
     avg_logprob = segment.scores.avg_logprob if segment.scores else AVG_LOGPROB_LIMIT
     if avg_logprob > TRUSTED_LOGPROB:
         return None
-    overlaps = [_overlap(Span(segment.start, segment.end), span) for span in speech]
-    if all(overlap < -SPEECH_MARGIN_SECONDS for overlap in overlaps):
+    overlaps = [overlap(Span(segment.start, segment.end), span) for span in speech]
+    if all(seconds < -SPEECH_MARGIN_SECONDS for seconds in overlaps):
         return OUTSIDE_SPEECH
-    spoken = sum(overlap for overlap in overlaps if overlap > 0)
+    spoken = sum(seconds for seconds in overlaps if seconds > 0)
     if avg_logprob < AVG_LOGPROB_LIMIT and spoken < SPEECH_SHARE * (segment.end - segment.start):
         return IMPROBABLE
     return None
 
 
-def coverage_of(speech: Sequence[Span], segments: Sequence[Segment], withheld: Sequence[SuspectSpan]) -> Coverage:
-    """Return how many seconds of `speech` have text, what was withheld, and the stretches of speech without text."""
-    texts = _merged([Span(segment.start, segment.end) for segment in segments])
-    missing = [gap for span in speech for gap in _without(span, texts)]
-    hidden = [Span(suspect.start, suspect.end) for suspect in withheld]
+def is_a_faint_word(segment: Segment, likeness: float) -> bool:
+    """Whether a text stands where the detector heard nobody speak, and `likeness` is the highest probability that it gave."""
+    scores = segment.scores
+    if scores is None or scores.no_speech_prob > FAINT_NO_SPEECH_LIMIT:
+        return False
+    return scores.avg_logprob > (FAINT_LOGPROB if likeness >= LIKE_SPEECH else SURE_LOGPROB)
+
+
+def doubt_about(segment: Segment, reason: str | None, speech_seconds: float) -> bool:
+    """Whether a text over `speech_seconds` of speech is in doubt rather than wrong: improbable, or silence to the recogniser."""
+    silent = segment.scores is not None and segment.scores.no_speech_prob > NO_SPEECH_LIMIT
+    return speech_seconds >= SURE_SPEECH_SECONDS and (reason in (NO_SPEECH, IMPROBABLE) or (reason is None and silent))
+
+
+def coverage_of(speech: Sequence[Span], segments: Sequence[Segment], suspects: Sequence[SuspectSpan]) -> Coverage:
+    """Return how many seconds of `speech` have text, what is suspect, and the stretches of speech without text."""
+    texts = merged([Span(segment.start, segment.end) for segment in segments])
+    missing = [gap for span in speech for gap in without(span, texts)]
+    named = [Span(suspect.start, suspect.end) for suspect in suspects]
     silent = [
         SuspectSpan(gap.start, gap.end, NO_TEXT)
         for gap in missing
-        if gap.seconds >= MISSING_SPEECH_SECONDS and not any(_overlap(gap, span) > 0 for span in hidden)
+        if gap.seconds >= MISSING_SPEECH_SECONDS and not any(overlap(gap, span) > 0 for span in named)
     ]
     found = sum(span.seconds for span in speech)
-    suspects = sorted([*withheld, *silent], key=lambda suspect: (suspect.start, suspect.end))
-    return Coverage(found, found - sum(gap.seconds for gap in missing), tuple(suspects))
-
-
-def _overlap(one: Span, other: Span) -> float:
-    return min(one.end, other.end) - max(one.start, other.start)
-
-
-def _merged(spans: Sequence[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
-        if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged
-
-
-def _without(span: Span, texts: Sequence[Span]) -> list[Span]:
-    """Return the parts of `span` that none of the ordered, disjoint `texts` covers."""
-    parts: list[Span] = []
-    position = span.start
-    for text in texts:
-        if text.end <= position:
-            continue
-        if text.start >= span.end:
-            break
-        if text.start > position:
-            parts.append(Span(position, text.start))
-        position = text.end
-    if position < span.end:
-        parts.append(Span(position, span.end))
-    return parts
+    listed = sorted([*suspects, *silent], key=lambda suspect: (suspect.start, suspect.end))
+    return Coverage(found, found - sum(gap.seconds for gap in missing), tuple(listed))

@@ -22,7 +22,7 @@ from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 from ports.embedder import InputType
 from serve_app.engines import build_embedder, embedder_identity, model_store
 from serve_app.in_process import in_process_embedder
-from serve_app.settings import EmbedderSettings
+from serve_app.model_settings import EmbedderSettings
 
 DEPENDS: Final = Depends(
     models=("embedder",),

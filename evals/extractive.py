@@ -1,12 +1,12 @@
 """Summaries made of whole sentences of the transcript, in its order: what a recap has to beat at the same length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from application.recap.sentences import Sentence, sentences_of
+from application.recap.text import one_line, quoted, sentences
 from domain.transcript import Segment
 
 METHODS: Final = ("lead", "centroid", "mmr")
@@ -14,9 +14,19 @@ RELEVANCE: Final = 0.7
 """Weight of relevance against novelty, as in Carbonell and Goldstein (1998)."""
 FEWEST_WORDS: Final = 4
 """Shorter sentences (`Okay, next point.`) are no candidates for centroid and MMR, which would only weaken them."""
+MOST_WORDS: Final = 60
+"""Of a sentence, well inside the 256 tokens that MiniLM reads: speech without punctuation is cut here."""
 
 Array = Any
 """numpy: float32, shape (sentences, dimensions), rows of unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a segment, cleaned as a recap's quotes are."""
+
+    clean: str
+    segment_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +38,14 @@ class Extract:
 
 
 def candidates(segments: Sequence[Segment]) -> list[Sentence]:
-    """Return the sentences that say something."""
-    return [sentence for sentence in sentences_of(segments) if not sentence.is_backchannel and sentence.clean]
+    """Return the sentences that say something, each short enough for one vector."""
+    found = [(cut, segment.id) for segment in segments for each in sentences(one_line(segment.text)) for cut in _bounded(each)]
+    return [Sentence(clean, (place,)) for clean, place in ((quoted(text), place) for text, place in found) if clean]
+
+
+def _bounded(sentence: str) -> Iterator[str]:
+    words = sentence.split()
+    return (" ".join(words[start : start + MOST_WORDS]) for start in range(0, len(words), MOST_WORDS))
 
 
 def extract(method: str, sentences: Sequence[Sentence], vectors: Array, words: int) -> Extract:

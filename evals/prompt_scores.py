@@ -12,7 +12,7 @@ from pathlib import Path
 import prompts
 from evals.baseline import DIGITS
 from evals.gate import judge
-from evals.recap import run
+from evals.recap import prose_scores
 from evals.suite import Report, Tier
 from evals.thresholds import limits
 from prompts.checks import SCORES
@@ -36,19 +36,16 @@ def record(scores: Mapping[str, float], tier: Tier, path: Path = SCORES) -> None
 
 
 def main() -> int:
-    """Run the fast tier; exit status 1, and nothing recorded, when a score is outside its bounds."""
+    """Score the prose of the fast tier; exit status 1, and nothing recorded, when a score is outside its bounds."""
     report: Report = lambda case, done, total: print(f"{done}/{total} {case}", file=sys.stderr)  # noqa: E731
-    result = run("fast", report)
-    wrong = [
-        failure
-        for verdict in judge(result, limits("recap", "fast"), None)
-        if verdict.below_bounds
-        for failure in verdict.failures
-    ]
+    found = prose_scores("fast", report)
+    bounds = {name: limit for name, limit in limits("recap", "fast").items() if name in found}
+    verdicts = judge({"scores": found, "findings": []}, bounds, None)
+    wrong = [failure for verdict in verdicts if verdict.below_bounds for failure in verdict.failures]
     for each in wrong:
         print(f"not recorded: {each}", file=sys.stderr)
     if not wrong:
-        record(result["scores"], "fast")
+        record(found, "fast")
     return 1 if wrong else 0
 
 

@@ -9,11 +9,11 @@ from typing import Final, TypedDict
 from uuid import uuid4
 
 import prompts
-from evals.recap import OUTPUTS, case_of, meetings_of, statistics
-from evals.recap_material import Meeting
+from evals.recap_material import Meeting, meetings_of
 from evals.recap_models import Models, served_models
+from evals.recap_prose import OUTPUTS, case_of, statistics
 from evals.scoring import Interval, paired_change, score
-from evals.suite import Case, Report, Tier, silent
+from evals.suite import Case, Report, StatisticSpec, Tier, silent
 from serve_app.terminal import output
 
 REFERENCE: Final = re.compile(r"(?P<name>\w+)@(?P<before>v\d+)\.\.(?P<after>v\d+)")
@@ -83,7 +83,7 @@ def compare_prompts(
             costs.append(recap.calls.cost)
         compared.append(_compared(made[0][-1], made[1][-1], costs))
         progress(meeting.id, done, len(meetings))
-    scored = {each: _change(each, *made) for each in statistics()}
+    scored = {name: _change(statistic, *made) for name, statistic in statistics(made[0]).items()}
     total = [_total([case[side] for case in compared]) for side in ("cost_before", "cost_after")]
     return {
         "prompt": name,
@@ -144,8 +144,7 @@ def _diff(before: str, after: str) -> str:
     return "\n".join(line for line in lines if not line.startswith("?"))
 
 
-def _change(name: str, before: Sequence[Case], after: Sequence[Case]) -> Change:
-    statistic = statistics()[name]
+def _change(statistic: StatisticSpec, before: Sequence[Case], after: Sequence[Case]) -> Change:
     change, spread = paired_change(statistic, before, after)
     return {"before": score(statistic, before), "after": score(statistic, after), "change": change, "interval": spread}
 

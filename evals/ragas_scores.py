@@ -5,9 +5,10 @@ import os
 from typing import Any, Final
 
 from evals.recap_models import Models
-from evals.recap_scores import LIKENESS_CHARACTERS
+from evals.recap_scores import readable
 
-RAGAS: Final = ("ragas_rouge_l", "ragas_semantic_similarity", "ragas_string_similarity")
+SEMANTIC: Final = "ragas_semantic_similarity"
+RAGAS: Final = ("ragas_rouge_l", SEMANTIC, "ragas_string_similarity")
 
 
 class RagasScores:
@@ -25,7 +26,7 @@ class RagasScores:
             """The embedder of this service, which refuses texts that its model reads only in part."""
 
             def embed_text(self, text: str, **_options: Any) -> list[float]:
-                return list(models.vectors([text[:LIKENESS_CHARACTERS]])[0])
+                return list(models.vectors([text])[0])
 
             async def aembed_text(self, text: str, **_options: Any) -> list[float]:
                 return await asyncio.to_thread(self.embed_text, text)
@@ -33,6 +34,12 @@ class RagasScores:
         made = (RougeScore(rouge_type="rougeL"), SemanticSimilarity(embeddings=Served()), NonLLMStringSimilarity())
         self._metrics = dict(zip(RAGAS, made, strict=True))
 
-    def __call__(self, reference: str, summary: str) -> dict[str, float]:
-        """Return the score of each metric by name."""
-        return {name: float(metric.score(reference=reference, response=summary).value) for name, metric in self._metrics.items()}
+    def __call__(self, reference: str, summary: str, language: str = "en") -> dict[str, float]:
+        """Return the score of each metric by name; likeness in meaning is that of the beginnings that the embedder reads."""
+        found = {}
+        for name, metric in self._metrics.items():
+            pair = (reference, summary)
+            if name == SEMANTIC:
+                pair = (readable(reference, language), readable(summary, language))
+            found[name] = float(metric.score(reference=pair[0], response=pair[1]).value)
+        return found

@@ -1,129 +1,109 @@
-"""Recaps of meetings against their references, with three extractive summaries of the same length beside them."""
+"""Recaps on meetings that nobody tuned for: items and judged statements of all, and the full recaps of some (of all in the full
+tier).
+"""
 
-import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
-from evals.extractive import METHODS, candidates, extract
+from evals import recap_entailment, recap_items, recap_prose
 from evals.fingerprint import Depends
+from evals.item_matching import ItemsOf
 from evals.ragas_scores import RAGAS, RagasScores
-from evals.recap_material import Meeting, all_meetings, bundled_meetings, heard_meetings
+from evals.recap_material import Meeting, labelled, meetings_of
 from evals.recap_models import Made, Models, served_models
-from evals.recap_scores import ROUGE, item_scores, summary_scores, texts_of, trust_scores
 from evals.scoring import mean_of, scores
-from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
+from evals.suite import Case, Report, Result, Row, StatisticSpec, Tier, silent
+from training.meetings import LabelledMeeting
 
 DEPENDS: Final = Depends(
+    models=("language_model", "embedder", "reader"),
     code=(
+        "adapters.item_reader",
         "application.recap",
-        "application.transcribe_audio",
         "evals.extractive",
+        "evals.item_matching",
+        "evals.recap_entailment",
+        "evals.recap_items",
         "evals.recap_material",
         "evals.recap_models",
+        "evals.recap_prose",
         "evals.recap_scores",
-    )
+        "training.meetings",
+        "training.statements",
+    ),
 )
-EXACT: Final = {"items": "exact"}
-OUTPUTS: Final = ("title", "summary", "decisions", "action_items", "open_questions", "chapters", "degraded")
 
 
 def run(
-    tier: Tier = "fast", progress: Report = silent, models: Models | None = None, meetings: Sequence[Meeting] | None = None
+    tier: Tier = "fast",
+    progress: Report = silent,
+    models: Models | None = None,
+    items_of: ItemsOf | None = None,
+    meetings: Sequence[LabelledMeeting] | None = None,
+    told: Sequence[Meeting] | None = None,
 ) -> Result:
-    """Score recaps: likeness to references and lead over baselines, support, topics, items, valid answers, quoted chapters."""
+    """Score what is found in `meetings` without a language model, and the full recaps of `told`."""
     models = models or served_models()
+    meetings = labelled(tier) if meetings is None else meetings
+    told = meetings_of(tier) if told is None else told
+    total = 2 * len(meetings) + len(told)
+    items, seconds = recap_items.item_cases(meetings, items_of or models.items, lambda case, done, _: progress(case, done, total))
+    of_each = None if tier == "full" else recap_entailment.OF_EACH
+    judged = recap_entailment.statement_cases(
+        meetings, models, of_each, lambda case, done, _: progress(case, len(meetings) + done, total)
+    )
+    made, prose = prose_cases(told, models, tier, lambda case, done, _: progress(case, 2 * len(meetings) + done, total))
+    of_prose = recap_prose.statistics(prose) | ({name: mean_of(name) for name in RAGAS} if tier == "full" else {})
+    statistics = recap_items.item_statistics(recap_items.languages_of(items)) | of_prose
+    statistics |= recap_entailment.statement_statistics()
+    found = scores(statistics, [*items, *judged, *prose])
+    beside = recap_prose.baselines(prose)
+    return {
+        "scores": found | recap_prose.leads(found, beside),
+        "findings": [],
+        "cases": [*items, *judged, *prose],
+        "statistics": statistics,
+        "baselines": beside,
+        "outputs": (*recap_items.OUTPUTS, *recap_entailment.OUTPUTS, *recap_prose.OUTPUTS),
+        "tables": {
+            "Items by language and kind": recap_items.breakdown(items),
+            "Items by language": recap_items.by_language(items),
+            "Statements judged, by kind": recap_entailment.by_kind(judged),
+            "Full recaps by language": recap_prose.by_sort(prose),
+            "Cost": [_cost(meetings, seconds), recap_prose.cost(made)],
+        },
+        "reliability": recap_items.reliability(items),
+    }
+
+
+def prose_cases(
+    meetings: Sequence[Meeting], models: Models, tier: Tier = "fast", progress: Report = silent
+) -> tuple[list[tuple[Meeting, Made]], list[Case]]:
+    """Make the full recaps and score their prose."""
     judged = RagasScores(models) if tier == "full" else None
-    meetings = meetings or meetings_of(tier)
+    told: list[tuple[Meeting, Made]] = []
     cases: list[Case] = []
     for done, meeting in enumerate(meetings, 1):
         made = models.recap(meeting.segments, meeting.language)
-        case = case_of(meeting, made, models)
+        case = recap_prose.case_of(meeting, made, models)
         if judged is not None:
-            extra = judged(meeting.summary, summary_of(made))
+            extra = judged(meeting.summary, recap_prose.summary_of(made), meeting.language)
             case["scores"] = {**case["scores"], **extra}
+        told.append((meeting, made))
         cases.append(case)
-        progress(meeting.id, done, len(meetings))
-    wanted = statistics() | ({name: mean_of(name) for name in RAGAS} if tier == "full" else {})
-    found = scores(wanted, cases)
-    beside = baselines(cases)
-    for name in (*ROUGE.values(), "similarity"):
-        found[f"{name}_lead"] = found[name] - max(each.get(name, math.nan) for each in beside.values())
-    return {
-        "scores": found,
-        "findings": [],
-        "cases": cases,
-        "statistics": wanted,
-        "baselines": beside,
-        "outputs": OUTPUTS,
-    }
+        progress(case["id"], done, len(meetings))
+    return told, cases
 
 
-def meetings_of(tier: Tier) -> list[Meeting]:
-    """Return the meetings of a tier."""
-    return bundled_meetings() if tier == "fast" else [*all_meetings(), *heard_meetings()]
+def prose_scores(tier: Tier, progress: Report = silent, models: Models | None = None) -> dict[str, float]:
+    """Return the scores that the words of prompts decide: those of the full recaps of a tier."""
+    _, cases = prose_cases(meetings_of(tier), models or served_models(), tier, progress)
+    statistics: dict[str, StatisticSpec] = recap_prose.statistics(cases)
+    found = scores(statistics, cases)
+    return found | recap_prose.leads(found, recap_prose.baselines(cases))
 
 
-def case_of(meeting: Meeting, made: Made, models: Models) -> Case:
-    """Score one recap, and the extractive summaries of its length under `METHOD/SCORE`."""
-
-    def likeness(first: Sequence[str], second: Sequence[str]) -> object:
-        vectors = np.array(models.vectors([*first, *second]), dtype=np.float32)
-        return vectors[: len(first)] @ vectors[len(first) :].T
-
-    summary = summary_of(made)
-    cited = frozenset(place for statement in made.recap.summary for place in statement.segment_ids)
-    found = summary_scores(summary, cited, meeting, likeness)
-    found |= item_scores(made.recap, meeting, likeness) | trust_scores(made, meeting.segments)
-    found["words"] = float(len(summary.split()))
-    sentences = candidates(meeting.segments)
-    vectors = np.array(models.vectors([sentence.clean for sentence in sentences]), dtype=np.float32)
-    texts = {"reference": meeting.summary, **texts_of(made.recap)}
-    for method in METHODS:
-        taken = extract(method, sentences, vectors, len(summary.split()))
-        simple = summary_scores(taken.text, taken.segment_ids, meeting, likeness)
-        found |= {f"{method}/{name}": value for name, value in simple.items()}
-        texts[method] = taken.text
-    tags = {
-        "items": "exact" if meeting.exact else "retold",
-        "kind": re.split(r"[-_]", meeting.id)[0] if not meeting.exact else "own",
-    }
-    return {"id": meeting.id, "scores": found, "texts": texts, "tags": tags}
-
-
-def summary_of(made: Made) -> str:
-    """Return the summary of a recap as one text."""
-    return " ".join(statement.text for statement in made.recap.summary)
-
-
-def baselines(cases: Sequence[Case]) -> dict[str, Mapping[str, float]]:
-    """Return what each extractive method scores over the same meetings."""
-    return {method: scores(_likeness(f"{method}/"), cases) for method in METHODS}
-
-
-def _likeness(prefix: str = "") -> dict[str, StatisticSpec]:
-    """Statistics of a summary; the names of the scores come without the prefix of their columns."""
-    found: dict[str, StatisticSpec] = {name: mean_of(f"{prefix}{name}") for name in (*ROUGE.values(), "similarity")}
-    found["topic_coverage"] = {"kind": "ratio", "of": (f"{prefix}topics_covered", f"{prefix}topics")}
-    return found
-
-
-def statistics() -> dict[str, StatisticSpec]:
-    """Return how each score follows from the meetings."""
-
-    def ratio(part: str, whole: str, where: Mapping[str, str] | None = None) -> StatisticSpec:
-        return {"kind": "ratio", "of": (part, whole), "where": where or {}}
-
-    found = _likeness() | {
-        "support": mean_of("support"),
-        "support_rate": ratio("carried", "statements"),
-        "validity": ratio("valid", "calls"),
-        "degraded_share": ratio("quoted", "chapters"),
-        "action_due": ratio("due_right", "due_wanted", EXACT),
-    }
-    for name, singular in (("decisions", "decision"), ("actions", "action"), ("questions", "question")):
-        found[f"{singular}_precision"] = ratio(f"{name}_matched", f"{name}_found", EXACT)
-        found[f"{singular}_recall"] = ratio(f"{name}_matched", f"{name}_wanted", EXACT)
-    return found
+def _cost(meetings: Sequence[LabelledMeeting], seconds: float) -> Row:
+    hours = sum(meeting.turns[-1].end for meeting in meetings if meeting.turns) / 3600
+    per_hour = seconds / hours if hours else ""
+    return {"what": "items", "meetings": len(meetings), "hours of talk": hours, "seconds an hour": per_hour}

@@ -1,96 +1,104 @@
-"""Meetings with reference summaries, topics and items: our own, whose items are complete, and those of the evaluation data."""
+"""Meetings that recaps are made of: labelled ones that nobody tuned for, research meetings with summaries, some of our own."""
 
 import json
+import random
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from domain.transcript import Segment
-from evals.hearing import Listener, evaluation_data, files
-from evals.suite import silent
+from evals.hearing import evaluation_data
+from evals.scoring import SEED
+from evals.suite import Tier
 from serve_app.demo import RECORDING
+from training.meetings import LabelledMeeting, meetings
 
 BUNDLED: Final = Path(__file__).with_name("data") / "meetings"
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """An action item of a reference; `owner` and `due` None where it names none."""
-
-    text: str
-    owner: str | None = None
-    due: str | None = None
+SPLIT: Final = "confirm"
+"""The labelled meetings of the gate: nothing was learnt from them, and nothing chosen by them."""
+FAST_REAL: Final = 2
+DRAWN: Final = 3
+"""Meetings of the quick tier whose recap is made in full, each of another language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Meeting:
-    """A transcript and what a recap of it is held against.
+    """A transcript and what the prose of its recap is held against.
 
-    `topics`: for each its segments. `exact`: the items are all there are, in words near to the spoken ones; else they are an
-    annotator's choice, retold.
+    `sort`: `written` or `real` (labelled), `own`, or the kind of a research meeting. `topics`: for each its segments, where they
+    are known. `labels`: its items, where they are known completely.
     """
 
     id: str
     language: str
+    sort: str
     segments: tuple[Segment, ...]
     summary: str
-    topics: tuple[frozenset[int], ...]
-    decisions: tuple[str, ...]
-    tasks: tuple[Task, ...]
-    questions: tuple[str, ...]
-    exact: bool
+    topics: tuple[frozenset[int], ...] = ()
+    labels: LabelledMeeting | None = None
+
+
+def labelled(tier: Tier = "full") -> list[LabelledMeeting]:
+    """Return the labelled meetings of the gate, written and real; of the fast tier, every second of each language and few real
+    ones, which are five times as long.
+    """
+    if tier == "full":
+        return meetings(SPLIT)
+    found = meetings(SPLIT, real=True)[:FAST_REAL]
+    for language in sorted({meeting.language for meeting in meetings(SPLIT, real=False)}):
+        found += [meeting for meeting in meetings(SPLIT, real=False) if meeting.language == language][::2]
+    return found
+
+
+def meetings_of(tier: Tier) -> list[Meeting]:
+    """Return the meetings of a tier whose recaps are made in full. Raises FileNotFoundError where its data are not there."""
+    known = [told(each) for each in labelled()]
+    return drawn(known) if tier == "fast" else [*known, *research_meetings()]
+
+
+def drawn(known: Sequence[Meeting], count: int = DRAWN, seed: int = SEED) -> list[Meeting]:
+    """Return written meetings of different languages, by chance."""
+    chance = random.Random(seed)
+    written = [meeting for meeting in known if meeting.sort == "written"]
+    languages = chance.sample(sorted({meeting.language for meeting in written}), count)
+    return [chance.choice([meeting for meeting in written if meeting.language == each]) for each in languages]
+
+
+def told(meeting: LabelledMeeting) -> Meeting:
+    """Return a labelled meeting as one whose recap is made in full."""
+    sort = "real" if meeting.real else "written"
+    return Meeting(meeting.id, meeting.language, sort, segments_of(meeting), meeting.summary, (), meeting)
+
+
+def segments_of(meeting: LabelledMeeting) -> tuple[Segment, ...]:
+    """Return its turns; the id of a segment is the place of its turn."""
+    return tuple(
+        Segment(place, turn.start, turn.end, turn.text, speaker=turn.speaker or None) for place, turn in enumerate(meeting.turns)
+    )
+
+
+def research_meetings() -> list[Meeting]:
+    """Return the meetings of the evaluation data (QMSum: AMI, ICSI and committees)."""
+    return [read_meeting(path) for path in sorted((evaluation_data() / "meetings").glob("*.json"))]
 
 
 def bundled_meetings() -> list[Meeting]:
-    """Return the demonstration and the short meetings of our own."""
-    return [read_meeting(path) for path in [RECORDING.with_suffix(".json"), *sorted(BUNDLED.glob("*.json"))]]
+    """Return the demonstration and the short meetings of our own, which the judge is tested on; they gate nothing."""
+    return [read_meeting(path, "own") for path in [RECORDING.with_suffix(".json"), *sorted(BUNDLED.glob("*.json"))]]
 
 
-def all_meetings() -> list[Meeting]:
-    """Return the bundled meetings and those of the evaluation data, each once. Raises FileNotFoundError without that data."""
-    data = evaluation_data()
-    paths = [*sorted((data / "meetings").glob("*.json")), *sorted((data / "spoken_meetings").glob("*.json"))]
-    found = {meeting.id: meeting for meeting in (*bundled_meetings(), *map(read_meeting, paths))}
-    return list(found.values())
-
-
-def heard_meetings(listen: Listener | None = None) -> list[Meeting]:
-    """Return the spoken meetings of the evaluation data as recognised from their audio, so without speakers.
-
-    Owners are not asked for: who `I` was is not in the words.
-    """
-    recordings = files(evaluation_data() / "spoken_meetings")
-    transcripts = (listen or Listener())([(path, None) for path in recordings], silent)
-    said = [read_meeting(path.with_suffix(".json")) for path in recordings]
-    return [
-        replace(
-            meeting,
-            id=f"{meeting.id}/audio",
-            segments=transcript.segments,
-            topics=(),
-            tasks=tuple(replace(task, owner=None) for task in meeting.tasks),
-        )
-        for meeting, transcript in zip(said, transcripts, strict=True)
-    ]
-
-
-def read_meeting(path: Path) -> Meeting:
-    """Read a file of one of the two kinds (../shared/data/README.md)."""
+def read_meeting(path: Path, sort: str | None = None) -> Meeting:
+    """Read a file (../shared/data/README.md); the name of a research meeting begins with its kind."""
     raw = json.loads(path.read_text(encoding="utf-8"))
-    exact = "action_items" in raw
-    told = raw if exact else raw.get("corpus_summary", {})
-    tasks = [Task(item["task"], item["owner"], item["due"]) for item in raw["action_items"]] if exact else []
     return Meeting(
         raw["id"],
         raw["language"],
+        sort or re.split(r"[-_]", raw["id"])[0],
         tuple(_segments(raw["turns"])),
         raw["summary"] if isinstance(raw["summary"], str) else " ".join(raw["summary"]),
         tuple(_turns(topic["spans"]) for topic in raw.get("topics", ())),
-        tuple(told.get("decisions", ())),
-        tuple(tasks or map(Task, told.get("actions", ()))),
-        tuple(raw.get("open_questions", ())),
-        exact,
     )
 
 

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from evals.suite import Bin
+from evals.tables import columns_of, shown
+
 TEMPLATE: Final = "report.html.jinja"
 WIDTH, PLOT = 1040, 460
 """Of a plot and of the part of it that holds marks, in CSS pixels."""
@@ -17,10 +20,18 @@ def html(suites: Sequence[Mapping[str, Any]]) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.globals.update(width=WIDTH, plot=PLOT)
+    environment.globals.update(width=WIDTH, plot=PLOT, columns_of=columns_of, shown=shown)
     at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
-    shown = [{**suite, "rows": [_row(suite, verdict) for verdict in suite["verdicts"]]} for suite in suites]
-    return environment.get_template(TEMPLATE).render(suites=shown, at=at)
+    drawn = [
+        {
+            **suite,
+            "rows": [_row(suite, verdict) for verdict in suite["verdicts"]],
+            "tables": suite.get("tables", {}),
+            "reliability": [_bar(each) for each in suite.get("reliability", ())],
+        }
+        for suite in suites
+    ]
+    return environment.get_template(TEMPLATE).render(suites=drawn, at=at)
 
 
 def _row(suite: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,6 +66,20 @@ def _row(suite: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]
         "maximum_at": place(limits["maximum"]),
         "others": [{"name": name, "value": value, "at": place(value)} for name, value in others.items()],
         "scatter": _scatter(verdict["moved"]),
+    }
+
+
+def _bar(each: Bin) -> dict[str, Any]:
+    """Return a bin of confidence in a square of 200 pixels: a bar as high as its share of right items, a point at its mean."""
+    wide = (each["high"] - each["low"]) * 200
+    right, confidence = ((value or 0.0) * 200 for value in (each["right"], each["confidence"]))
+    return {
+        **each,
+        "x": round(each["low"] * 200, 1),
+        "wide": round(wide, 1),
+        "y": round(200 - right, 1),
+        "high_by": round(right, 1),
+        "sure": round(confidence, 1),
     }
 
 

@@ -11,6 +11,8 @@ from evals.suite import Case, Result, StatisticSpec
 RESAMPLES: Final = 1000
 SEED: Final = 20
 CONFIDENCE: Final = 0.95
+BINS: Final = 10
+"""Of confidence, from 0 to 1, all of one width: what a calibration is looked at in."""
 SAME: Final = 1e-6
 """A score that differs by less from what its cases give follows from them."""
 
@@ -22,6 +24,21 @@ Interval = tuple[float, float]
 def _ratio(values: Array) -> float:
     units = values[:, 1].sum()
     return float(values[:, 0].sum() / units) if units else math.nan
+
+
+def _f1(values: Array) -> float:
+    """Harmonic mean of precision and recall, of sums of matched, reported and wanted."""
+    units = values[:, 1].sum() + values[:, 2].sum()
+    return float(2 * values[:, 0].sum() / units) if units else math.nan
+
+
+def _calibration_error(values: Array) -> float:
+    """Expected calibration error: the mean over items of how far their bin's confidence is from its share of right ones.
+
+    Three columns for each bin: its items, the sum of their confidences, and how many of them are right.
+    """
+    items, confidence, right = (values[:, part::3].sum(axis=0) for part in range(3))
+    return float(np.abs(confidence - right).sum() / items.sum()) if items.sum() else math.nan
 
 
 def _spearman(values: Array) -> float:
@@ -43,7 +60,11 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Array], float]]]] = {
     "max": (1, lambda values: float(values.max())),
     "ratio": (2, _ratio),
     "spearman": (2, _spearman),
+    "f1": (3, _f1),
+    "calibration_error": (3 * BINS, _calibration_error),
 }
+POOLED: Final = ("ratio", "f1", "calibration_error")
+"""Kinds whose value of one case is computed as that of all."""
 
 
 def mean_of(column: str, **where: str) -> StatisticSpec:
@@ -119,9 +140,17 @@ def paired(statistic: StatisticSpec, before: Sequence[Case], now: Sequence[Case]
 
 def case_value(statistic: StatisticSpec, case: Case) -> float:
     """Return what one case says: its own rate or value; for a correlation, its first column."""
-    if statistic["kind"] == "ratio":
-        return _ratio(table(statistic, [case]))
+    if statistic["kind"] in POOLED:
+        return KINDS[statistic["kind"]][1](table(statistic, [case]))
     return float(case["scores"][statistic["of"][0]])
+
+
+def case_weight(statistic: StatisticSpec, case: Case) -> float:
+    """Return how much a case counts beside the others: the units of a pooled value."""
+    if statistic["kind"] not in POOLED:
+        return 1.0
+    columns = statistic["of"][::3] if statistic["kind"] == "calibration_error" else statistic["of"][1:]
+    return sum(case["scores"][column] for column in columns)
 
 
 def _resamples(count: int) -> Array:

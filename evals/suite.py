@@ -25,10 +25,11 @@ class NotSetUp(Exception):
 class StatisticSpec(TypedDict):
     """How a score follows from its cases: `kind` over the case scores named in `of`, of cases whose tags are as in `where`.
 
-    `mean`, `sum`, `median`, `max` take one column, `ratio` (sum over sum, so a pooled rate) and `spearman` two.
+    `mean`, `sum`, `median`, `max` take one column, `ratio` (sum over sum, so a pooled rate) and `spearman` two, `f1` three
+    (matched, reported, wanted), `calibration_error` three for each bin of confidence (items, sum of confidences, right ones).
     """
 
-    kind: Literal["mean", "sum", "median", "max", "ratio", "spearman"]
+    kind: Literal["mean", "sum", "median", "max", "ratio", "spearman", "f1", "calibration_error"]
     of: Sequence[str]
     where: NotRequired[Mapping[str, str]]
 
@@ -42,12 +43,27 @@ class Case(TypedDict):
     tags: NotRequired[Mapping[str, str]]
 
 
+Row = Mapping[str, str | float]
+"""Of a table, by name of the column; empty text where there is no value."""
+
+
+class Bin(TypedDict):
+    """Items whose confidence lies from `low` to `high`: their mean confidence, and the share that was right (None of none)."""
+
+    low: float
+    high: float
+    items: int
+    confidence: float | None
+    right: float | None
+
+
 class Result(TypedDict):
     """What a suite returns. A score that is NaN or missing is a failure.
 
     `findings`: sentences, each a failure. `baselines`: scores of simpler methods, shown beside. `statistics`: how scores follow
     from cases; a score without one is taken for the mean of the case scores of its name, where it is. `outputs`: the
-    texts that a change of the model can change, and that the baseline keeps (default: all but `reference`).
+    texts that a change of the model can change, and that the baseline keeps (default: all but `reference`). `tables` by title and
+    `reliability` (of confidences) are shown and gate nothing.
     """
 
     scores: Mapping[str, float]
@@ -56,3 +72,5 @@ class Result(TypedDict):
     baselines: NotRequired[Mapping[str, Mapping[str, float]]]
     statistics: NotRequired[Mapping[str, StatisticSpec]]
     outputs: NotRequired[Sequence[str]]
+    tables: NotRequired[Mapping[str, Sequence[Row]]]
+    reliability: NotRequired[Sequence[Bin]]

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from evals.gate import Moved, Verdict
 from evals.scoring import Interval
+from evals.suite import Row
 from serve_app.terminal import console, output
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ def show(outcome: "Outcome") -> None:
     """Print one suite."""
     wide = output if output.made.is_terminal else Console(highlight=False, width=PIPED_COLUMNS)
     wide.print(_scores(outcome))
+    for title, rows in outcome.result.get("tables", {}).items():
+        wide.print(_plain(title, rows))
     for verdict in outcome.verdicts:
         if verdict.failures and verdict.moved:
             wide.print(_moved(verdict))
@@ -60,6 +63,29 @@ def _scores(outcome: "Outcome") -> Table:
         for score, value in scores.items():
             table.add_row(Text(f"{score}, {name}", style="dim"), number(value))
     return table
+
+
+def _plain(title: str, rows: Sequence[Row]) -> Table:
+    """A table that a suite gave; columns in the order in which the rows have them."""
+    table = Table(title=title, title_justify="left")
+    columns = columns_of(rows)
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(Text(shown(row.get(column, ""))) for column in columns))
+    return table
+
+
+def columns_of(rows: Sequence[Row]) -> list[str]:
+    """Return the names of all columns, each once, in order."""
+    return list(dict.fromkeys(column for row in rows for column in row))
+
+
+def shown(value: str | float) -> str:
+    """A value of a table as text: three significant digits, whole numbers as they are."""
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.3g}"
 
 
 def _moved(verdict: Verdict) -> Table:

@@ -8,10 +8,13 @@ from typing import Generic, Protocol, TypeVar
 from domain.audio import SpeechWindow
 from domain.call import Answer, CallContext, CallSpec, ModelIdentity
 from domain.canonical import Json
+from domain.entailment import Claim
+from domain.finding import Line, LineReading
 from domain.prompt import RenderedPrompt
+from domain.speakers import Stretch
 from domain.transcript import RecognisedWindow
 from ports.call_metering import Amounts
-from ports.embedder import InputType, Vectors
+from ports.embedder import InputType, LongTexts, Vectors
 from ports.transcriber import TranscriptionOptions
 
 Value = TypeVar("Value")
@@ -32,8 +35,11 @@ class ServedPorts:
     transcriber: ModelIdentity
     language_model: ModelIdentity
     embedder: ModelIdentity
+    item_finder: ModelIdentity
     context_tokens: int
     dimensions: int
+    stretch_tokens: int
+    diarizer: ModelIdentity | None = None
 
 
 class CallPreview(Protocol):
@@ -57,8 +63,22 @@ class CallPreview(Protocol):
         """Preview `LanguageModel.generate`."""
 
     @abstractmethod
-    async def embedding(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Previewed[Vectors]:
+    async def embedding(
+        self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
+    ) -> Previewed[Vectors]:
         """Preview `Embedder.embed`."""
+
+    @abstractmethod
+    async def finding(self, lines: Sequence[Line], context: CallContext) -> Previewed[tuple[LineReading, ...]]:
+        """Preview `ItemFinder.find`."""
+
+    @abstractmethod
+    async def judging(self, claims: Sequence[Claim], context: CallContext) -> Previewed[tuple[float, ...]]:
+        """Preview `EntailmentJudge.judge`."""
+
+    @abstractmethod
+    async def listening(self, pcm: bytes, context: CallContext) -> Previewed[tuple[Stretch, ...]]:
+        """Preview `Diarizer.listen`. Raises ModelUnavailable where none is served."""
 
     @abstractmethod
     async def budget_left(self, tenant: str) -> Amounts:

@@ -15,6 +15,13 @@ class InputType(StrEnum):
     DOCUMENT = "document"
 
 
+class LongTexts(StrEnum):
+    """What becomes of a text that is longer than the model reads: refused, or cut between words and its vectors pooled."""
+
+    REFUSE = "refuse"
+    POOL = "pool"
+
+
 Vectors = tuple[tuple[float, ...], ...]
 
 
@@ -30,9 +37,12 @@ class Embedder(Protocol):
     def dimensions(self) -> int: ...
 
     @abstractmethod
-    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
+    async def embed(
+        self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
+    ) -> Answer[Vectors]:
         """Return one unit-length vector of `dimensions` per text, in order.
 
-        A text longer than the model reads is refused (ModelRejected), never cut silently. Raises the ModelError kinds,
+        A text longer than the model reads is refused (ModelRejected), never cut silently, unless its pieces are to be pooled: the
+        mean of their vectors, weighted by their tokens. Raises the ModelError kinds,
         BudgetExceeded, RateLimited or DeadlineExceeded.
         """

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from domain.canonical import Json
-from domain.job import Job, JobEvent, JobRequest, JobStatus, Lease, Problem, Progress
+from domain.job import Job, JobEvent, JobRequest, JobStatus, Lease, Problem, Progress, QueueStanding
 
 
 class JobStore(Protocol):
@@ -69,9 +69,9 @@ class JobQueue(Protocol):
     """
 
     @abstractmethod
-    async def claim(self, owner: str, lease_s: float) -> Lease | None:
+    async def claim(self, owner: str, lease_s: float, short_only: bool = False) -> Lease | None:
         """Take the next job. Tenants take turns; within one, highest priority first, then oldest, where waiting raises a
-        priority. A job whose lease ran out counts as waiting.
+        priority. A job whose lease ran out counts as waiting. `short_only` passes over jobs of the long lane.
 
         Jobs past their deadline are ended as expired, jobs claimed too often (`max_attempts`) as failed, never given
         out. Returns None when nothing waits.
@@ -80,6 +80,11 @@ class JobQueue(Protocol):
     @abstractmethod
     async def renew(self, lease: Lease, lease_s: float) -> Lease:
         """Hold the job for another `lease_s` seconds."""
+
+    @abstractmethod
+    async def measured(self, lease: Lease, audio_s: float) -> Lease:
+        """Record how many seconds the recording really has, which decides the job's lane; return the lease with the job as it
+        is then."""
 
     @abstractmethod
     async def progress(self, lease: Lease, progress: Progress) -> None:
@@ -133,4 +138,11 @@ class JobOperator(Protocol):
 
     @abstractmethod
     async def ended_before(self, when: float | None, tenants: Mapping[str, float | None], limit: int) -> Sequence[Job]:
-        """Return at most `limit` jobs that ended before `when` (None: never), oldest first. `tenants` have times of their own."""
+        """Return at most `limit` jobs that ended before `when` (None: never), oldest first. `tenants` have times of their own.
+
+        A job whose own time has passed (`JobRequest.keep_s` after its end) is among them, whatever the tenant's.
+        """
+
+    @abstractmethod
+    async def standing(self) -> QueueStanding:
+        """Count what waits and runs in each lane, how long the oldest could have been claimed, and what was laid aside."""

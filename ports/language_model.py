@@ -25,7 +25,7 @@ class LanguageModel(Protocol):
 
     @abstractmethod
     async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
-        """Return an object that satisfies `prompt.schema`.
+        """Return an object that satisfies `prompt.schema`, or the words and how they ended where the prompt is `verbatim`.
 
         Raises InvalidModelOutput when the model did not manage (cut off, malformed, against the schema), the other
         ModelError kinds, BudgetExceeded, RateLimited or DeadlineExceeded.

@@ -1,14 +1,15 @@
 """Finished transcripts and recaps, and the index that finds them again."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from domain.call import ModelIdentity
+from domain.conversation import Held
 from domain.embedding import Embedding
 from domain.recap import Recap
-from domain.search import Passage, SearchHit, SearchMode
+from domain.search import EVERYTHING, UNMEASURED, CosineScale, Passage, SearchFilters, SearchHit, SearchMode, Told
 from domain.transcript import Transcript
 
 
@@ -20,6 +21,14 @@ class Ownership:
     conversation_id: str
 
 
+class ConversationStore(Protocol):
+    """Knows which results belong together."""
+
+    @abstractmethod
+    async def held(self, tenant: str, conversation_id: str) -> Held:
+        """Return what is kept of a conversation; nothing where there is no such conversation."""
+
+
 class TranscriptStore(Protocol):
     """Keeps transcripts. Writing an id again replaces it."""
 
@@ -29,6 +38,14 @@ class TranscriptStore(Protocol):
     @abstractmethod
     async def get_transcript(self, tenant: str, transcript_id: str) -> Transcript:
         """Raises NotFound."""
+
+    @abstractmethod
+    async def change_transcript(self, tenant: str, transcript_id: str, change: Callable[[Transcript], Transcript]) -> Transcript:
+        """Put what `change` makes of the stored transcript in its place, and return it.
+
+        Changes of one transcript come one after another; `change` may run more than once, and what it raises leaves all as it
+        was. Raises NotFound.
+        """
 
 
 class RecapStore(Protocol):
@@ -62,8 +79,15 @@ class SearchIndex(Protocol):
     """
 
     @abstractmethod
-    async def index(self, owner: Ownership, transcript_id: str, passages: Sequence[Passage]) -> None:
-        """Replace what is indexed of a transcript, in one step."""
+    async def index(self, owner: Ownership, source_id: str, passages: Sequence[Passage]) -> None:
+        """Replace what is indexed of a transcript, or of the segments behind a recap, in one step."""
+
+    @abstractmethod
+    async def retell(self, tenant: str, source_id: str, change: Callable[[Told], Told]) -> None:
+        """Give each passage of a source the speaker, text and title that `change` makes of it, in one step; vectors stay.
+
+        `change` may run more than once. A source of which nothing is indexed is left at that.
+        """
 
     @abstractmethod
     async def search(
@@ -74,8 +98,14 @@ class SearchIndex(Protocol):
         model: ModelIdentity | None,
         mode: SearchMode,
         limit: int,
+        filters: SearchFilters = EVERYTHING,
+        scale: CosineScale = UNMEASURED,
     ) -> Sequence[SearchHit]:
-        """Return at most `limit` hits, best first. Hybrid fuses both rankings by reciprocal rank."""
+        """Return at most `limit` hits among the passages that the filters leave, best first, none with a score of 0.
+
+        A semantic score is the closeness of the cosine on `scale`. A lexical one says how many of the query's words the passage
+        has, each weighed by how rare it is with the tenant (`coverage`). Hybrid puts the two together (`relevance`).
+        """
 
 
 class ConversationDeleter(Protocol):

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.call import CallContext, CallSpec, ModelIdentity, Provenance
+from domain.errors import InvalidModelOutput
 
 
 class BreakerState(StrEnum):
@@ -37,6 +38,10 @@ class CallSpan(Protocol):
 
     @abstractmethod
     def happened(self, event: CallEvent) -> None: ...
+
+    @abstractmethod
+    def refused(self, error: InvalidModelOutput) -> None:
+        """Record that an answer broke a rule, which `error` names; the call may be tried again."""
 
     @abstractmethod
     def answered(self, provenance: Provenance, finish_reason: str | None) -> None: ...

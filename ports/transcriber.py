@@ -9,21 +9,26 @@ from domain.call import Answer, CallContext, ModelIdentity
 from domain.canonical import Json
 from domain.transcript import RecognisedWindow
 
+TRANSCRIBE, TRANSLATE = "transcribe", "translate"
+"""What is written down: what was said, or that in English (the one language that Whisper translates into)."""
+
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionOptions:
     """Everything about decoding that changes the text. No library default is relied upon (ADR 0010).
 
-    `language` is an ISO 639-1 code, or None to detect it per window. `fallback_temperature` and `seed` are those of the one,
-    seeded second try that a looping or improbable first answer gets.
+    `language` is an ISO 639-1 code of what is spoken, or None to detect it per window. `second_try`: whether a looping or
+    improbable first answer is decoded once more, greedily and without repeating itself. `seed` is for a `temperature` above 0.
+    `assume_speech`: somebody speaks here, whatever the model thinks: a text that it would take for silence is handed out.
     """
 
     language: str | None = None
-    task: str = "transcribe"
+    task: str = TRANSCRIBE
     beam_size: int = 5
     temperature: float = 0.0
-    fallback_temperature: float = 0.4
+    second_try: bool = True
     seed: int = 20
+    assume_speech: bool = False
     word_timestamps: bool = True
     prompt: str | None = None
 

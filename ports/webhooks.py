@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Protocol
 
-from domain.webhook import Delivery, Receipt, WebhookEndpoint, WebhookEvent
+from domain.webhook import Delivery, DeliveryRecord, DeliveryState, Receipt, WebhookBacklog, WebhookEndpoint, WebhookEvent
 
 
 class WebhookStore(Protocol):
@@ -34,6 +34,26 @@ class WebhookStore(Protocol):
     async def remove(self, tenant: str, endpoint_id: str) -> None:
         """Forget the receiver and all that it was still to be told."""
 
+    @abstractmethod
+    async def test(self, tenant: str, endpoint_id: str) -> DeliveryRecord:
+        """Write down an event that is sent to this receiver only, once.
+
+        Raises InvalidRequest for a disabled receiver, RateLimited while too many tests of it wait.
+        """
+
+    @abstractmethod
+    async def deliveries(
+        self, tenant: str, endpoint_id: str, limit: int, after: str | None = None, state: DeliveryState | None = None
+    ) -> Sequence[DeliveryRecord]:
+        """Return at most `limit` of what the receiver was told or is to be told, newest first, after the one with id `after`.
+
+        Raises NotFound for a bad cursor too.
+        """
+
+    @abstractmethod
+    async def delivery(self, tenant: str, endpoint_id: str, delivery_id: str) -> DeliveryRecord:
+        """Return one of them. Raises NotFound."""
+
 
 class WebhookOutbox(Protocol):
     """What is still to be told, over all tenants. The records raise LeaseLost when another deliverer holds the event now."""
@@ -53,6 +73,10 @@ class WebhookOutbox(Protocol):
     @abstractmethod
     async def refused_for_good(self, delivery: Delivery, receipt: Receipt) -> None:
         """Disable the receiver: it wants nothing any more. All that it was still to be told is dropped."""
+
+    @abstractmethod
+    async def backlog(self) -> WebhookBacklog:
+        """Count the events that were due and are not told yet, those on their way included."""
 
     @abstractmethod
     async def trim(self, older_than_s: float) -> int:

@@ -1,14 +1,17 @@
-"""The record of every prompt version's digest: words can not change behind a version's back."""
+"""The record of the digest of every prompt version and template: words can not change behind a version's back."""
 
 import tomllib
 from pathlib import Path
 from typing import Final
 
 from prompts.library import FOLDER, load, names, versions
+from prompts.templates import template_digest, template_names, template_version
 
 LOCK: Final = FOLDER / "lock"
 NEW: Final = "not recorded yet"
-HEAD: Final = "# Digest of every prompt version; written by `python -m prompts lock`. Changed words need a new version.\n"
+HEAD: Final = (
+    "# Digest of every prompt version and template; written by `python -m prompts lock`. Changed words need a new version.\n"
+)
 
 
 def recorded(path: Path = LOCK) -> dict[tuple[str, str], str]:
@@ -40,7 +43,41 @@ def lock_problems(path: Path = LOCK) -> tuple[str, ...]:
         if (n, v) not in now
     ]
     new = [f"{n} {v}: {NEW}. Run `python -m prompts lock` and commit prompts/lock." for n, v in now if (n, v) not in held]
-    return tuple(changed + gone + new)
+    return (*changed, *gone, *new, *template_problems(path))
+
+
+def recorded_templates(path: Path = LOCK) -> dict[str, tuple[str, str]]:
+    """Return version and digest of every template that the lock file holds, by name."""
+    entries = tomllib.loads(path.read_text(encoding="utf-8")).get("template", []) if path.exists() else []
+    return {entry["name"]: (entry["version"], entry["digest"]) for entry in entries}
+
+
+def current_templates() -> dict[str, tuple[str, str]]:
+    """Return version and digest of every template as the files have them now, by name."""
+    return {name: (template_version(name), template_digest(name)) for name in template_names()}
+
+
+def template_problems(path: Path = LOCK) -> tuple[str, ...]:
+    """Return one sentence for each template that is not as recorded; a template of a new version is only not recorded yet."""
+    held, now = recorded_templates(path), current_templates()
+    gone = [
+        f"template {name}: recorded, but its file is gone. Put prompts/templates/{name}.toml back, or take its entry out of "
+        "prompts/lock."
+        for name in held
+        if name not in now
+    ]
+    changed = [
+        f"template {name} {version}: changed without a new version. Take the change back, or give prompts/templates/{name}.toml "
+        f'version = "v{int(version[1:]) + 1}"; then run `python -m prompts lock`.'
+        for name, (version, digest) in now.items()
+        if name in held and held[name][0] == version and held[name][1] != digest
+    ]
+    new = [
+        f"template {name} {version}: {NEW}. Run `python -m prompts lock` and commit prompts/lock."
+        for name, (version, _) in now.items()
+        if name not in held or held[name][0] != version
+    ]
+    return (*gone, *changed, *new)
 
 
 def write_lock(path: Path = LOCK) -> tuple[str, ...]:
@@ -50,5 +87,9 @@ def write_lock(path: Path = LOCK) -> tuple[str, ...]:
         entries = (
             f'\n[[prompt]]\nname = "{n}"\nversion = "{v}"\ndigest = "{digest}"\n' for (n, v), digest in sorted(current().items())
         )
-        path.write_text(HEAD + "".join(entries), encoding="utf-8")
+        templates = (
+            f'\n[[template]]\nname = "{n}"\nversion = "{v}"\ndigest = "{digest}"\n'
+            for n, (v, digest) in sorted(current_templates().items())
+        )
+        path.write_text(HEAD + "".join([*templates, *entries]), encoding="utf-8")
     return wrong

@@ -4,7 +4,9 @@ Imports nothing heavy and makes nothing. The service stays the judge of what it 
 """
 
 import errno
+import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,6 +21,8 @@ WHISPERS: Final = (
 )
 LANGUAGES: Final = frozenset(WHISPERS.split())
 """Whisper's languages (openai/whisper, tokenizer.py): the codes of ISO 639-1, and two or three of its own."""
+COUNT: Final = re.compile(r"(?P<least>[0-9]{1,3})(?:-(?P<most>[0-9]{1,3}))?")
+"""How many people speak: a number, or the least and the most."""
 ANSWER_S: Final = 5.0
 """Seconds a named service gets to say that it lives."""
 
@@ -56,6 +60,24 @@ def _refusal(file: Path) -> str | None:
     except OSError as error:
         return f"The file can not be read: {error.strerror}."
     return None if code is None else sentence_of(code, None)
+
+
+def speakers_field(words: str | None) -> str | None:
+    """Return what `--speakers` says as the field of a request: how many there are, their names, or that nobody is to look.
+
+    Raises ArgumentWrong.
+    """
+    if words is None:
+        return None
+    if words.strip() == "off":
+        return "false"
+    if counted := COUNT.fullmatch(words.strip()):
+        least, most = counted["least"], counted["most"]
+        return json.dumps({"count": int(least)} if most is None else {"min": int(least), "max": int(most)})
+    names = [name.strip() for name in words.split(",")]
+    if not all(names):
+        raise ArgumentWrong("--speakers takes how many there are (3 or 2-4), their names (Ana,Ben) or off.")
+    return json.dumps({"names": names})
 
 
 def check_config(path: Path | None) -> None:

@@ -20,7 +20,7 @@ LATE: Final = {
     "keys": "Keys of callers.",
     "models": "List the bundled models: name, kind, licence, revision, source, and whether each is assembled.",
     "prompts": "The words sent to models.",
-    "doctor": "Check packages, SQLite, HAProxy, cores, memory, disk, engines, models and ports; exit 1 when something is wrong.",
+    "doctor": "Check packages, SQLite, HAProxy, cores, memory, disk, confinement, engines, models, ports; exit 1 if wrong.",
 }
 """Commands with a module of their own, `serve_app.NAME_command`, and what the list of all commands says of each."""
 
@@ -124,6 +124,9 @@ def process(
     files: Annotated[list[Path], typer.Argument(help="Recordings: any common audio or video file.")],
     output_dir: Annotated[Path, typer.Option("--output-dir", "-o", help="Where results go.")] = Path(),
     language: Annotated[str | None, typer.Option(help="ISO 639-1 code; detected when not given.")] = None,
+    speakers: Annotated[
+        str | None, typer.Option(help="How many people speak (3 or 2-4), their names in order of first speech (Ana,Ben), or off.")
+    ] = None,
     recap: Annotated[bool, typer.Option("--recap/--no-recap", help="Make a recap beside the transcript.")] = True,
     server: Annotated[str | None, typer.Option(help="Use a running service at this address.")] = None,
     data_dir: DataDir = None,
@@ -139,7 +142,7 @@ def process(
     from serve_app.process_command import run_process
 
     run_process(
-        files, output_dir=output_dir, language=language, recap=recap, server=server,
+        files, output_dir=output_dir, language=language, speakers=speakers, recap=recap, server=server,
         data_dir=data_dir, config=config, light=light,
     )  # fmt: skip
 
@@ -177,7 +180,7 @@ def evaluate(
     """Score the models on real data; exits non-zero when a score is missing, out of bounds, or fell too far.
 
     Example: wordloop eval transcription --html report.html
-    Example: wordloop eval recap --prompt phrase_chapter@v1..v2
+    Example: wordloop eval recap --prompt write_chapter@v1..v2
     """
     from serve_app.bench_command import run_comparison, run_eval
 

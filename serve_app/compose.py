@@ -10,42 +10,59 @@ from functools import cached_property, partial
 from typing import Any
 
 import prompts
-from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, build_guard
+from adapters.dateparser_dates import DateparserDates
+from adapters.guard import (
+    CallGuard,
+    GuardedDiarizer,
+    GuardedEmbedder,
+    GuardedEntailmentJudge,
+    GuardedItemFinder,
+    GuardedLanguageModel,
+    GuardedTranscriber,
+    build_guard,
+)
 from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
-from adapters.ray_serve.metrics import RayMetrics
+from adapters.ray_serve.instruments import RayInstruments
+from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
 from adapters.ray_serve.rates import ReplicaRates
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
 from application.deliver_webhooks import KEPT_S, DeliverWebhooks
+from application.diarise.find_speakers import DiarizationSettings, FindSpeakers
 from application.expected_time import ExpectedTime
-from application.fetch_recording import FetchRecording
+from application.find_with_language_model import FindWithLanguageModel
+from application.index_transcript import IndexTranscript
 from application.keep_house import KeepHouse
 from application.keep_retention import KeepRetention, Retention
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
 from application.remove_blobs import RemoveBlobs
-from application.run_stages import TEXTS_PER_CALL, EmbedTexts, ProcessConversation, RecapTranscript, TranscribeUpload
-from application.transcribe_audio import RECIPE, TranscribeAudio, TranscriptionSettings
+from application.rename_speakers import IndexUnderNames
+from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeAlone
+from application.speakers.tell_speakers import SPEAKER_RECIPE
+from application.text_groups import TEXTS_PER_CALL
+from application.transcribe_audio import RECIPE, TranscriptionSettings
 from application.wait_for_job import WaitForJob
+from application.watch_queue import WatchQueue
 from application.work_on_jobs import WorkOnJobs
-from domain.call import CallKind
 from domain.canonical import Json
 from domain.job import JobKind
 from ports.call_cache import CallCache
+from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
 from ports.model_rates import ModelRates
-from ports.transcriber import TranscriptionOptions
-from serve_app.blobs import StoredBlobs, build_blobs, work_dir
+from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import named, open_store
 from serve_app.engines import ServedModels
-from serve_app.settings import RemoteSettings, Settings
+from serve_app.model_calls import PORTS, at_once, price_table
+from serve_app.model_settings import RemoteSettings
+from serve_app.settings import Settings
+from serve_app.uploading import transcribe_upload
 
-PORTS = {CallKind.TRANSCRIBE: "transcriber", CallKind.GENERATE: "language_model", CallKind.EMBED: "embedder"}
-"""The port that answers each kind of call, by the name of its settings and of its deployment's handle."""
 UPLOADS_PER_TENANT = 4
 """Largest uploads that one tenant may have unfinished, or finished and not used, on the disk at once."""
 
@@ -100,13 +117,16 @@ class Composition:
 
     @cached_property
     def guard(self) -> CallGuard:
+        shown = self.settings.telemetry
         return build_guard(
             self.settings.guard,
             cache=self.calls,
             ledger=self.store.ledger,
-            prices=DEFAULT_PRICES,
+            prices=price_table(self.settings),
             clock=self.clock,
-            telemetry=RayMetrics(self.exported.telemetry),
+            telemetry=RayMetrics(
+                self.exported.telemetry, RayInstruments(), shown.tenants_shown, self.settings.guard.budget.tenants
+            ),
             owner=self.owner,
             random=random.Random(),  # noqa: S311 - jitter, not secrets
         )
@@ -134,13 +154,51 @@ class Composition:
         return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_CALL)
 
     @cached_property
+    def item_finder(self) -> ItemFinder:
+        return self.trained_reader if self.settings.reader.is_served else FindWithLanguageModel(self.language_model, prompts)
+
+    @cached_property
+    def trained_reader(self) -> GuardedItemFinder:
+        """The reader of this service; estimates price it whether it is served or not."""
+        return GuardedItemFinder(self._backend("reader"), self.guard, self.settings.reader.stretch_tokens)
+
+    @cached_property
+    def entailment(self) -> GuardedEntailmentJudge | None:
+        """The judge of written sentences, in the replicas of the reader; None where no reader is served."""
+        return self.trained_judge if self.settings.reader.is_served else None
+
+    @cached_property
+    def trained_judge(self) -> GuardedEntailmentJudge:
+        """The judge of this service; estimates price it whether it is served or not."""
+        return GuardedEntailmentJudge(self._backend("reader"), self.guard)
+
+    @cached_property
+    def find_speakers(self) -> FindSpeakers | None:
+        """Who tells the speakers of a recording apart; None where no diarizer is served."""
+        return None if self.diarizer is None else FindSpeakers(self.diarizer, self.diarization)
+
+    @cached_property
+    def diarizer(self) -> GuardedDiarizer | None:
+        return None if self.models.diarizer is None else GuardedDiarizer(self._backend("diarizer"), self.guard)
+
+    @cached_property
+    def diarization(self) -> DiarizationSettings:
+        return DiarizationSettings(concurrent_windows=self.settings.worker.windows_in_flight)
+
+    @cached_property
+    def recap(self) -> RecapSettings:
+        """The bounds of recaps: those of the configuration, and those that are the recap's own."""
+        return RecapSettings(**self.settings.recap.model_dump())
+
+    @cached_property
     def rates(self) -> ModelRates:
         """How fast the replicas here say they are; a remote model has no handle and no rate."""
         return ReplicaRates({kind: self.handles[port] for kind, port in PORTS.items() if port in self.handles}, self.clock)
 
     @cached_property
     def expected(self) -> ExpectedTime:
-        return ExpectedTime(self.rates, prompts, at_once(self.settings))
+        stretch = self.settings.reader.stretch_tokens
+        return ExpectedTime(self.rates, prompts, at_once(self.settings), self.recap, stretch_tokens=stretch)
 
     @cached_property
     def transcription(self) -> TranscriptionSettings:
@@ -149,25 +207,29 @@ class Composition:
     @cached_property
     def known(self) -> KnownTranscripts:
         """Transcripts by the bytes of their recordings, as jobs find them and estimates foresee them."""
-        return KnownTranscripts(self.calls, self.store.results, self._recipe(), self.owner)
+        return KnownTranscripts(self.calls, self.store.results, self._recipe(), self.owner, self._speaker_recipe())
 
     def worker(self) -> WorkOnJobs:
         """The job worker of this process, with the plan of every kind of job."""
         worker = self.settings.worker
-        upload = self._transcribe_upload()
+        upload = transcribe_upload(self)
         recap = RecapTranscript(
-            MakeRecap(self.language_model, self.embedder, prompts),
+            MakeRecap(self.language_model, self.embedder, self.item_finder, prompts, self.recap, self.entailment),
             self.store.results,
             self.store.results,
             self.store.search,
             self.expected,
+            prompts,
+            DateparserDates(),
         )
+        metrics = RayJobMetrics(RayInstruments())
+        index = IndexTranscript(self.embedder, IndexUnderNames(self.store.search, self.store.results), self.expected, self.recap)
         return WorkOnJobs(
             queue=self.store.jobs,
             calls=self.calls,
             handlers={
                 JobKind.CONVERSATION: ProcessConversation(upload, recap),
-                JobKind.TRANSCRIPTION: upload,
+                JobKind.TRANSCRIPTION: TranscribeAlone(upload, index),
                 JobKind.RECAP: recap,
                 JobKind.EMBEDDING: EmbedTexts(self.embedder, self.store.results, self.expected),
             },
@@ -191,7 +253,10 @@ class Composition:
                 self.clock,
                 random.Random(),  # noqa: S311 - jitter, not secrets
             ),
+            watch=WatchQueue(self.store.jobs, self.store.webhooks, metrics, self.clock),
+            metrics=metrics,
             concurrency=worker.concurrency,
+            short_concurrency=worker.short_concurrency,
             lease_s=worker.lease_s,
         )
 
@@ -202,29 +267,14 @@ class Composition:
         kept = Retention(days.days, days.tenants)
         return KeepRetention(self.store.jobs, self.store.results, delete, kept, self.clock)
 
-    def _transcribe_upload(self) -> TranscribeUpload:
-        from adapters.pyav_decoder.decoder import PyAvDecoder
-        from adapters.pyav_decoder.limits import DecodeLimits
-        from adapters.silero_vad import SileroVad
-
-        return TranscribeUpload(
-            blobs=self.blobs,
-            decoder=PyAvDecoder(DecodeLimits()),
-            transcribe=TranscribeAudio(self.transcriber, SileroVad(), self.transcription),
-            transcripts=self.store.results,
-            known=self.known,
-            work_dir=work_dir(self.settings.data_folder),
-            max_audio_s=self.settings.limits.max_audio_s,
-            options=TranscriptionOptions(),
-            fetch=FetchRecording(
-                self.outbound, self.blobs, self.store.results, self.settings.limits.max_upload_bytes, self.removal
-            ),
-            expected=self.expected,
-        )
-
     def _recipe(self) -> dict[str, Json]:
         """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
         return {"model": asdict(self.models.transcriber), "rules": asdict(self.transcription), "code": RECIPE}
+
+    def _speaker_recipe(self) -> dict[str, Json]:
+        """What decides who speaks in every recording alike."""
+        model = asdict(self.models.diarizer) if self.models.diarizer is not None else None
+        return {"by_default": self.settings.speakers.by_default, "code": SPEAKER_RECIPE, "model": model}
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)
@@ -235,14 +285,7 @@ class Composition:
             return OpenAiBackend(remote.base_url, identity, api_key=_secret(remote.api_key_env))
         from adapters.ray_serve.backend import RayServeBackend
 
-        return RayServeBackend(self.handles[port], identity)
-
-
-def at_once(settings: Settings) -> dict[CallKind, int]:
-    """Return how many calls of each kind one job has under way at most."""
-    of_a_recap = RecapSettings().concurrent_calls
-    windows = settings.worker.windows_in_flight
-    return {CallKind.TRANSCRIBE: windows, CallKind.GENERATE: of_a_recap, CallKind.EMBED: of_a_recap}
+        return RayServeBackend(self.handles.get(port), identity)
 
 
 def _secret(name: str | None) -> str | None:

@@ -31,6 +31,7 @@ def open_store(settings: "Settings", clock: Clock) -> "SqlStore":
         max_queue_wait_s=limits.max_queue_wait_s,
         max_tenant_bytes=settings.storage.max_bytes_per_tenant,
         database_time=True,
+        short_audio_s=worker.short_audio_s,
     )
     return SqlStore.open(database_url(settings), clock, bounds)
 

@@ -35,7 +35,7 @@ def run_demo(*, light: bool, keep: Path | None, config: Path | None) -> None:
                 raise typer.Exit(1)
             result = job["result"]
             output.print(client.transcript(result["transcript_id"], "txt"), markup=False)
-            output.print(client.recap(result["recap_id"], "md"), markup=False)
+            output.print(client.recap(result["recap_id"], "txt"), markup=False)
             _search(client)
             if keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)

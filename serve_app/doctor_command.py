@@ -25,7 +25,7 @@ def doctor(
     host: Annotated[str, typer.Option("--host", help="Address to check ports on.")] = "127.0.0.1",
     sums: Annotated[bool, typer.Option("--sums/--no-sums", help="Read assembled models whole and compare every sum.")] = True,
 ) -> None:
-    """Check packages, SQLite, HAProxy, cores, memory, disk, engines, models and ports; exit 1 when something is wrong.
+    """Check packages, SQLite, HAProxy, cores, memory, disk, confinement, engines, models, ports; exit 1 if wrong.
 
     Only looks: nothing is made, changed or removed.
 
@@ -35,6 +35,7 @@ def doctor(
     from serve_app import doctor_checks as checks
     from serve_app.arguments import check_config
     from serve_app.doctor_checks import Weight
+    from serve_app.doctor_confinement import confinement
     from serve_app.settings import load_config
     from serve_app.start import config_path
     from serve_app.terminal import console, output, store_bars
@@ -52,6 +53,7 @@ def doctor(
             *_asked("packages", checks.packages),
             *_asked("SQLite", checks.sqlite),
             *_asked("machine", lambda: checks.machine(settings, store, cache_dir)),
+            *_asked("confinement", lambda: confinement(settings)),
             engine,
             *_asked("models", lambda: checks.models(settings, store, sums)),
             *_asked("rates", lambda: checks.rates(cache_dir)),

@@ -6,11 +6,11 @@ hundreds of times slower, and nobody would be told.
 
 from dataclasses import dataclass
 
-from adapters.model_store import ModelFormat, ModelStore
+from adapters.model_store import ModelFormat, ModelKind, ModelStore
 from adapters.model_store.reference import BundledReference, FolderReference, Reference, parse_reference
 from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Machine
-from serve_app.settings import LanguageModelSettings
+from serve_app.model_settings import LanguageModelSettings
 
 LLAMA_CPP, VLLM = "llama-cpp", "vllm"
 LLAMA_CPP_NEEDS = ("avx2", "fma", "f16c", "bmi2")
@@ -50,12 +50,22 @@ def choose_engine(machine: Machine, settings: LanguageModelSettings, store: Mode
 
     `auto` is vLLM on a GPU, and for weights that only vLLM reads; llama.cpp everywhere else.
     """
+    _require_words(settings.model, store)
     device = _device(machine, settings, store)
     if device == "cuda":
         return _on_gpu(machine, settings, store)
     if settings.engine == VLLM:
         return _vllm_on_cpu(machine, settings, store)
     return _without_gpu(machine, settings, store)
+
+
+def _require_words(reference: str, store: ModelStore) -> None:
+    """Refuse the trunk of a language model, which has no words left to write with."""
+    named = parse_reference(reference)
+    if not isinstance(named, BundledReference) or named.precision is None:
+        return
+    if store.manifest.model(named.name).kind_of(named.precision) is ModelKind.ITEM_FINDER:
+        raise ConfigurationInvalid(f"language_model.model: {reference} is for the item finder; leave the precision out")
 
 
 def _device(machine: Machine, settings: LanguageModelSettings, store: ModelStore) -> str:

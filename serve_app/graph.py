@@ -1,4 +1,4 @@
-"""The Ray Serve graph: ingress and job worker in front of three warm models."""
+"""The Ray Serve graph: ingress and job worker in front of five warm models."""
 
 import logging
 from collections.abc import Mapping
@@ -8,21 +8,25 @@ from typing import Any
 from ray import serve
 from ray.serve import Application
 
-from adapters.ray_serve.readiness import listening_host
+from adapters.ray_serve.private_folders import make_private
+from adapters.ray_serve.readiness import cluster_environment, listening_host, listening_host_if_known
 from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica, IngressReplica, WorkerReplica
 from adapters.telemetry import build_telemetry
 from ports.tracer import Tracer
 from serve_app.compose import Composition
+from serve_app.confinement import prepare_for_decoders, refuse_without_confinement
 from serve_app.database import database_url
 from serve_app.engines import (
     ServedModels,
+    build_diarizer,
     build_embedder,
     build_language_model,
+    build_reader,
     build_transcriber,
     fit_to_machine,
     resolve_models,
 )
-from serve_app.exposure import check_exposure
+from serve_app.exposure import check_exposure, check_protection
 from serve_app.ingress import build_ingress
 from serve_app.settings import Settings
 
@@ -31,7 +35,12 @@ log = logging.getLogger("wordloop")
 
 
 def build(arguments: Settings) -> Application:
-    """Build the application from the `args` of serve_config.yaml; `serve run serve_config.yaml` comes in here."""
+    """Build the application from the `args` of serve_config.yaml; `serve run serve_config.yaml` comes in here.
+
+    Raises StartFailed beyond loopback when Ray lacks what `wordloop up` would have set.
+    """
+    check_protection(cluster_environment(), listening_host_if_known())
+    refuse_without_confinement(arguments)
     settings, choice = fit_to_machine(arguments)
     if choice is not None:
         log.info("language model: %s on %s, %s (%s)", choice.engine, choice.device, choice.model, choice.why)
@@ -45,7 +54,7 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
     """
     from adapters.sql import SqlStore
 
-    settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(settings.data_folder)
     SqlStore.migrate(database_url(settings))
     handles: dict[str, Any] = {}
     observe = partial(_tracer, settings)
@@ -63,8 +72,18 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
         handles["embedder"] = _deployment(BatchedModelReplica, "Embedder", options).bind(
             partial(build_embedder, embedder, models.embedder), observe, embedder.max_batch_size, embedder.batch_wait_s
         )
+    if settings.reader.is_served:
+        # One call at a time: the processor is full with one, and each is answered as soon as it is read.
+        read_one = partial(build_reader, settings.reader, models.reader)
+        handles["reader"] = _deployment(BatchedModelReplica, "Reader", options).bind(read_one, observe, 1, 0.0)
+    if models.diarizer is not None:
+        diarizer = settings.diarizer
+        handles["diarizer"] = _deployment(BatchedModelReplica, "Diarizer", options).bind(
+            partial(build_diarizer, diarizer, models.diarizer), observe, diarizer.max_batch_size, diarizer.batch_wait_s
+        )
     worker = _deployment(WorkerReplica, "JobWorker", options).bind(partial(_worker, settings, models), handles)
-    return _deployment(IngressReplica, "Ingress", options).bind(
+    ongoing = {"max_ongoing_requests": 2 * settings.http.connections, **options.get("Ingress", {})}
+    return _deployment(IngressReplica, "Ingress", {"Ingress": ongoing}).bind(
         partial(_ingress, settings, models), {**handles, "worker": worker}, partial(_check, settings)
     )
 
@@ -78,13 +97,17 @@ def _tracer(settings: Settings) -> Tracer:
 
 
 def _worker(settings: Settings, models: ServedModels, handles: dict[str, Any]) -> Any:
+    prepare_for_decoders(settings)
     return Composition(settings, models, handles, "worker").worker()
 
 
 def _ingress(settings: Settings, models: ServedModels, handles: dict[str, Any]) -> Any:
+    prepare_for_decoders(settings)
     return build_ingress(Composition(settings, models, handles, "ingress"))
 
 
 def _check(settings: Settings) -> None:
     """Refuse to serve beyond this machine without keys, whoever started Serve: `serve run` knows nothing of that rule."""
-    check_exposure(settings, listening_host())
+    host = listening_host()
+    check_protection(cluster_environment(), host)
+    check_exposure(settings, host)

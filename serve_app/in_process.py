@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from adapters.guard import (
     DEFAULT_PRICES,
     CallGuard,
+    GuardedDiarizer,
     GuardedEmbedder,
+    GuardedEntailmentJudge,
+    GuardedItemFinder,
     GuardedLanguageModel,
     GuardedTranscriber,
     GuardSettings,
@@ -26,7 +29,7 @@ from serve_app.database import database_url, opened
 from serve_app.settings import Settings, default_data_dir
 
 PATIENT = GuardSettings(
-    timeouts=AttemptTimeouts(transcribe=3600, generate=3600, embed=3600),
+    timeouts=AttemptTimeouts(transcribe=3600, generate=3600, embed=3600, find=3600, entail=3600, diarize=3600),
     rate=RateSettings(max_wait_s=3600),
     bulkhead=BulkheadSettings(max_wait_s=3600),
 )
@@ -41,6 +44,21 @@ def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_si
 def in_process_embedder(engine: Engine, identity: ModelIdentity, max_batch_size: int, dimensions: int) -> GuardedEmbedder:
     """Return the port behind the production guard, as for the transcriber."""
     return GuardedEmbedder(InProcessBackend(engine, identity, max_batch_size), _guard(), dimensions)
+
+
+def in_process_item_finder(engine: Engine, identity: ModelIdentity, stretch_tokens: int) -> GuardedItemFinder:
+    """Return the port behind the production guard, as for the transcriber; one call at a time, as a replica does."""
+    return GuardedItemFinder(InProcessBackend(engine, identity, 1), _guard(), stretch_tokens)
+
+
+def in_process_entailment_judge(engine: Engine, identity: ModelIdentity) -> GuardedEntailmentJudge:
+    """Return the port behind the production guard, over the engine that finds items too."""
+    return GuardedEntailmentJudge(InProcessBackend(engine, identity, 1), _guard())
+
+
+def in_process_diarizer(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedDiarizer:
+    """Return the port behind the production guard, as for the transcriber."""
+    return GuardedDiarizer(InProcessBackend(engine, identity, max_batch_size), _guard())
 
 
 def in_process_language_model(engine: ConcurrentEngine, identity: ModelIdentity, context_tokens: int) -> GuardedLanguageModel:

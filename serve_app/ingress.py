@@ -2,29 +2,38 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import prompts
 from adapters.guard import REMOTE_ENGINE
 from adapters.http.app import build_app
 from adapters.http.services import HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
 from adapters.http.tracing import TraceRequests
+from adapters.icalendar_tasks import IcalendarTasks
+from adapters.openai_vocabulary import OpenAiVocabulary
+from adapters.pages import JinjaPages
 from adapters.ray_serve.readiness import DeploymentReadiness
 from application.delete_conversation import DeleteConversation
-from application.recap.make_recap import TEMPLATES
+from application.keep_retention import DAY_S
+from application.rename_speakers import RenameSpeakers
 from application.search_transcripts import SearchTranscripts
 from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
 from domain.rate import EngineRate
 from serve_app.compose import Composition
+from serve_app.engines import embedder_cosines, model_store
 from serve_app.estimating import build_estimating
 from serve_app.machine import instruction_sets
 from serve_app.measured_rates import slow_words
+from serve_app.settings import Settings
 
 DEPLOYMENTS = {
     CallKind.TRANSCRIBE: ("Transcriber", "transcriber"),
     CallKind.GENERATE: ("LanguageModel", "language_model"),
     CallKind.EMBED: ("Embedder", "embedder"),
+    CallKind.FIND: ("Reader", "reader"),
+    CallKind.DIARIZE: ("Diarizer", "diarizer"),
 }
 STORE_ANSWERS_S = 1.0
 """Seconds after which a store that has not answered counts as away."""
@@ -59,31 +68,40 @@ def build_ingress(composition: Composition) -> Any:
         problems = [] if worker else [f"the job worker is {detail}"]
         return Readiness(found, [*problems, *await _stores_away(composition)])
 
-    limits, security = composition.settings.limits, composition.settings.security
+    limits, security, openai = composition.settings.limits, composition.settings.security, composition.settings.openai
+    http = composition.settings.http
     wait = WaitForJob(store.jobs, composition.clock)
+    cosines = embedder_cosines(composition.settings.embedder, model_store())
     app = build_app(
         HttpServices(
             jobs=store.jobs,
             transcripts=store.results,
             recaps=store.results,
             embeddings=store.results,
+            conversations=store.results,
             blobs=composition.blobs,
             references=store.results,
-            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
+            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S, cosines),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, composition.calls, wait),
+            rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
             embedder=composition.embedder,
             language_model=composition.language_model,
             estimating=build_estimating(composition),
             readiness=ready,
             models=models,
             clock=composition.clock,
-            templates=frozenset(TEMPLATES),
-            model_aliases=_aliases(composition),
+            pages=JinjaPages(),
+            calendar=IcalendarTasks(),
+            templates=frozenset(prompts.template_names()),
+            model_aliases=aliases(composition.settings, _named_by_callers(composition)),
             budget_left=composition.guard.budget_left,
             keys=store.keys if security.require_keys else None,
             remote=composition.outbound,
             webhooks=store.webhooks,
             uploads=composition.uploads,
+            hosts=frozenset(security.allowed_hosts),
+            origins=frozenset(security.trusted_origins),
+            text_of_ids=_text_of_ids(composition.settings),
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,
@@ -91,6 +109,15 @@ def build_ingress(composition: Composition) -> Any:
             queued_jobs=limits.max_queued_jobs,
             wait_s=limits.max_wait_s,
             requests_per_minute=security.requests_per_minute,
+            max_priority=security.max_priority,
+            long_texts=composition.settings.embedder.long_texts,
+            compatible_keep_s=None if openai.retention_days is None else openai.retention_days * DAY_S,
+            body_s=http.body_s,
+            upload_idle_s=http.upload_idle_s,
+            upload_bytes_per_s=http.upload_bytes_per_s,
+            requests_at_once=http.requests_at_once,
+            requests_at_once_per_caller=http.requests_at_once_per_caller,
+            place_wait_s=http.place_wait_s,
         ),
     )
 
@@ -105,17 +132,35 @@ async def _stores_away(composition: Composition) -> list[str]:
     return [f"{name} does not answer" for name, answer in zip(asked, answers, strict=True) if isinstance(answer, Exception)]
 
 
-def _aliases(composition: Composition) -> dict[str, str]:
-    """Names that clients bring: the configured names of the models, and OpenAI's own for its transcription model."""
-    named = {
-        getattr(composition.settings, port).model: identity.id
-        for (_, port), identity in zip(DEPLOYMENTS.values(), (identity for _, identity in _identities(composition)), strict=True)
-    }
-    return named | {"whisper-1": composition.models.transcriber.id}
+def aliases(settings: Settings, served: Mapping[str, ModelIdentity]) -> dict[str, str]:
+    """Further names of the models that callers may name, by port: the last part of an id, a bundled name, the configured ones."""
+    short: dict[str, str] = {}
+    for port, identity in served.items():
+        own = getattr(settings, port)
+        bundled = own.model if own.remote is None and "/" not in own.model else identity.id
+        names = (bundled, bundled.partition(":")[0], identity.id.rpartition("/")[2])
+        short |= dict.fromkeys(names, identity.id)
+    configured = {name: served[port].id for name, port in settings.openai.aliases.items()}
+    own_names = {identity.id for identity in served.values()}
+    return {name: model for name, model in (short | configured).items() if name not in own_names}
+
+
+def _text_of_ids(settings: Settings) -> Callable[[Sequence[int]], str] | None:
+    vocabulary = OpenAiVocabulary.installed() if settings.openai.input_ids != "refuse" else None
+    return vocabulary.text if vocabulary is not None else None
+
+
+def _named_by_callers(composition: Composition) -> dict[str, ModelIdentity]:
+    """The models that a request can name; nobody names the reader, nor who tells speakers apart."""
+    unnamed = (CallKind.FIND, CallKind.DIARIZE)
+    return {DEPLOYMENTS[kind][1]: identity for kind, identity in _identities(composition) if kind not in unnamed}
 
 
 def _identities(composition: Composition) -> list[tuple[CallKind, ModelIdentity]]:
-    return [(kind, getattr(composition.models, port)) for kind, (_, port) in DEPLOYMENTS.items()]
+    """The models that are served here: no reader where the language model finds by itself, no diarizer where it is left out."""
+    finds = composition.settings.reader.is_served
+    found = [(kind, getattr(composition.models, port)) for kind, (_, port) in DEPLOYMENTS.items()]
+    return [(kind, identity) for kind, identity in found if identity is not None and (finds or kind is not CallKind.FIND)]
 
 
 def _card(kind: CallKind, identity: ModelIdentity, breakers: Any, rate: EngineRate | None) -> ModelCard:

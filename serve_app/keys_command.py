@@ -11,6 +11,7 @@ import typer
 
 from domain.api_key import ApiKey, KeyLimits, Scope
 from domain.errors import InvalidRequest
+from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from serve_app.clock import SystemClock
 from serve_app.database import chosen_settings, database_url, opened, run_now
 from serve_app.terminal import console, output
@@ -41,6 +42,12 @@ def create(
     upload_mib: Annotated[
         float | None, typer.Option("--max-upload-mib", min=0.001, help="MiB of one recording (default: the configuration's).")
     ] = None,
+    max_priority: Annotated[
+        int | None,
+        typer.Option(
+            min=LOWEST_PRIORITY, max=HIGHEST_PRIORITY, help="Highest priority of its jobs (default: the configuration's)."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
@@ -52,7 +59,7 @@ def create(
         raise InvalidRequest(f"A tenant's name takes {TENANT_PATTERN}.")
     scopes = frozenset(scope or (Scope.READ, Scope.WRITE))
     ends = None if days is None else SystemClock().now() + days * DAY_S
-    limits = KeyLimits(per_minute, None if upload_mib is None else int(upload_mib * MIB))
+    limits = KeyLimits(per_minute, None if upload_mib is None else int(upload_mib * MIB), max_priority)
     with _store(config, data_dir) as store:
         key, text = run_now(store.keys.create(tenant, scopes, name, ends, limits))
     _show_once(key, text)
@@ -126,7 +133,8 @@ def _limits(limits: KeyLimits) -> str:
     """The key's own limits in words; empty where the configuration's count."""
     rate = f"{limits.requests_per_minute:g} requests/min" if limits.requests_per_minute is not None else ""
     size = f"{limits.upload_bytes / MIB:g} MiB a recording" if limits.upload_bytes is not None else ""
-    return ", ".join(part for part in (rate, size) if part)
+    rank = f"priority up to {limits.max_priority}" if limits.max_priority is not None else ""
+    return ", ".join(part for part in (rate, size, rank) if part)
 
 
 def _time(seconds: float) -> str:

@@ -14,14 +14,27 @@ FLOORS: Final[Mapping[CallKind, EngineRate]] = {
     CallKind.TRANSCRIBE: EngineRate(1.5),
     CallKind.GENERATE: EngineRate(10.0, 3.0),
     CallKind.EMBED: EngineRate(200.0),
+    CallKind.FIND: EngineRate(80.0),
+    CallKind.ENTAIL: EngineRate(80.0),
+    CallKind.DIARIZE: EngineRate(5.0),
 }
 """A quarter of what two quiet AVX2 cores do with the bundled models (docs/benchmarks.md), the embedder's a tenth: less means a
 kernel that does not fit the processor, or a machine that has no time."""
-UNITS: Final = {CallKind.TRANSCRIBE: "seconds of sound", CallKind.GENERATE: "tokens", CallKind.EMBED: "tokens"}
+UNITS: Final = {
+    CallKind.TRANSCRIBE: "seconds of sound",
+    CallKind.GENERATE: "tokens",
+    CallKind.EMBED: "tokens",
+    CallKind.FIND: "tokens",
+    CallKind.ENTAIL: "tokens",
+    CallKind.DIARIZE: "seconds of sound",
+}
 TODO: Final = {
     CallKind.TRANSCRIBE: "look whether other work holds the cores; compute_type: int8 or float32 may suit this processor better",
     CallKind.GENERATE: "look whether other work holds the cores; else `--light`, language_model.engine: auto, or a remote model",
     CallKind.EMBED: "look whether other work holds the cores; embedder.engine: auto takes the fastest engine here",
+    CallKind.FIND: "look whether other work holds the cores; reader.threads: as many as there are",
+    CallKind.ENTAIL: "look whether other work holds the cores; reader.threads: as many as there are",
+    CallKind.DIARIZE: "look whether other work holds the cores; diarizer.threads: as many as there are",
 }
 RECORD: Final = "model-rates.json"
 

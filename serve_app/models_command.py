@@ -94,7 +94,8 @@ def lines_of(store: ModelStore) -> list[str]:
             size = complete.total_bytes if complete else model.assembled_bytes[precision]
             name = model.name if precision == model.default_precision else f"{model.name}:{precision}"
             state = "assembled" if complete else "not assembled"
-            rows.append((name, model.kind.value, model.licence, model.revision[:12], state, f"{size / 1e6:,.0f} MB", source))
+            kind = model.kind_of(precision).value
+            rows.append((name, kind, model.licence, model.revision[:12], state, f"{size / 1e6:,.0f} MB", source))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 

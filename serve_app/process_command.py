@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from serve_app.arguments import check_language, check_server, check_writable, recordings
+from serve_app.arguments import check_language, check_server, check_writable, recordings, speakers_field
 from serve_app.client import Client, RequestFailed, output_names
 from serve_app.service import running_service
 from serve_app.settings import default_data_dir
@@ -26,6 +26,7 @@ def run_process(
     *,
     output_dir: Path,
     language: str | None,
+    speakers: str | None,
     recap: bool,
     server: str | None,
     data_dir: Path | None,
@@ -37,6 +38,7 @@ def run_process(
     Raises ArgumentWrong before anything starts.
     """
     check_language(language)
+    said_of_speakers = speakers_field(speakers)
     check_writable("--output-dir", output_dir)
     given, files = len(files), recordings(files, partial(console.print, markup=False, soft_wrap=True))
     failed = given - len(files)
@@ -50,7 +52,7 @@ def run_process(
             while queue and len(waiting) < IN_FLIGHT:
                 file, name = queue.pop(0)
                 try:
-                    job = client.submit(file, route, language=language)
+                    job = client.submit(file, route, language=language, speakers=said_of_speakers)
                     waiting.append((file, name, job, JobBar(display, file.name)))
                 except RequestFailed as error:
                     failed += 1
@@ -96,6 +98,7 @@ def write_results(client: Client, transcript_id: str, recap_id: str | None, base
     transcript = client.transcript(transcript_id)
     document = {"transcript": transcript, "recap": client.recap(recap_id) if recap_id else None}
     minutes = client.recap(recap_id, "md") + "\n" if recap_id else ""
+    minutes = minutes.replace(f"/v1/transcripts/{transcript_id}?format=html#", "#")  # the transcript stands in the same file
     texts = {
         ".json": json.dumps(document, ensure_ascii=False, indent=2) + "\n",
         ".md": minutes + client.transcript(transcript_id, "md"),

@@ -34,7 +34,7 @@ def list_prompts() -> None:
 def show(name: Named, values: Values = None) -> None:
     """Print a prompt as it is sent: parameters, schema, and every message with its holes.
 
-    Example: wordloop prompts show phrase_chapter@v2 --set language=English --set focus=lecture
+    Example: wordloop prompts show write_chapter@v1 --set language=English
     """
     prompt = _found(name)
     given = dict(value.partition("=")[::2] for value in values or ())
@@ -50,7 +50,7 @@ def show(name: Named, values: Values = None) -> None:
 def diff(before: Named, after: Named) -> None:
     """Compare two versions: parameters, schema, choices and words; prints nothing when they are the same.
 
-    Example: wordloop prompts diff phrase_chapter@v1 phrase_chapter@v2
+    Example: wordloop prompts diff write_chapter@v1 write_chapter@v2
     """
     for line in diff_lines(_found(before), _found(after)):
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])

@@ -12,11 +12,12 @@ import httpx
 import psutil
 
 from adapters.ray_serve.cluster import DRAIN_S, ClusterPlace, PrivateCluster, ReplicaState, prepare_environment, remember_logs
+from adapters.ray_serve.haproxy_guard import LISTEN_HOST
 from adapters.ray_serve.ports import check_port
 from adapters.ray_serve.processes import SERVICE_MARK, end_processes, leftovers, same_processes, started_processes
 from serve_app.arguments import check_address
 from serve_app.errors import StartFailed
-from serve_app.exposure import check_exposure
+from serve_app.exposure import LOOPBACK, check_exposure, door_limits
 from serve_app.settings import ServeFile, default_data_dir
 
 APPLICATION = "wordloop"
@@ -113,6 +114,7 @@ class Service:
         self._place = prepare_environment(self.data_dir)
         config = self._read_config()
         os.environ.update(config.environment)
+        os.environ.update(door_limits(config.settings.http).variables())
         settings = config.settings.model_copy(update={"data_dir": self.data_dir})
         return config.model_copy(update={"settings": settings})
 
@@ -138,10 +140,11 @@ class Service:
         self._cluster = PrivateCluster(self._place)
         self._cluster.start(
             proxy_location=config.proxy_location,
-            http_options=http,
+            http_options=behind_haproxy(http),
             logging_config=config.logging_config,
             import_root=Path(__file__).parents[1],
             dashboard=dashboard,
+            node_address=config.settings.telemetry.metrics_host,
         )
         from serve_app.graph import bind
 
@@ -188,6 +191,15 @@ class Service:
         if self.file is not None:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             self.file = None
+
+
+def behind_haproxy(http: dict[str, Any]) -> dict[str, Any]:
+    """The options of Serve's own servers: they stay on loopback, and HAProxy alone listens where the service does."""
+    if http["host"] in LOOPBACK:
+        os.environ.pop(LISTEN_HOST, None)
+        return http
+    os.environ[LISTEN_HOST] = http["host"]
+    return {**http, "host": LOOPBACK[0]}
 
 
 def _answers(url: str) -> bool:

@@ -6,92 +6,50 @@ accepts any key silently, so `load_config` holds each level against that schema;
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from adapters.guard import GuardSettings
+from adapters.http.own_pages import HostName, Origin
+from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from serve_app.errors import ConfigurationInvalid
+from serve_app.model_settings import (
+    DiarizerSettings,
+    EmbedderSettings,
+    LanguageModelSettings,
+    PriceSettings,
+    ReaderSettings,
+    RecapSettings,
+    TranscriberSettings,
+)
+from serve_app.openai_settings import OpenAiSettings
+from serve_app.serve_schema import unknown_keys
+from serve_app.strict import Strict
 
-
-class Strict(BaseModel):
-    """A group of settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RemoteSettings(Strict):
-    """An OpenAI-compatible server that answers in place of this cluster's own replicas.
-
-    `api_key_env` names the environment variable that holds the key; the key itself never stands in a file.
-    """
-
-    base_url: str
-    model: str
-    revision: str = "unknown"
-    api_key_env: str | None = None
-
-
-class TranscriberSettings(Strict):
-    """`model`: a bundled name, a folder, or `hub:owner/name@revision`. `batch_wait_s`: how long a batch gathers."""
-
-    model: str = "whisper-base"
-    device: Literal["cpu", "cuda"] = "cpu"
-    compute_type: str = "int8"
-    threads: int = 2
-    max_batch_size: int = Field(default=8, ge=1)
-    batch_wait_s: float = Field(default=0.05, ge=0)
-    remote: RemoteSettings | None = None
-
-
-class LanguageModelSettings(Strict):
-    """`engine`, `device` and `dtype` on `auto` are decided from the machine (`wordloop doctor` says how).
-
-    `model`: a bundled name without a precision takes the one that its engine is fastest with. `context_tokens`: prompt and answer
-    together. `max_num_seqs`: requests at once. `kv_cache_gib`: memory of vLLM's cache on CPU, in GiB; llama.cpp's holds
-    `context_tokens` for each of its requests (28 KB a token of the bundled model).
-    """
-
-    engine: Literal["auto", "vllm", "llama-cpp"] = "auto"
-    model: str = "qwen2.5-coder-1.5b-instruct"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    context_tokens: int = Field(default=4096, ge=512)
-    max_num_seqs: int = Field(default=4, ge=1)
-    max_queued_requests: int = Field(default=64, ge=1)
-    kv_cache_gib: int = Field(default=1, ge=1)
-    threads: int = 2
-    enforce_eager: bool = True
-    gpu_memory_utilization: float = 0.85
-    tensor_parallel_size: int = 1
-    remote: RemoteSettings | None = None
-
-
-class EmbedderSettings(Strict):
-    """`engine` auto: CTranslate2 for BERT models on CPU, which computes the same in a fifth of the memory; sentence-transformers
-    for all others. `batch_size`: texts per forward pass; `max_batch_size`: calls gathered into one.
-    """
-
-    engine: Literal["auto", "sentence-transformers", "ctranslate2"] = "auto"
-    model: str = "all-minilm-l6-v2"
-    device: Literal["cpu", "cuda"] = "cpu"
-    threads: int = 2
-    batch_size: int = Field(default=32, ge=1)
-    max_batch_size: int = Field(default=16, ge=1)
-    batch_wait_s: float = Field(default=0.005, ge=0)
-    dimensions: int = 384
-    remote: RemoteSettings | None = None
+SERVES_ONGOING = 5
+"""Requests at once of a deployment for which nothing is said: Ray Serve's default."""
 
 
 class WorkerSettings(Strict):
-    """`concurrency`: jobs at once per worker replica; `windows_in_flight`: transcription calls at once per job."""
+    """`concurrency`: jobs at once per worker replica; `short_concurrency`: how many more there may be, of short recordings only:
+    those of at most `short_audio_s` seconds. `windows_in_flight`: transcription calls at once per job.
+    """
 
     concurrency: int = Field(default=4, ge=1)
+    short_concurrency: int = Field(default=1, ge=0)
+    short_audio_s: float = Field(default=300.0, gt=0)
     windows_in_flight: int = Field(default=16, ge=1)
     lease_s: float = Field(default=30.0, gt=0)
     max_attempts: int = Field(default=5, ge=1)
     max_running_per_tenant: int | None = Field(default=None, ge=1)
+
+
+class SpeakerSettings(Strict):
+    """`by_default`: find out who speaks also where a request says nothing of it."""
+
+    by_default: bool = True
 
 
 class LimitSettings(Strict):
@@ -105,6 +63,27 @@ class LimitSettings(Strict):
     max_queue_wait_s: float | None = Field(default=None, gt=0)
     max_wait_s: float = 60.0
     upload_expires_s: float = Field(default=86_400.0, gt=0)
+
+
+class HttpSettings(Strict):
+    """How slow clients may be, and how many at once. Seconds, bytes, counts.
+
+    `header_s`: for the head of a request; `body_s`: for a body that is no recording; `upload_idle_s`: between two pieces of a
+    recording, which brings `upload_bytes_per_s` in the long run; `keep_alive_s`: between two requests. `connections`: of all
+    clients, `connections_per_client`: of one address before it hears 429. `requests_at_once`: answered by one ingress replica,
+    `requests_at_once_per_caller`: of one key, or of one address where no key is needed; more wait `place_wait_s` for a place.
+    """
+
+    header_s: float = Field(default=10.0, gt=0)
+    body_s: float = Field(default=30.0, gt=0)
+    upload_idle_s: float = Field(default=30.0, gt=0)
+    upload_bytes_per_s: float = Field(default=8192.0, gt=0)
+    keep_alive_s: float = Field(default=30.0, gt=0)
+    connections: int = Field(default=2048, ge=16)
+    connections_per_client: int = Field(default=512, ge=1)
+    requests_at_once: int = Field(default=512, ge=1)
+    requests_at_once_per_caller: int = Field(default=128, ge=1)
+    place_wait_s: float = Field(default=5.0, gt=0)
 
 
 class OutboundSettings(Strict):
@@ -123,17 +102,30 @@ class OutboundSettings(Strict):
 class SecuritySettings(Strict):
     """`require_keys`: nobody is served without a key (`wordloop keys create`); needed to listen on anything but loopback.
 
-    `requests_per_minute`: of one key at one ingress replica; None for no bound.
+    `requests_per_minute`: of one key at one ingress replica; None for no bound. `require_confinement`: nothing starts where a
+    decoder that was taken over could do more than compute (`wordloop doctor` says what holds; docs/adr/0004). `max_priority`: the
+    highest that a job may be asked for with, where its key has no number of its own. While no key is needed, `allowed_hosts`
+    (names without ports) and pages of `trusted_origins` (`https://name:port`) may ask beside loopback's
+    names and the service's own pages.
     """
 
     require_keys: bool = False
+    require_confinement: bool = False
     requests_per_minute: float | None = Field(default=None, ge=1)
+    max_priority: int = Field(default=0, ge=LOWEST_PRIORITY, le=HIGHEST_PRIORITY)
+    allowed_hosts: tuple[HostName, ...] = ()
+    trusted_origins: tuple[Origin, ...] = ()
 
 
 class TelemetrySettings(Strict):
-    """`otlp_endpoint`: base address of a collector that speaks OTLP over HTTP; None sends nothing."""
+    """`otlp_endpoint`: base address of a collector that speaks OTLP over HTTP; None sends nothing. `metrics_host`: the address of
+    this machine under which the page for Prometheus can be reached; with it Ray's own ports, which ask for a token.
+    `tenants_shown`: how many tenants one process counts by name, beside those of `guard.budget.tenants`; the rest are `other`.
+    """
 
     otlp_endpoint: str | None = None
+    metrics_host: str = "127.0.0.1"
+    tenants_shown: int = Field(default=50, ge=0)
 
 
 class DatabaseSettings(Strict):
@@ -182,7 +174,7 @@ class RetentionSettings(Strict):
     """Days from a job's end until its conversation is deleted; None keeps it. `tenants` maps a tenant to its own days."""
 
     days: float | None = Field(default=None, gt=0)
-    tenants: dict[str, Annotated[float, Field(gt=0)] | None] = {}
+    tenants: dict[str, Annotated[float, Field(gt=0)] | None] = Field(default_factory=dict)
 
 
 class Settings(Strict):
@@ -196,10 +188,17 @@ class Settings(Strict):
     transcriber: TranscriberSettings = TranscriberSettings()
     language_model: LanguageModelSettings = LanguageModelSettings()
     embedder: EmbedderSettings = EmbedderSettings()
+    reader: ReaderSettings = ReaderSettings()
+    diarizer: DiarizerSettings = DiarizerSettings()
+    recap: RecapSettings = RecapSettings()
+    replica_hour_usd: PriceSettings = PriceSettings()
+    speakers: SpeakerSettings = SpeakerSettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     guard: GuardSettings = GuardSettings()
+    http: HttpSettings = HttpSettings()
     outbound: OutboundSettings = OutboundSettings()
+    openai: OpenAiSettings = OpenAiSettings()
     security: SecuritySettings = SecuritySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
@@ -240,14 +239,25 @@ def load_config(path: Path) -> ServeFile:
     if len(raw["applications"]) != 1:
         raise ConfigurationInvalid(f"{path}: exactly one application is expected")
     application = raw["applications"][0]
+    settings = parse_settings(application.get("args", {}), str(path))
+    _check_ingress(path, application.get("deployments", []), settings.http)
     return ServeFile(
-        settings=parse_settings(application.get("args", {}), str(path)),
+        settings=settings,
         proxy_location=raw.get("proxy_location", "HeadOnly"),
         http_options=raw.get("http_options", {}),
         logging_config=raw.get("logging_config", {}),
         deployments={entry["name"]: _options(entry) for entry in application.get("deployments", [])},
         environment=(application.get("runtime_env") or {}).get("env_vars", {}),
     )
+
+
+def _check_ingress(path: Path, deployments: list[dict[str, Any]], http: HttpSettings) -> None:
+    """Raise ConfigurationInvalid where Serve would let requests wait: a probe waits behind them then."""
+    for entry in deployments:
+        most = entry.get("max_ongoing_requests", SERVES_ONGOING)
+        if entry["name"] == "Ingress" and most <= http.connections:
+            text = f"deployments[Ingress].max_ongoing_requests: {most} is no more than args.http.connections ({http.connections})"
+            raise ConfigurationInvalid(f"{path}: {text}, so /livez would wait behind other requests")
 
 
 def parse_settings(arguments: dict[str, Any], place: str) -> Settings:
@@ -257,39 +267,6 @@ def parse_settings(arguments: dict[str, Any], place: str) -> Settings:
     except ValidationError as error:
         findings = (f"args.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         raise ConfigurationInvalid(f"{place}: " + "; ".join(findings)) from error
-
-
-def unknown_keys(raw: Any) -> list[str]:
-    """Return a line per key that Ray Serve's schema does not know; Serve itself drops them without a word."""
-    from ray.serve.config import HTTPOptions
-    from ray.serve.schema import (
-        DeploymentSchema,
-        HTTPOptionsSchema,
-        LoggingConfig,
-        ServeApplicationSchema,
-        ServeDeploySchema,
-    )
-
-    if not isinstance(raw, dict) or not isinstance(raw.get("applications"), list):
-        return ["a mapping with a list of applications is expected"]
-    http_fields = set(HTTPOptionsSchema.model_fields) | set(HTTPOptions.model_fields)
-    findings = _surplus(raw, set(ServeDeploySchema.model_fields), "")
-    findings += _surplus(raw.get("http_options"), http_fields, "http_options.")
-    findings += _surplus(raw.get("logging_config"), set(LoggingConfig.model_fields), "logging_config.")
-    for application in raw["applications"]:
-        findings += _surplus(application, set(ServeApplicationSchema.model_fields), "applications[].")
-        for entry in application.get("deployments") or []:
-            place = f"deployments[{entry.get('name', '?')}]."
-            findings += _surplus(entry, set(DeploymentSchema.model_fields), place)
-    return findings
-
-
-def _surplus(section: Any, known: set[str], place: str) -> list[str]:
-    if section is None:
-        return []
-    if not isinstance(section, dict):
-        return [f"{place or 'the file'}: a mapping is expected"]
-    return [f"{place}{key}: no such setting" for key in section if key not in known]
 
 
 def _options(entry: dict[str, Any]) -> dict[str, Any]:

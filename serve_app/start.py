@@ -1,24 +1,19 @@
 """Start the embedded service with something to look at while it takes its time."""
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
 
 from serve_app.arguments import check_config, check_writable
+from serve_app.confinement import refuse_without_confinement
+from serve_app.ending_signals import interruptible, undisturbed
 from serve_app.service import Service, with_light_model
 from serve_app.settings import ServeFile, load_config
 from serve_app.terminal import WarmingBars, bars, console, quiet, store_bars
 
 DEFAULT_CONFIG = Path(__file__).parents[1] / "serve_config.yaml"
 PACKAGED_CONFIG = Path(__file__).parent / "serve_config.yaml"
-
-ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""Signals that ask the whole service to end."""
 
 
 def config_path(named: Path | None) -> Path:
@@ -52,10 +47,11 @@ def started(
 
     service = Service(read, data_dir)
     check_writable("--data-dir", service.data_dir)
-    with _interruptible() as keep_hold:
+    with interruptible() as keep_hold:
         try:
             settings = service.prepare()
             service.check_address(settings, host, port)
+            refuse_without_confinement(settings.settings)
             from serve_app.engines import fit_to_machine, resolve_models
 
             fitted, choice = fit_to_machine(settings.settings)
@@ -73,7 +69,7 @@ def started(
             _tell_rates(service)
             yield service
         finally:
-            with _undisturbed():
+            with undisturbed():
                 _stop(service)
 
 
@@ -105,40 +101,3 @@ def _stop(service: Service) -> None:
             console.print("stopping what was started ...")
     with quiet():
         service.stop()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], None]]:
-    """Let SIGTERM, and SIGHUP of a terminal that closes, end the context like ctrl-c does, so that nothing stays behind.
-
-    Gives a function that takes the signals back: Ray installs a handler of its own when it starts, under which the process dies
-    before it has ended the others. A signal that is ignored, as under nohup, stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
-    before = {number: signal.getsignal(number) for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN}
-    handlers = dict.fromkeys(before, signal.default_int_handler)
-    _take(handlers)
-    try:
-        yield partial(_take, handlers)
-    finally:
-        _take(before)
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let nobody hurry what takes care of itself: a second signal would leave behind what the first began to end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in ENDING}
-    try:
-        yield
-    finally:
-        _take(before)
-
-
-def _take(handlers: Mapping[signal.Signals, Any]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)

@@ -39,7 +39,13 @@ console = LateConsole(stderr=True)
 """Everything but results goes to standard error, so that results can be piped."""
 output = LateConsole()
 
-WARMING = {"Transcriber": "Whisper", "LanguageModel": "language model", "Embedder": "embedder"}
+WARMING = {
+    "Transcriber": "Whisper",
+    "LanguageModel": "language model",
+    "Embedder": "embedder",
+    "Reader": "item finder",
+    "Diarizer": "speaker networks",
+}
 
 
 def bars(*extra: "ProgressColumn") -> "Progress":

@@ -1,5 +1,6 @@
 """What tests of every kind may ask for."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,16 @@ from adapters.sql import SqlStore
 from tests.postgresql_server import PostgresqlServer, running_server
 from tests.redis_server import RedisServer, running_redis
 from tests.s3_server import S3Server, running_s3
+
+
+@pytest.fixture(autouse=True)
+def environment_as_it_was() -> Iterator[None]:
+    """Commands set what Ray's processes inherit; the next test starts none of its programs in an environment of theirs."""
+    before = dict(os.environ)
+    yield
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

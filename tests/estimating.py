@@ -2,13 +2,25 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import prompts
-from adapters.guard import DEFAULT_PRICES, CallGuard, GuardedEmbedder, GuardedLanguageModel, GuardedPreview, GuardedTranscriber
-from adapters.scripted import ScriptedBackend, ScriptedRates
+from adapters.guard import (
+    DEFAULT_PRICES,
+    CallGuard,
+    GuardedDiarizer,
+    GuardedEmbedder,
+    GuardedEntailmentJudge,
+    GuardedItemFinder,
+    GuardedLanguageModel,
+    GuardedPreview,
+    GuardedTranscriber,
+)
+from adapters.scripted import ScriptedBackend, ScriptedRates, by_words, found_by, judged_by, listened
+from application.diarise.find_speakers import DiarizationSettings
 from application.estimate_request import EstimateRequest
 from application.known_transcripts import KnownTranscripts
 from application.pricing import Pricing
@@ -16,6 +28,7 @@ from application.recap.make_recap import MakeRecap
 from application.transcribe_audio import TranscriptionSettings
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
 from domain.call import CallKind, ModelIdentity, Usage
+from domain.finding import LineReading
 from domain.rate import EngineRate
 from ports.audio_decoder import AudioDecoder
 from ports.clock import Clock
@@ -26,6 +39,8 @@ from ports.transcriber import TranscriptionOptions
 WHISPER = ModelIdentity("whisper-base", "r1", "scripted", "int8")
 WRITER = ModelIdentity("writer", "r1", "scripted", "bf16")
 EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
+READER = ModelIdentity("item-reader", "r1", "scripted", "int8")
+LISTENER = ModelIdentity("speaker-networks", "r1", "scripted", "float32")
 DIMENSIONS = 64
 FRAME = 0.032
 DOUBTFUL = b"\x07\x00"
@@ -33,6 +48,9 @@ RATES = {
     CallKind.TRANSCRIBE: EngineRate(10.0),
     CallKind.GENERATE: EngineRate(1e9, 4.0),
     CallKind.EMBED: EngineRate(1_000.0),
+    CallKind.ENTAIL: EngineRate(600.0),
+    CallKind.DIARIZE: EngineRate(20.0),
+    CallKind.FIND: EngineRate(500.0),
 }
 TOPICS = (
     "invoice export",
@@ -45,14 +63,20 @@ TOPICS = (
     "backup job",
 )
 
+read = found_by(by_words({f"will repair the {topic}": LineReading(0.1, 0.9, 0.1, 0.1) for topic in TOPICS[:2]}))
+"""A task in a quarter of the windows of what `heard` says: one in some 200 words."""
+
 
 def heard(request: object) -> RawOutput:
-    """Four sentences about a topic that the sound decides; a sample value of its own makes the language doubtful."""
+    """Six sentences about a topic that the sound decides; a sample value of its own makes the language doubtful."""
     assert isinstance(request, TranscribeRequest)
     digest = hashlib.sha256(request.pcm).digest()
     topic, other = TOPICS[digest[0] % 8], TOPICS[digest[1] % 8]
     text = f"The {topic} fails for large customers {digest.hex()[:6]}. We compared the {topic} with the {other} yesterday. "
     text += f"Ann will repair the {topic} before Friday. Who tests the {other} with the new build?"
+    text += (
+        f" Nobody has looked at the {other} since the old build, and it was slow on Monday. We hear that the {topic} is liked."
+    )
     seconds = len(request.pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)
     scores = {"avg_logprob": -0.2, "no_speech_prob": 0.01, "compression_ratio": 1.1, "temperature": 0.0}
     segment = {"start": 0.0, "end": seconds, "text": text, "words": [], **scores}
@@ -63,12 +87,18 @@ def heard(request: object) -> RawOutput:
 
 
 def written(request: object) -> RawOutput:
-    """The first notes again, in the shape of the schema."""
+    """The first lines again, in the shape of the schema."""
     assert isinstance(request, GenerateRequest)
-    notes = [line[2:] for line in request.messages[-1][1].splitlines() if line.startswith("- ")]
-    answer: dict[str, object] = {"title": " ".join(notes[0].split()[:4])}
-    if request.schema is not None and "sentences" in request.schema["properties"]:
-        answer["sentences"] = [note[:190] for note in notes[:2]]
+    assert request.schema is not None
+    asked, answer = request.messages[-1][1], dict[str, object]()
+    if "items" in request.schema["properties"]:
+        numbers = re.findall(r"^(\d) \(", asked, re.MULTILINE)
+        answer["items"] = [{"number": int(number), "text": "Ann will repair it before Friday."} for number in numbers]
+    else:
+        lines = re.findall(r"^\*?(\d+) (?:[^:\n]+: )?(.+)$", asked, re.MULTILINE)[:2]
+        named = "notes" if "<notes>" in asked else "lines"
+        answer["sentences"] = [{"text": text[:190], named: [int(number)]} for number, text in lines]
+        answer["title"] = " ".join(lines[0][1].split()[:4])
     return RawOutput({"text": json.dumps(answer), "finish_reason": "stop"}, Usage(input_tokens=400, output_tokens=60))
 
 
@@ -88,7 +118,7 @@ def _bag(text: str) -> list[float]:
 
 @dataclass
 class ScriptedModels:
-    """Three guarded ports over scripted backends."""
+    """Guarded ports over scripted backends."""
 
     guard: CallGuard
     clock: Clock
@@ -99,22 +129,38 @@ class ScriptedModels:
         self.whisper = ScriptedBackend(clock=self.clock, otherwise=heard, identity=WHISPER)
         self.writer = ScriptedBackend(clock=self.clock, otherwise=written, identity=WRITER)
         self.placer = ScriptedBackend(clock=self.clock, otherwise=placed, identity=EMBEDDER)
+        self.reader = ScriptedBackend(clock=self.clock, otherwise=read, identity=READER)
+        self.judge = ScriptedBackend(clock=self.clock, otherwise=judged_by(), identity=READER)
         self.transcriber = GuardedTranscriber(self.whisper, self.guard)
         self.language_model = GuardedLanguageModel(self.writer, self.guard, 4096)
         self.embedder = GuardedEmbedder(self.placer, self.guard, DIMENSIONS)
+        self.item_finder = GuardedItemFinder(self.reader, self.guard, 1536)
+        self.entailment = GuardedEntailmentJudge(self.judge, self.guard)
+        self.listener = ScriptedBackend(clock=self.clock, otherwise=listened(), identity=LISTENER)
+        self.diarizer = GuardedDiarizer(self.listener, self.guard)
 
     @property
     def asked(self) -> dict[CallKind, int]:
         """How many calls reached each backend."""
-        backends = {CallKind.TRANSCRIBE: self.whisper, CallKind.GENERATE: self.writer, CallKind.EMBED: self.placer}
+        backends = {
+            CallKind.TRANSCRIBE: self.whisper,
+            CallKind.GENERATE: self.writer,
+            CallKind.EMBED: self.placer,
+            CallKind.FIND: self.reader,
+            CallKind.ENTAIL: self.judge,
+        }
         return {kind: len(backend.asked) for kind, backend in backends.items()}
 
     def make_recap(self) -> MakeRecap:
-        return MakeRecap(self.language_model, self.embedder, prompts)
+        return MakeRecap(self.language_model, self.embedder, self.item_finder, prompts, entailment=self.entailment)
 
-    def estimate(self, decoder: AudioDecoder, detector: SpeechDetector, work_dir: Path) -> EstimateRequest:
+    def estimate(
+        self, decoder: AudioDecoder, detector: SpeechDetector, work_dir: Path, speakers: DiarizationSettings | None = None
+    ) -> EstimateRequest:
         return EstimateRequest(
-            preview=GuardedPreview(self.guard, self.transcriber, self.language_model, self.embedder),
+            preview=GuardedPreview(
+                self.guard, self.transcriber, self.language_model, self.embedder, self.item_finder, self.entailment, self.diarizer
+            ),
             decoder=decoder,
             detector=detector,
             rates=self.rates,
@@ -123,9 +169,11 @@ class ScriptedModels:
             transcription=TranscriptionSettings(),
             options=TranscriptionOptions(),
             prompts=prompts,
+            templates=prompts,
             pricing=Pricing(DEFAULT_PRICES),
             work_dir=work_dir,
             max_audio_s=3600.0,
+            speakers=speakers,
         )
 
 

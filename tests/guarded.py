@@ -8,7 +8,10 @@ from typing import Any
 from adapters.guard import (
     DEFAULT_PRICES,
     CallGuard,
+    GuardedDiarizer,
     GuardedEmbedder,
+    GuardedEntailmentJudge,
+    GuardedItemFinder,
     GuardedLanguageModel,
     GuardedTranscriber,
     GuardSettings,
@@ -74,6 +77,15 @@ class Bench:
     def language_model(self, backend: ModelBackend, context_tokens: int = 4096) -> GuardedLanguageModel:
         return GuardedLanguageModel(backend, self.guard, context_tokens)
 
+    def item_finder(self, backend: ModelBackend, stretch_tokens: int = 1536) -> GuardedItemFinder:
+        return GuardedItemFinder(backend, self.guard, stretch_tokens)
+
+    def entailment(self, backend: ModelBackend) -> GuardedEntailmentJudge:
+        return GuardedEntailmentJudge(backend, self.guard)
+
+    def diarizer(self, backend: ModelBackend) -> GuardedDiarizer:
+        return GuardedDiarizer(backend, self.guard)
+
     def call(self, backend: ModelBackend, **context: Any) -> GuardedCall[Any]:
         """A call as the layers see it, for a test of one layer alone."""
         spec = CallSpec(CallKind.EMBED, "0" * 64, backend.identity, {})
@@ -83,6 +95,28 @@ class Bench:
 
 def vectors(*rows: Sequence[float], tokens: int = 3) -> RawOutput:
     return RawOutput({"vectors": [list(row) for row in (rows or ([1.0, 0.0],))]}, Usage(input_tokens=tokens))
+
+
+def reading(decision: object = 0.9, **other: Any) -> dict[str, Any]:
+    return {
+        "decision": decision,
+        "task": 0.1,
+        "question": 0,
+        "look_alike": 1,
+        "order": 0,
+        "speaker_owns": 0.5,
+        "owner": None,
+        "due": None,
+        **other,
+    }
+
+
+def read(*rows: object, tokens: int = 3) -> RawOutput:
+    return RawOutput({"lines": list(rows)}, Usage(input_tokens=tokens))
+
+
+def judged(*probabilities: object, tokens: int = 3) -> RawOutput:
+    return RawOutput({"probabilities": list(probabilities)}, Usage(input_tokens=tokens))
 
 
 def written(text: str, finish_reason: str = "stop", tokens: int = 5) -> RawOutput:

@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import psutil
 import yaml
 
 from adapters.s3_blobs import S3Access
+from tests.listening import listening, title_of
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "tests" / "data" / "serve_config.smollm2.yaml"
@@ -36,10 +36,12 @@ class RunningService:
         database_url: str | None = None,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         s3: S3Access | None = None,
+        launcher: Sequence[str] = (),
     ) -> None:
         settings = dict(settings or {})
         if s3 is not None:
             settings["storage"] = {"s3": _bucket(s3)}
+        self._launcher = launcher  # what the command of the service is given to, if anything
         self.config = _config(folder, otlp_endpoint, database_url, settings)
         self.database_url = database_url or f"sqlite:///{folder / 'data' / 'wordloop.db'}"
         self._environment = {} if database_url is None else {DATABASE: database_url}
@@ -56,7 +58,7 @@ class RunningService:
     def start(self) -> "RunningService":
         """Start and wait until every model is warm."""
         environment = os.environ | self._environment | {"WORDLOOP_ENGINE_LOG": str(self.engine_log), "HF_HUB_OFFLINE": "1"}
-        command = [sys.executable, "-m", "serve_app", "up", "--port", "0", "--config", str(self.config)]
+        command = [*self._launcher, sys.executable, "-m", "serve_app", "up", "--port", "0", "--config", str(self.config)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, "--data-dir", str(self.data_dir)], cwd=ROOT, env=environment, stdout=output, stderr=output
@@ -107,20 +109,15 @@ class RunningService:
 
     def replica(self, deployment: str) -> psutil.Process:
         """The process of a deployment's replica."""
+        title = f"ServeReplica:wordloop:{deployment}"
         for process in self.processes():
-            if f"ServeReplica:wordloop:{deployment}" in " ".join(process.cmdline()) or (
-                f"ServeReplica:wordloop:{deployment}" in process.name()
-            ):
+            if title in title_of(process):
                 return process
         raise AssertionError(f"no replica of {deployment}")
 
     def ports(self) -> set[int]:
         """TCP ports that its processes listen on."""
-        found = set()
-        for process in self.processes():
-            with suppress(psutil.Error):
-                found |= {each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN}
-        return found
+        return {each.port for each in listening(self.processes())}
 
     def kill_everything(self) -> None:
         """SIGKILL to the main process and to all of Ray, as a power cut would."""

@@ -11,9 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import prompts
-from adapters.guard import DEFAULT_PRICES, GuardedEmbedder, GuardedLanguageModel, GuardedPreview, GuardedTranscriber
+from adapters.dateparser_dates import DateparserDates
+from adapters.guard import (
+    DEFAULT_PRICES,
+    GuardedEmbedder,
+    GuardedEntailmentJudge,
+    GuardedItemFinder,
+    GuardedLanguageModel,
+    GuardedPreview,
+    GuardedTranscriber,
+)
 from adapters.memory import MemoryCallCache
-from adapters.scripted import MovableClock, ScriptedRates
+from adapters.scripted import MovableClock, ScriptedRates, judged_by
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.estimate_inputs import Asked
@@ -24,26 +33,52 @@ from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload
 from application.pricing import Pricing
 from application.recap.make_recap import MakeRecap
-from application.run_stages import ProcessConversation, RecapTranscript, TranscribeUpload
+from application.run_stages import ProcessConversation, RecapTranscript
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
+from application.transcribe_upload import TranscribeUpload
 from application.work_on_jobs import WorkOnJobs
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
 from domain.call import CallContext, CallKind, ModelIdentity
 from domain.estimate import Estimate, Stage
 from domain.job import Job, JobKind, JobRequest, JobStatus, Progress
 from domain.rate import EngineRate
-from ports.model_backend import CallMeta, EmbedRequest, GenerateRequest, ModelBackend, ModelRequest, RawOutput, TranscribeRequest
+from ports.model_backend import (
+    CallMeta,
+    EmbedRequest,
+    EntailRequest,
+    FindRequest,
+    GenerateRequest,
+    ModelBackend,
+    ModelRequest,
+    RawOutput,
+    TranscribeRequest,
+)
 from ports.transcriber import TranscriptionOptions
-from tests.estimating import DIMENSIONS, EMBEDDER, WHISPER, WRITER, PlainDecoder, ScriptedDetector, heard, placed, sound, written
+from tests.estimating import (
+    DIMENSIONS,
+    EMBEDDER,
+    READER,
+    WHISPER,
+    WRITER,
+    PlainDecoder,
+    ScriptedDetector,
+    heard,
+    placed,
+    read,
+    sound,
+    written,
+)
 from tests.guarded import Bench
 
 RATES = {
     CallKind.TRANSCRIBE: EngineRate(8.5, speedup=1.3),
     CallKind.GENERATE: EngineRate(45.0, 15.0, 1.2),
     CallKind.EMBED: EngineRate(7_000.0),
+    CallKind.ENTAIL: EngineRate(600.0),
+    CallKind.FIND: EngineRate(600.0),
 }
 """The bundled models on two cores without AVX-512."""
-AT_ONCE = {CallKind.TRANSCRIBE: 16, CallKind.GENERATE: 8, CallKind.EMBED: 8}
+AT_ONCE = {CallKind.TRANSCRIBE: 16, CallKind.GENERATE: 8, CallKind.EMBED: 8, CallKind.FIND: 8, CallKind.ENTAIL: 8}
 CHARACTERS_PER_TOKEN = 4.1
 """Of Qwen2.5 on English."""
 DECODED_PER_S, DETECTED_PER_S = 300.0, 400.0
@@ -220,10 +255,15 @@ class TimedService:
         )
         self.writer = TimedModel(clock, WRITER, written, Reading(rate[CallKind.GENERATE]), 1.2)
         self.placer = TimedModel(clock, EMBEDDER, placed, lambda asked: _tokens(asked) / rate[CallKind.EMBED].input_per_s, 1.0, 8)
+        self.reader = TimedModel(
+            clock, READER, read_or_judged, lambda asked: _read(asked) / rate[CallKind.FIND].input_per_s, 1.0, 1
+        )
         guard = self.bench.guard
         self.transcriber = GuardedTranscriber(self.whisper, guard)
         self.language_model = GuardedLanguageModel(self.writer, guard, 4096)
         self.embedder = GuardedEmbedder(self.placer, guard, DIMENSIONS)
+        self.item_finder = GuardedItemFinder(self.reader, guard, 1536)
+        self.entailment = GuardedEntailmentJudge(self.reader, guard)
 
     def _use_cases(self, folder: Path) -> None:
         store, expected = self.store, ExpectedTime(self.rates, prompts, AT_ONCE)
@@ -241,12 +281,13 @@ class TimedService:
             fetch=None,  # type: ignore[arg-type]
             expected=expected,
         )
-        make_recap = MakeRecap(self.language_model, self.embedder, prompts)
-        recap = RecapTranscript(make_recap, store.results, store.results, store.search, expected)
+        make_recap = MakeRecap(self.language_model, self.embedder, self.item_finder, prompts, entailment=self.entailment)
+        recap = RecapTranscript(make_recap, store.results, store.results, store.search, expected, prompts, DateparserDates())
         handlers = {JobKind.CONVERSATION: ProcessConversation(upload, recap)}
         house, tracer = KeepHouse({}, self.clock), build_telemetry().tracer
         self.worker = WorkOnJobs(store.jobs, self.bench.cache, handlers, self.clock, tracer, "w", house)  # type: ignore[arg-type]
-        preview = GuardedPreview(self.bench.guard, self.transcriber, self.language_model, self.embedder)
+        guarded = (self.transcriber, self.language_model, self.embedder, self.item_finder, self.entailment)
+        preview = GuardedPreview(self.bench.guard, *guarded)
         self.estimate = EstimateRequest(
             preview=preview,
             rates=self.rates,
@@ -257,6 +298,7 @@ class TimedService:
             transcription=transcription,
             options=TranscriptionOptions(),
             prompts=prompts,
+            templates=prompts,
             pricing=Pricing(DEFAULT_PRICES, AT_ONCE),
             work_dir=folder,
             max_audio_s=7200.0,
@@ -296,3 +338,17 @@ def _seconds(request: object) -> float:
 def _tokens(request: object) -> float:
     assert isinstance(request, EmbedRequest)
     return sum(map(len, request.texts)) / CHARACTERS_PER_TOKEN
+
+
+def read_or_judged(request: ModelRequest) -> RawOutput:
+    """What the reader's replica says, to either kind of call."""
+    return judged_by()(request) if isinstance(request, EntailRequest) else read(request)
+
+
+def _read(request: object) -> float:
+    assert isinstance(request, FindRequest | EntailRequest)
+    if isinstance(request, EntailRequest):
+        lines = [line for premise, text in request.claims for line in (*premise, ("", text))]
+    else:
+        lines = list(request.lines)
+    return sum(len(speaker) + len(text) + 3 for speaker, text in lines) / CHARACTERS_PER_TOKEN

@@ -28,6 +28,9 @@ class Sound:
     def payload(self, blob: Blob) -> AudioPayload:
         return AudioPayload(blob.id, blob.size, "a.wav", "audio/wav")
 
+    def stores(self) -> bool:
+        return True
+
     def timeout_s(self) -> float | None:
         return None
 

@@ -10,9 +10,11 @@ from adapters.ctranslate2_embedder.bert import write_ctranslate2
 from adapters.ctranslate2_embedder.model_files import EmbeddingModel
 from domain.call import ModelIdentity, Usage
 from domain.errors import ModelRejected, ModelUnavailable, WordloopError
+from domain.long_texts import even_spans
 from ports.model_backend import EmbedRequest, RawOutput
 
 Result = RawOutput | WordloopError
+SPARE_TOKENS = 16
 INPUT_TYPES = ("query", "document")
 
 
@@ -59,20 +61,22 @@ class CTranslate2Embedder:
     def run(self, batch: Sequence[EmbedRequest]) -> list[Result]:
         """Answer all requests in one pass; a request that can not be served gets its error in its place.
 
-        Vectors are unit length, float32. `input_type` chooses the model's query or document prompt where it has one.
+        Vectors are unit length, float32. `input_type` chooses the model's query or document prompt where it has one. A text that
+        is too long is cut between words where `long_texts` says pool: its vector is the mean of its pieces', by their tokens.
         """
         encoded = [self._encoded(request) for request in batch]
-        accepted = [tokens for texts in encoded if not isinstance(texts, ModelRejected) for tokens in texts]
-        vectors = iter(self._vectors(accepted))
+        accepted = [texts for texts in encoded if not isinstance(texts, ModelRejected)]
+        vectors = iter(self._vectors([piece for texts in accepted for pieces in texts for piece in pieces]))
         results: list[Result] = []
         for request, texts in zip(batch, encoded, strict=True):
             if isinstance(texts, ModelRejected):
                 results.append(texts)
             else:
-                results.append(_output([next(vectors) for _ in texts], request, texts))
+                results.append(_output([_pooled([next(vectors) for _ in pieces], pieces) for pieces in texts], request, texts))
         return results
 
-    def _encoded(self, request: EmbedRequest) -> list[list[int]] | ModelRejected:
+    def _encoded(self, request: EmbedRequest) -> list[list[list[int]]] | ModelRejected:
+        """Return the tokens of each text in pieces that the model reads: one, but for texts that are too long."""
         kind = str(request.parameters.get("input_type", "document"))
         dimensions = request.parameters.get("dimensions")
         if kind not in INPUT_TYPES:
@@ -80,11 +84,26 @@ class CTranslate2Embedder:
         if dimensions is not None and not 1 <= int(str(dimensions)) <= self.dimensions:
             return ModelRejected(f"dimensions must be between 1 and {self.dimensions}")
         before = self._model.prompts.get(kind, "")
-        texts = [encoding.ids for encoding in self._tokenizer.encode_batch([before + text for text in request.texts])]
-        for place, tokens in enumerate(texts):
-            if len(tokens) > self.max_tokens:
+        texts = [[encoding.ids] for encoding in self._tokenizer.encode_batch([before + text for text in request.texts])]
+        for place, (tokens,) in enumerate(texts):
+            if len(tokens) <= self.max_tokens:
+                continue
+            if request.parameters.get("long_texts") != "pool":
                 return ModelRejected(f"text {place} has {len(tokens)} tokens; the model reads {self.max_tokens}")
+            texts[place] = self._pieces(request.texts[place], before)
         return texts
+
+    def _pieces(self, text: str, before: str) -> list[list[int]]:
+        """Return the tokens of a long text in pieces, each with the words that the model wants before a text."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        most = self.max_tokens - len(self._tokenizer.encode(before).ids)
+        # A piece that begins inside a word may have more tokens than it had within: then all are cut a little shorter.
+        for room in range(most, 0, -SPARE_TOKENS):
+            pieces = [before + text[start:end] for start, end in even_spans(encoding.offsets, room)]
+            tokens = [piece.ids for piece in self._tokenizer.encode_batch(pieces)]
+            if max(map(len, tokens)) <= self.max_tokens:
+                break
+        return tokens
 
     def _vectors(self, texts: Sequence[list[int]]) -> list[Any]:
         """One vector per text, in order; texts of like length share a pass, so that little of it is padding."""
@@ -105,12 +124,22 @@ class CTranslate2Embedder:
         return _unit((states * inside[:, :, None]).sum(axis=1) / lengths[:, None])
 
 
-def _output(vectors: list[Any], request: EmbedRequest, texts: Sequence[list[int]]) -> RawOutput:
+def _pooled(vectors: list[Any], pieces: Sequence[list[int]]) -> Any:
+    """Return the mean of unit vectors, weighted by the tokens behind each, made unit length again."""
+    import numpy as np
+
+    if len(vectors) == 1:
+        return vectors[0]
+    return _unit(np.average(vectors, axis=0, weights=[len(piece) for piece in pieces])[None])[0]
+
+
+def _output(vectors: list[Any], request: EmbedRequest, texts: Sequence[list[list[int]]]) -> RawOutput:
     dimensions = request.parameters.get("dimensions")
     if dimensions is not None:
         # Matryoshka use: the first components, made unit length again.
         vectors = [_unit(vector[None, : int(str(dimensions))])[0] for vector in vectors]
-    return RawOutput({"vectors": [vector.tolist() for vector in vectors]}, Usage(input_tokens=sum(map(len, texts))))
+    read = sum(len(piece) for pieces in texts for piece in pieces)
+    return RawOutput({"vectors": [vector.tolist() for vector in vectors]}, Usage(input_tokens=read))
 
 
 def _unit(vectors: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Encoder output to text: one batched beam search, and one seeded second try for what comes out badly."""
+"""Encoder output to text: one batched beam search, and one second try for what comes out badly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,11 @@ Array = npt.NDArray[Any]
 MAX_INITIAL_TIMESTAMP_INDEX = 50
 """The first word starts within the first second (50 steps of 20 ms), faster-whisper's own default."""
 BEST_OF = 5
-"""Samples drawn by the second try, the most probable is kept: faster-whisper's own default."""
+"""Samples drawn at a temperature above 0, the most probable is kept: faster-whisper's own default."""
+SECOND_TRY_BEAM = 1
+SECOND_TRY_PENALTY = 1.1
+SECOND_TRY_NGRAM = 3
+"""Tokens in a row that the second try may not write again."""
 PATIENCE = 1.0
 LENGTH_PENALTY = 1.0
 MAX_TOKENS = 448
@@ -31,9 +35,10 @@ class DecodingOptions:
     task: str
     beam_size: int
     temperature: float
-    fallback_temperature: float
+    second_try: bool
     seed: int
     prompt: str | None
+    assume_speech: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +58,44 @@ class Decoder:
         self._model = model
         self._files = files
 
-    def decode(self, encoded: Array, tokenizer: Any, seconds: Sequence[float], options: DecodingOptions) -> list[Decode]:
-        """Return one text per row of `encoded` (rows, 1500, width); `seconds` is the sound in each row."""
+    def decode(self, encoded: Any, tokenizer: Any, seconds: Sequence[float], options: DecodingOptions) -> list[Decode]:
+        """Return one text per row of `encoded` (rows, frames, width), on any device; `seconds` is the sound in each row."""
         if options.temperature > 0:
-            rows = range(len(encoded))
-            return [self._sample(encoded[i : i + 1], tokenizer, seconds[i], options.temperature, options) for i in rows]
-        firsts = self._beam_search(encoded, tokenizer, seconds, options)
-        return [
-            self._second_try(encoded[i : i + 1], tokenizer, first, options) if first.needs_second_try else first
-            for i, first in enumerate(firsts)
-        ]
+            rows = range(len(seconds))
+            return [self._sample(rows_of(encoded, [i]), tokenizer, seconds[i], options) for i in rows]
+        decodes = self._beam_search(encoded, tokenizer, seconds, options)
+        failed = [i for i, decode in enumerate(decodes) if options.second_try and decode.needs_second_try(options.assume_speech)]
+        if failed:
+            again = self._without_repeats(rows_of(encoded, failed), tokenizer, [seconds[i] for i in failed], options)
+            for i, second in zip(failed, again, strict=True):
+                decodes[i] = better_of(decodes[i], second)
+        return decodes
 
-    def _second_try(self, row: Array, tokenizer: Any, first: Decode, options: DecodingOptions) -> Decode:
-        if options.fallback_temperature <= 0:
-            return first
-        return better_of(first, self._sample(row, tokenizer, first.seconds, options.fallback_temperature, options))
+    def _beam_search(self, encoded: Any, tokenizer: Any, seconds: Sequence[float], options: DecodingOptions) -> list[Decode]:
+        return self._search(encoded, tokenizer, seconds, options, beam_size=options.beam_size, patience=PATIENCE)
 
-    def _beam_search(self, encoded: Array, tokenizer: Any, seconds: Sequence[float], options: DecodingOptions) -> list[Decode]:
-        results = self._model.model.generate(
-            storage(encoded),
-            [self._prompt(tokenizer, options)] * len(encoded),
-            beam_size=options.beam_size,
-            patience=PATIENCE,
-            **self._common(tokenizer),
-        )
+    def _without_repeats(self, encoded: Any, tokenizer: Any, seconds: Sequence[float], options: DecodingOptions) -> list[Decode]:
+        """Decode once more what came out badly, from the same encoder output and with the same weights.
+
+        A search that may not write the same words twice can not loop, and one without a beam takes another path through an
+        improbable text. It draws nothing, so it needs neither a seed nor a decoder of its own.
+        """
+        forbidden: dict[str, Any] = {"repetition_penalty": SECOND_TRY_PENALTY, "no_repeat_ngram_size": SECOND_TRY_NGRAM}
+        return self._search(encoded, tokenizer, seconds, options, beam_size=SECOND_TRY_BEAM, **forbidden)
+
+    def _search(
+        self, encoded: Any, tokenizer: Any, seconds: Sequence[float], options: DecodingOptions, **search: Any
+    ) -> list[Decode]:
+        settings = {**self._common(tokenizer), **search}
+        results = self._model.model.generate(encoded, [self._prompt(tokenizer, options)] * len(seconds), **settings)
         return [_decode(result, tokenizer, 0.0, length) for result, length in zip(results, seconds, strict=True)]
 
-    def _sample(self, row: Array, tokenizer: Any, seconds: float, temperature: float, options: DecodingOptions) -> Decode:
+    def _sample(self, row: Any, tokenizer: Any, seconds: float, options: DecodingOptions) -> Decode:
         """Draw `BEST_OF` samples from a decoder of its own, so that the same seed gives the same text every time.
 
         CTranslate2 reads the seed once, when a worker thread first draws; a worker that has drawn before goes on
-        from where it was. A fresh worker per try costs loading the weights again (0.3 to 0.7 s for Whisper base).
+        from where it was. A fresh worker per window costs loading the weights again (0.3 to 0.7 s for Whisper base), which
+        only a request that asks for a temperature pays.
         """
         import ctranslate2
 
@@ -96,15 +108,15 @@ class Decoder:
                 intra_threads=self._files.cpu_threads,
             )
             result = fresh.generate(
-                storage(row),
+                row,
                 [self._prompt(tokenizer, options)],
                 beam_size=1,
                 num_hypotheses=BEST_OF,
                 sampling_topk=0,
-                sampling_temperature=temperature,
+                sampling_temperature=options.temperature,
                 **self._common(tokenizer),
             )[0]
-        return _decode(result, tokenizer, temperature, seconds)
+        return _decode(result, tokenizer, options.temperature, seconds)
 
     def _prompt(self, tokenizer: Any, options: DecodingOptions) -> list[int]:
         expected = tokenizer.encode(" " + options.prompt.strip()) if options.prompt and options.prompt.strip() else []
@@ -132,6 +144,19 @@ def storage(rows: Array) -> Any:
     import ctranslate2
 
     return ctranslate2.StorageView.from_array(np.ascontiguousarray(rows))
+
+
+def rows_of(encoded: Any, rows: Sequence[int]) -> Any:
+    """Return these rows of encoder output, as CTranslate2 takes them.
+
+    All rows in order are handed on where they are; only a part is picked out in host memory, for CTranslate2 cuts nothing itself.
+    """
+    import ctranslate2
+
+    if list(rows) == list(range(encoded.shape[0])):
+        return encoded
+    here = encoded if encoded.device == "cpu" else encoded.to_device(ctranslate2.Device.cpu)
+    return storage(np.asarray(here)[list(rows)])
 
 
 def _decode(result: Any, tokenizer: Any, temperature: float, seconds: float) -> Decode:

@@ -1,7 +1,7 @@
 """A loaded Whisper model that recognises the windows of many requests together."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from math import pi
 from pathlib import Path
@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from adapters.faster_whisper_engine.decoding import Array, Decoder, DecodingOptions, ModelFiles, storage
-from adapters.faster_whisper_engine.gates import Decode, is_hopeless
+from adapters.faster_whisper_engine.decoding import Array, Decoder, DecodingOptions, ModelFiles, rows_of, storage
+from adapters.faster_whisper_engine.gates import Decode
 from adapters.faster_whisper_engine.timing import add_word_times, split_at_timestamps
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, WINDOW_SECONDS
 from domain.call import ModelIdentity, Usage
@@ -21,13 +21,26 @@ from ports.transcriber import TranscriptionOptions
 
 MAX_ROUNDS = 6
 """Decodes of one window at most. A window of speech needs one, or two when the model breaks off in a sentence."""
-SHORTEST_REST_FRAMES = 20
-"""Frames (10 ms) after the last timestamp that are worth another decode; no word is shorter than 0.2 s."""
+SHORTEST_REST_FRAMES = 60
+"""Frames (10 ms) after the last timestamp that are worth another decode: two short words, or most of the silence that is kept
+after the last word."""
+FULL_FRAMES = 3000
+"""What Whisper was trained on: 30 s, the end of them silence."""
+SILENT_FRAMES = 400
+"""Frames of silence at least that follow the sound in a shorter input: without them the model finds no end, and loops."""
+SHORT_INPUT_LOGPROB = -0.7
+"""Mean log-probability below which the text of a shorter input is worse than that of a full one: of nine recordings, four had
+more wrong words and none had fewer (benchmarks/word_error_rate.py, half of the files)."""
+RESTS_FOR_GOOD_FRAMES = 200
+"""A rest below this is not heard again at full length: most of them are silence."""
+FRAMES_STEP = 500
+"""Shorter inputs come in lengths of 5 s, so that windows of about a length share a batch. The length is the window's own: its
+text must not depend on its company."""
 SHORTEST_STEP_FRAMES = 10
 """Frames by which a round must advance; less means that the model stands still."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Window:
     """One request on its way through the rounds. `seek` and `frames` count 10 ms."""
 
@@ -39,12 +52,25 @@ class _Window:
     language_probability: float = 1.0
     seek: int = 0
     rounds: int = 0
+    at_full_length: bool = False
     last_end: float = 0.0
     segments: list[dict[str, Any]] = field(default_factory=list)
+    withheld: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def rest(self) -> int:
         return self.frames - self.seek
+
+    @property
+    def so_far(self) -> str:
+        return " ".join(segment["text"] for segment in self.segments)
+
+    @property
+    def input_frames(self) -> int:
+        """How long an input the encoder gets: a shorter one costs less than its share, for attention grows with the square."""
+        if self.at_full_length:
+            return FULL_FRAMES
+        return min(FULL_FRAMES, -(-(self.rest + SILENT_FRAMES) // FRAMES_STEP) * FRAMES_STEP)
 
     @property
     def unfinished(self) -> bool:
@@ -55,7 +81,7 @@ class FasterWhisperEngine:
     """Recognises windows of at most 30 s with one set of weights in memory.
 
     Decoding is a beam search with timestamps at the temperature asked for, without the text before as a condition; a text that
-    loops or that the model itself does not believe gets one seeded second try. Everything is explicit (`TranscriptionOptions`),
+    loops or that the model itself does not believe gets one second try. Everything is explicit (`TranscriptionOptions`),
     so a request has one answer, however it is batched. Calls are synchronous and may come from several threads.
     """
 
@@ -76,7 +102,7 @@ class FasterWhisperEngine:
         """Recognise one second of a tone through every stage, so that the first request finds all memory allocated."""
         tone = np.sin(2 * pi * 220 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
         pcm = (tone * 8000).astype("<i2").tobytes()
-        self.recognise([TranscribeRequest(pcm, TranscriptionOptions(fallback_temperature=0.0).parameters())])
+        self.recognise([TranscribeRequest(pcm, TranscriptionOptions(second_try=False).parameters())])
 
     def recognise(self, batch: Sequence[TranscribeRequest]) -> list[RawOutput]:
         """Return one raw output per request, in order; requests of different options and languages may be mixed.
@@ -102,29 +128,30 @@ class FasterWhisperEngine:
                 task=parameters["task"],
                 beam_size=parameters["beam_size"],
                 temperature=parameters["temperature"],
-                fallback_temperature=parameters["fallback_temperature"],
+                second_try=parameters["second_try"],
                 seed=parameters["seed"],
                 prompt=parameters["prompt"],
+                assume_speech=parameters["assume_speech"],
             ),
             word_timestamps=parameters["word_timestamps"],
             language=parameters["language"],
         )
 
     def _round(self, windows: Sequence[_Window]) -> None:
-        """Encode what is left of every window at once, then decode those that share language and options together."""
+        """Encode what is left of every window, those of a length at once, and decode those of a language and options together."""
         from faster_whisper.audio import pad_or_trim
 
-        encoded = np.asarray(self._encode([pad_or_trim(w.features[:, w.seek : w.frames]) for w in windows]))
-        self._detect_languages(windows, encoded)
-        order = sorted(range(len(windows)), key=lambda i: repr(_group(windows[i])))
-        for _, rows in groupby(order, key=lambda i: _group(windows[i])):
-            chosen = list(rows)
-            self._decode_group([windows[i] for i in chosen], encoded[chosen])
+        for frames, alike in _in_groups(windows, lambda window: window.input_frames):
+            encoded = self._encode([pad_or_trim(w.features[:, w.seek : w.frames], frames) for w in alike])
+            self._detect_languages(alike, encoded)
+            for _, group in _in_groups(alike, _group):
+                rows = [alike.index(window) for window in group]
+                self._decode_group(group, rows_of(encoded, rows), frames < FULL_FRAMES)
 
     def _encode(self, features: Sequence[Array]) -> Any:
-        return self._model.model.encode(storage(np.stack(features)), to_cpu=True)
+        return self._model.model.encode(storage(np.stack(features)))
 
-    def _detect_languages(self, windows: Sequence[_Window], encoded: Array) -> None:
+    def _detect_languages(self, windows: Sequence[_Window], encoded: Any) -> None:
         unknown = [i for i, window in enumerate(windows) if window.language is None]
         if not unknown:
             return
@@ -132,12 +159,12 @@ class FasterWhisperEngine:
             for i in unknown:
                 windows[i].language = "en"
             return
-        for i, ranked in zip(unknown, self._model.model.detect_language(storage(encoded[unknown])), strict=True):
+        for i, ranked in zip(unknown, self._model.model.detect_language(rows_of(encoded, unknown)), strict=True):
             token, probability = ranked[0]
             windows[i].language = token[2:-2]
             windows[i].language_probability = float(probability)
 
-    def _decode_group(self, windows: Sequence[_Window], encoded: Array) -> None:
+    def _decode_group(self, windows: Sequence[_Window], encoded: Any, shortened: bool) -> None:
         from faster_whisper.tokenizer import Tokenizer
 
         first = windows[0]
@@ -147,9 +174,15 @@ class FasterWhisperEngine:
             task=first.options.task,
             language=first.language,
         )
+        seconds = [window.rest / self._model.frames_per_second for window in windows]
+        options = replace(first.options, second_try=first.options.second_try and not shortened)
+        decodes = self._decoder.decode(encoded, tokenizer, seconds, options)
+        if shortened:
+            rows = _believed(windows, decodes)
+            if not rows:
+                return
+            windows, decodes, encoded = [windows[i] for i in rows], [decodes[i] for i in rows], rows_of(encoded, rows)
         frames = [window.rest for window in windows]
-        seconds = [count / self._model.frames_per_second for count in frames]
-        decodes = self._decoder.decode(encoded, tokenizer, seconds, first.options)
         pieces: list[list[dict[str, Any]]] = []
         for window, decode in zip(windows, decodes, strict=True):
             pieces.append(self._advance(window, tokenizer, decode))
@@ -162,11 +195,14 @@ class FasterWhisperEngine:
     def _advance(self, window: _Window, tokenizer: Any, decode: Decode) -> list[dict[str, Any]]:
         """Move the window on by one decode and return its segments; nothing when nothing was said.
 
-        A text that loops even after the second try is given up: that speech counts as not transcribed.
+        A text that can not have been said is given up, and what is left of the window is named with the reason.
         """
         window.rounds += 1
-        so_far = " ".join([*(segment["text"] for segment in window.segments), decode.text])
-        if decode.is_silence or decode.is_too_fast or is_hopeless(so_far):
+        window.at_full_length = False
+        if reason := decode.reason_to_withhold(window.so_far, window.options.assume_speech):
+            per_second = self._model.frames_per_second
+            span = {"start": window.seek / per_second, "end": window.frames / per_second}
+            window.withheld.append({**span, "reason": reason})
             window.seek = window.frames
             return []
         said, next_seek = split_at_timestamps(self._model, tokenizer, decode, window.seek, window.rest)
@@ -182,9 +218,30 @@ class FasterWhisperEngine:
                 "language": window.language,
                 "language_probability": window.language_probability,
                 "segments": list(_in_order(window.segments, seconds)),
+                "withheld": window.withheld,
             },
             usage=Usage(audio_seconds=seconds),
         )
+
+
+def _in_groups(windows: Sequence[_Window], key: Callable[[_Window], Any]) -> Iterator[tuple[Any, list[_Window]]]:
+    for shared, group in groupby(sorted(windows, key=lambda window: repr(key(window))), key=key):
+        yield shared, list(group)
+
+
+def _believed(windows: Sequence[_Window], decodes: Sequence[Decode]) -> list[int]:
+    """Return which texts of a shortened input stand; the other windows are to be heard at full length."""
+    rows = []
+    for i, (window, decode) in enumerate(zip(windows, decodes, strict=True)):
+        if window.rounds and window.rest < RESTS_FOR_GOOD_FRAMES:
+            rows.append(i)
+            continue
+        doubtful = not decode.text or decode.avg_logprob < SHORT_INPUT_LOGPROB or decode.repeats_itself
+        if doubtful or decode.reason_to_withhold(window.so_far, window.options.assume_speech):
+            window.at_full_length = True
+        else:
+            rows.append(i)
+    return rows
 
 
 def _group(window: _Window) -> tuple[str | None, DecodingOptions, bool]:

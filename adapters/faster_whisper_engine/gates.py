@@ -4,6 +4,8 @@ import re
 import zlib
 from dataclasses import dataclass
 
+from domain.transcript_gates import IMPOSSIBLE_RATE, NO_SPEECH, REPETITION
+
 COMPRESSION_RATIO_LIMIT = 2.4
 """Text that gzip shrinks more than this repeats itself (Whisper paper, section 4.5)."""
 AVG_LOGPROB_LIMIT = -1.0
@@ -61,9 +63,19 @@ class Decode:
             return True
         return self.no_speech_prob > NO_SPEECH_LIMIT and (self.avg_logprob < AVG_LOGPROB_LIMIT or self.repeats_itself)
 
-    @property
-    def needs_second_try(self) -> bool:
-        return not self.is_silence and (self.repeats_itself or self.avg_logprob < AVG_LOGPROB_LIMIT)
+    def needs_second_try(self, assume_speech: bool = False) -> bool:
+        """Whether the text is in doubt and more than silence; with `assume_speech` silence is in doubt as well."""
+        if self.is_silence and not assume_speech:
+            return False
+        return self.repeats_itself or self.avg_logprob < AVG_LOGPROB_LIMIT
+
+    def reason_to_withhold(self, said_before: str, assume_speech: bool) -> str | None:
+        """Return why the text can not be what was said after `said_before` in the same window, as a short code, or None."""
+        if self.is_silence and not assume_speech:
+            return NO_SPEECH
+        if self.is_too_fast:
+            return IMPOSSIBLE_RATE
+        return REPETITION if is_hopeless(f"{said_before} {self.text}".strip()) else None
 
 
 def better_of(first: Decode, second: Decode) -> Decode:

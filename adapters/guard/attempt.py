@@ -9,7 +9,7 @@ from adapters.guard.deadline import SHORTEST_USEFUL_S
 from adapters.guard.settings import AttemptTimeouts
 from adapters.guard.waiting import TimeIsUp, within
 from domain.call import Answer, Provenance
-from domain.errors import DeadlineExceeded, ModelTimeout, ModelUnavailable, WordloopError
+from domain.errors import DeadlineExceeded, InvalidModelOutput, ModelTimeout, ModelUnavailable, WordloopError
 from ports.call_metering import PriceTable
 from ports.clock import Clock
 from ports.model_backend import CallMeta, RawOutput
@@ -69,9 +69,14 @@ class Validate:
 
     async def __call__(self, call: GuardedCall[Any], proceed: Attempt) -> Answer[Any]:
         """Raises InvalidModelOutput with the broken rule."""
-        raw = await proceed(call)
-        call.record.usage = call.record.usage + checked_usage(raw)
-        value = call.rules.check(raw)
+        try:
+            raw = await proceed(call)
+            call.record.usage = call.record.usage + checked_usage(raw)
+            value = call.rules.check(raw)
+        except InvalidModelOutput as error:
+            if call.record.span is not None:
+                call.record.span.refused(error)
+            raise
         reason = raw.payload.get("finish_reason")
         call.record.finish_reason = reason if isinstance(reason, str) else None
         return Answer(value, spent(call, self._prices, self._clock))

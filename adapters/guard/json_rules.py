@@ -17,16 +17,22 @@ from ports.model_backend import RawOutput
 
 CHARACTERS_PER_TOKEN = 32
 """Longest plausible mean; bounds the text by the tokens that were allowed."""
+HALF_A_LETTER = "\ufffd"
 DEEPEST = 32
 """Levels of nesting that a caller has to expect."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonRules:
-    """Rules for an answer of at most `max_tokens` that follows `schema` (None: free text, as `{"text": ...}`)."""
+    """Rules for an answer of at most `max_tokens` that follows `schema` (None: free text, as `{"text": ...}`).
+
+    `verbatim`: the value is `{"text", "finish_reason"}`, and `length` is a reason to end like any other.
+    """
 
     schema: Mapping[str, Json] | None
     max_tokens: int
+    stop: tuple[str, ...] = ()
+    verbatim: bool = False
     _validator: Draft202012Validator = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -41,16 +47,34 @@ class JsonRules:
         reason = payload.get("finish_reason")
         if not isinstance(reason, str) or reason not in ("stop", "length"):
             raise InvalidModelOutput("the answer did not finish of itself")
-        if reason == "length":
+        if reason == "length" and not self.verbatim:
             raise InvalidModelOutput("the answer was cut off at its token limit")
         text = clean_text(payload.get("text"), self.max_tokens * CHARACTERS_PER_TOKEN, "text")
+        if any(sequence in text for sequence in self.stop):
+            raise InvalidModelOutput("the answer goes on after a stop sequence")
+        if self.verbatim:
+            return self._as_written({"text": text, "finish_reason": reason})
         return self._follow({"text": text} if self.schema is None else parsed(text))
 
     def encode(self, value: Mapping[str, Json]) -> Json:
         return value
 
     def decode(self, stored: Json) -> Mapping[str, Json]:
-        return self._follow(stored)
+        return self._as_written(stored) if self.verbatim else self._follow(stored)
+
+    def _as_written(self, value: object) -> Mapping[str, Json]:
+        """Return `{"text", "finish_reason"}`. What came to its own end follows the schema; what was cut off can not."""
+        if not isinstance(value, Mapping) or value.keys() != {"text", "finish_reason"}:
+            raise InvalidModelOutput("the answer is not words with the reason of their end")
+        text = clean_text(value["text"], self.max_tokens * CHARACTERS_PER_TOKEN, "text")
+        if value["finish_reason"] == "length":
+            # The last token may be a part of a letter, which engines decode to this mark.
+            return {"text": text.rstrip(HALF_A_LETTER), "finish_reason": "length"}
+        if self.schema is not None:
+            self._follow(parsed(text))
+        elif not text and not self.stop:
+            raise InvalidModelOutput("the answer is empty")
+        return {"text": text, "finish_reason": "stop"}
 
     def _follow(self, value: object) -> Mapping[str, Json]:
         if not isinstance(value, Mapping):

@@ -1,27 +1,51 @@
-"""The three model ports, each a raw backend behind the guard."""
+"""The model ports, each a raw backend behind the guard."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from adapters.guard.call import CallRecord, GuardedCall
 from adapters.guard.guard import CallGuard
 from adapters.guard.json_rules import JsonRules
+from adapters.guard.probability_rules import Probabilities, ProbabilityRules
+from adapters.guard.reading_rules import ReadingRules, Readings, in_words_given
+from adapters.guard.stretch_rules import Stretches, StretchRules
 from adapters.guard.transcript_rules import TranscriptRules
 from adapters.guard.vector_rules import VectorRules
-from domain.audio import SpeechWindow
+from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, SpeechWindow
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Usage
 from domain.canonical import Json, sha256_of
+from domain.entailment import Claim
 from domain.errors import InvalidRequest
+from domain.finding import Line
 from domain.transcript import RecognisedWindow
-from ports.embedder import Embedder, InputType, Vectors
+from ports.diarizer import LONGEST_WINDOW_S, Diarizer
+from ports.embedder import Embedder, InputType, LongTexts, Vectors
+from ports.entailment_judge import EntailmentJudge
+from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel, RenderedPrompt
-from ports.model_backend import EmbedRequest, GenerateRequest, ModelBackend, TranscribeRequest
+from ports.model_backend import (
+    DiarizeRequest,
+    EmbedRequest,
+    EntailRequest,
+    FindRequest,
+    GenerateRequest,
+    ModelBackend,
+    TranscribeRequest,
+)
 from ports.transcriber import Transcriber, TranscriptionOptions
 
 TOKENS_PER_MESSAGE = 32
 """Tokens that a chat template may add around one message."""
 TOKENS_PER_TEXT = 8
 """Special tokens that an encoder may add around one text."""
+TOKENS_PER_LINE = 4
+"""Tokens that an item finder may add to a speaker and a text to make them a line."""
+MOST_LINES = 2048
+"""Lines of one call: what an item finder reads at most (8,192 tokens), in lines of four tokens."""
+
+MOST_CLAIMS = 64
+"""Claims of one call: a chapter of a recap has two or three."""
 
 
 class GuardedTranscriber(Transcriber):
@@ -39,7 +63,7 @@ class GuardedTranscriber(Transcriber):
         """Return the call that `transcribe` makes."""
         parameters = options.parameters()
         spec = CallSpec(CallKind.TRANSCRIBE, window.sha256, self.identity, parameters)
-        request = TranscribeRequest(window.pcm, parameters)
+        request = TranscribeRequest(window.pcm, parameters, window.left)
         at_most = Usage(audio_seconds=window.seconds)
         return GuardedCall(spec, context, request, self._backend, TranscriptRules(window.seconds), at_most, _record(self._guard))
 
@@ -75,7 +99,9 @@ class GuardedLanguageModel(LanguageModel):
         }
         spec = CallSpec(CallKind.GENERATE, sha256_of(messages), self.identity, parameters, prompt.reference)
         request = GenerateRequest(messages, prompt.schema, sampling)
-        rules = JsonRules(prompt.schema, prompt.sampling.max_tokens)
+        if prompt.verbatim:
+            parameters["verbatim"] = True
+        rules = JsonRules(prompt.schema, prompt.sampling.max_tokens, prompt.sampling.stop, prompt.verbatim)
         at_most = self._at_most(messages, prompt)
         return GuardedCall(spec, context, request, self._backend, rules, at_most, _record(self._guard))
 
@@ -106,21 +132,115 @@ class GuardedEmbedder(Embedder):
     def dimensions(self) -> int:
         return self._dimensions
 
-    def call(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> GuardedCall[Vectors]:
+    def call(
+        self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
+    ) -> GuardedCall[Vectors]:
         """Return the call that `embed` makes. Raises InvalidRequest for no texts, or more than one call takes."""
         if not 1 <= len(texts) <= self._max_texts:
             raise InvalidRequest(f"an embedding call takes 1 to {self._max_texts} texts")
         group = tuple(_nfc(text) for text in texts)
         parameters: dict[str, Json] = {"input_type": input_type.value, "dimensions": self._dimensions}
+        if long_texts is LongTexts.POOL:
+            parameters["long_texts"] = long_texts.value
         spec = CallSpec(CallKind.EMBED, sha256_of(group), self.identity, parameters)
         request = EmbedRequest(group, parameters)
         at_most = Usage(input_tokens=sum(len(text.encode()) + TOKENS_PER_TEXT for text in group))
         rules = VectorRules(len(group), self._dimensions)
         return GuardedCall(spec, context, request, self._backend, rules, at_most, _record(self._guard))
 
-    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
+    async def embed(
+        self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
+    ) -> Answer[Vectors]:
         """Raises InvalidRequest for no texts, or more than one call takes."""
-        return await self._guard(self.call(texts, input_type, context))
+        return await self._guard(self.call(texts, input_type, context, long_texts))
+
+
+class GuardedItemFinder(ItemFinder):
+    """Finding by `backend` through the guard; a stretch of at most `MOST_LINES` lines is one call."""
+
+    def __init__(self, backend: ModelBackend, guard: CallGuard, stretch_tokens: int) -> None:
+        self._backend = backend
+        self._guard = guard
+        self._stretch_tokens = stretch_tokens
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._backend.identity
+
+    @property
+    def stretch_tokens(self) -> int:
+        return self._stretch_tokens
+
+    def call(self, lines: Sequence[Line], context: CallContext) -> GuardedCall[Readings]:
+        """Return the call that `find` makes. Raises InvalidRequest for no lines, or more than one call takes.
+
+        Its answer has spans in characters of the lines' NFC text.
+        """
+        if not 1 <= len(lines) <= MOST_LINES:
+            raise InvalidRequest(f"a finding call takes 1 to {MOST_LINES} lines")
+        stretch = tuple((_nfc(line.speaker or ""), _nfc(line.text)) for line in lines)
+        spec = CallSpec(CallKind.FIND, sha256_of(stretch), self.identity, {})
+        at_most = Usage(input_tokens=sum(len((who + text).encode()) + TOKENS_PER_LINE for who, text in stretch))
+        rules = ReadingRules(tuple(len(text) for _, text in stretch))
+        return GuardedCall(spec, context, FindRequest(stretch, {}), self._backend, rules, at_most, _record(self._guard))
+
+    async def find(self, lines: Sequence[Line], context: CallContext) -> Answer[Readings]:
+        """Raises InvalidRequest for no lines, or more than one call takes."""
+        answer = await self._guard(self.call(lines, context))
+        return replace(answer, value=in_words_given(answer.value, lines))
+
+
+class GuardedEntailmentJudge(EntailmentJudge):
+    """Judging by `backend` through the guard; at most `MOST_CLAIMS` claims are one call."""
+
+    def __init__(self, backend: ModelBackend, guard: CallGuard) -> None:
+        self._backend = backend
+        self._guard = guard
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._backend.identity
+
+    def call(self, claims: Sequence[Claim], context: CallContext) -> GuardedCall[Probabilities]:
+        """Return the call that `judge` makes. Raises InvalidRequest for no claims, or more than one call takes."""
+        if not 1 <= len(claims) <= MOST_CLAIMS:
+            raise InvalidRequest(f"a judging call takes 1 to {MOST_CLAIMS} claims")
+        asked = tuple(
+            (tuple((_nfc(line.speaker or ""), _nfc(line.text)) for line in claim.premise), _nfc(claim.text)) for claim in claims
+        )
+        spec = CallSpec(CallKind.ENTAIL, sha256_of(asked), self.identity, {})
+        lines = [line for premise, text in asked for line in (*premise, ("", text))]
+        at_most = Usage(input_tokens=sum(len((who + text).encode()) + TOKENS_PER_LINE for who, text in lines))
+        rules = ProbabilityRules(len(asked))
+        return GuardedCall(spec, context, EntailRequest(asked, {}), self._backend, rules, at_most, _record(self._guard))
+
+    async def judge(self, claims: Sequence[Claim], context: CallContext) -> Answer[Probabilities]:
+        return await self._guard(self.call(claims, context))
+
+
+class GuardedDiarizer(Diarizer):
+    """Telling speakers apart by `backend` through the guard; one window is one call, wherever in a recording it stands."""
+
+    def __init__(self, backend: ModelBackend, guard: CallGuard) -> None:
+        self._backend = backend
+        self._guard = guard
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self._backend.identity
+
+    def call(self, pcm: bytes, context: CallContext) -> GuardedCall[Stretches]:
+        """Return the call that `listen` makes. Raises InvalidRequest for no sound, or more than one call takes."""
+        seconds = len(pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)
+        if not 0 < seconds <= LONGEST_WINDOW_S:
+            raise InvalidRequest(f"a diarizing call takes sound of at most {LONGEST_WINDOW_S:g} s")
+        spec = CallSpec(CallKind.DIARIZE, sha256_of(pcm), self.identity, {})
+        at_most = Usage(audio_seconds=seconds)
+        request = DiarizeRequest(pcm, {})
+        return GuardedCall(spec, context, request, self._backend, StretchRules(seconds), at_most, _record(self._guard))
+
+    async def listen(self, pcm: bytes, context: CallContext) -> Answer[Stretches]:
+        return await self._guard(self.call(pcm, context))
 
 
 def _record(guard: CallGuard) -> CallRecord:

@@ -20,9 +20,12 @@ class Limits(_Knobs):
 class AttemptTimeouts(_Knobs):
     """Seconds one attempt may take: a batch of the embedded CPU models, queueing included, with a wide margin."""
 
-    transcribe: float = Field(120.0, gt=0)
+    transcribe: float = Field(300.0, gt=0)
     generate: float = Field(180.0, gt=0)
     embed: float = Field(60.0, gt=0)
+    find: float = Field(180.0, gt=0)
+    entail: float = Field(180.0, gt=0)
+    diarize: float = Field(120.0, gt=0)
 
 
 class CacheSettings(_Knobs):

@@ -11,7 +11,7 @@ from adapters.guard.checks import clean_text, items, number, number_between, pay
 from adapters.guard.loops import is_looped
 from domain.canonical import Json
 from domain.errors import InvalidModelOutput
-from domain.transcript import RecognisedWindow, Segment, SegmentScores, Word
+from domain.transcript import RecognisedWindow, Segment, SegmentScores, SuspectSpan, Word
 from ports.model_backend import RawOutput
 
 OVERHANG_S = 1.0
@@ -24,6 +24,7 @@ MOST_CHARACTERS = 8_192
 """Characters in one window: 448 tokens, Whisper's context, of at most 16 or so characters."""
 MOST_WORDS = 1_024
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
+_REASON = re.compile(r"[a-z_]{1,40}")
 _STORED = TypeAdapter(RecognisedWindow)
 
 
@@ -50,7 +51,10 @@ class TranscriptRules:
             if segment.text:
                 segments.append(segment)
         self._check_text(segments)
-        return RecognisedWindow(language, min(probability, 1.0), tuple(segments))
+        withheld = items(payload.get("withheld", []), "withheld")
+        if len(withheld) > MOST_SEGMENTS:
+            raise InvalidModelOutput(f"more than {MOST_SEGMENTS} stretches withheld")
+        return RecognisedWindow(language, min(probability, 1.0), tuple(segments), tuple(map(self._withheld, withheld)))
 
     def encode(self, value: RecognisedWindow) -> Json:
         plain: Json = _STORED.dump_python(value, mode="json")
@@ -85,6 +89,15 @@ class TranscriptRules:
             raise InvalidModelOutput(f"more than {MOST_WORDS} words in a segment")
         return Segment(index, start, end, text, _scores(row), tuple(self._word(word, start, end) for word in words))
 
+    def _withheld(self, row: object) -> SuspectSpan:
+        if not isinstance(row, Mapping):
+            raise InvalidModelOutput("what was withheld is not an object")
+        start, end = self._times(row, 0.0, self.seconds, "withheld")
+        reason = clean_text(row.get("reason"), 40, "withheld.reason")
+        if not _REASON.fullmatch(reason):
+            raise InvalidModelOutput("withheld.reason is not a code")
+        return SuspectSpan(start, end, reason)
+
     def _word(self, row: object, low: float, high: float) -> Word:
         if not isinstance(row, Mapping):
             raise InvalidModelOutput("a word is not an object")
@@ -98,7 +111,7 @@ class TranscriptRules:
         if start > end:
             raise InvalidModelOutput(f"{rule} ends before it starts")
         if start < low - OVERHANG_S or end > high + OVERHANG_S or start > high + STEP_S or end < low - STEP_S:
-            raise InvalidModelOutput(f"{rule} lies outside its {'window' if rule == 'segment' else 'segment'}")
+            raise InvalidModelOutput(f"{rule} lies outside its {'segment' if rule == 'word' else 'window'}")
         return min(max(start, low), high), max(min(end, high), low)
 
 

@@ -5,23 +5,29 @@ from collections.abc import Callable
 
 from fastapi import FastAPI
 
+from adapters.http.admission import Admission, AtOnce
 from adapters.http.audio_routes import audio_routes
+from adapters.http.body_limit import BodyBounds, BodyLimit
 from adapters.http.chat_routes import chat_routes
+from adapters.http.conversation_routes import conversation_routes
 from adapters.http.described_app import DescribedApp
 from adapters.http.docs_page import add_docs
 from adapters.http.edge import Edge
 from adapters.http.embedding_routes import embedding_routes
 from adapters.http.error_handlers import install
 from adapters.http.estimate_routes import estimate_routes
+from adapters.http.head import HeadLikeGet
 from adapters.http.job_routes import job_routes
 from adapters.http.keys import RequireKeys
-from adapters.http.middleware import BodyLimit, Envelope
+from adapters.http.middleware import Envelope
 from adapters.http.openai_audio_routes import openai_audio_routes
 from adapters.http.operations_routes import operations_routes
+from adapters.http.own_pages import OwnPagesOnly
 from adapters.http.recap_routes import recap_routes
 from adapters.http.result_routes import result_routes
 from adapters.http.search_routes import search_routes
 from adapters.http.services import HttpLimits, HttpServices
+from adapters.http.speaker_routes import speaker_routes
 from adapters.http.tus_routes import tus_routes
 from adapters.http.webhook_routes import webhook_routes
 
@@ -37,6 +43,8 @@ ROUTES = (
     chat_routes,
     job_routes,
     result_routes,
+    speaker_routes,
+    conversation_routes,
     search_routes,
     estimate_routes,
     webhook_routes,
@@ -52,15 +60,28 @@ def random_request_id() -> str:
 
 def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callable[[], str] = random_request_id) -> FastAPI:
     """Build the HTTP surface over `services` within `limits`."""
-    app = DescribedApp(title="Wordloop ML", version="0.1.0", description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = DescribedApp(
+        title="Wordloop ML",
+        version="0.1.0",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+    )
     edge = Edge.of(services, limits)
     for routes in ROUTES:
         app.include_router(routes(edge))
     add_docs(app)
     install(app)
-    app.add_middleware(BodyLimit, max_bytes=limits.json_bytes)
+    app.add_middleware(HeadLikeGet)
+    bounds = BodyBounds(limits.json_bytes, limits.upload_bytes, limits.body_s)
+    app.add_middleware(BodyLimit, routes=app.routes, bounds=bounds)
+    at_once = AtOnce(limits.requests_at_once, limits.requests_at_once_per_caller, limits.place_wait_s)
+    app.add_middleware(Admission, at_once=at_once)
     if services.keys is not None:
         per_minute = limits.requests_per_minute
         app.add_middleware(RequireKeys, keys=services.keys, clock=services.clock, requests_per_minute=per_minute)
+    else:
+        app.add_middleware(OwnPagesOnly, hosts=services.hosts, origins=services.origins)
     app.add_middleware(Envelope, new_id=new_request_id)
     return app

@@ -1,15 +1,17 @@
 """Recordings in: conversations and transcriptions."""
 
 from fastapi import APIRouter, Request, Response
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
 from adapters.http.bodies import AudioUrlBody
 from adapters.http.documents import form_body, job_responses, problems
 from adapters.http.edge import Edge
 from adapters.http.problems import HttpProblem
-from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
+from adapters.http.speakers_body import plain_speakers
+from adapters.http.terms import JOB_HEADERS, Preferences, Preferred, Tenant
+from adapters.http.text import check_text
 from adapters.http.uploads import AudioForm, FormUpload, StoredUpload
+from adapters.http.validation import unfit
 from application.payloads import AudioPayload
 from domain.errors import Gone, NotFound
 from domain.job import Job, JobKind
@@ -22,14 +24,12 @@ def audio_routes(edge: Edge) -> APIRouter:
     """The two upload routes."""
     router = APIRouter(tags=["audio"], responses=job_responses() | problems(*REFUSALS))
 
-    @router.post("/v1/conversations", status_code=202, openapi_extra=form_body(AudioForm, url=True), dependencies=[TimeoutHeader])
+    @router.post("/v1/conversations", status_code=202, openapi_extra=form_body(AudioForm, url=True), dependencies=JOB_HEADERS)
     async def create_conversation(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Turn a recording into a transcript, a recap and searchable vectors."""
         return await _take(edge, JobKind.CONVERSATION, request, tenant, prefer)
 
-    @router.post(
-        "/v1/transcriptions", status_code=202, openapi_extra=form_body(AudioForm, url=True), dependencies=[TimeoutHeader]
-    )
+    @router.post("/v1/transcriptions", status_code=202, openapi_extra=form_body(AudioForm, url=True), dependencies=JOB_HEADERS)
     async def create_transcription(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Turn a recording into a transcript."""
         return await _take(edge, JobKind.TRANSCRIPTION, request, tenant, prefer)
@@ -51,11 +51,11 @@ async def _take(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer
 
 async def _take_named(edge: Edge, kind: JobKind, request: Request, tenant: str, prefer: Preferences) -> Response:
     """Queue a job for a recording that the body names: an address, which the worker fetches, or an upload that came before."""
+    await check_text(request)
     try:
         body = AudioUrlBody.model_validate_json(await request.body())
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+        raise unfit(error, await request.body()) from error
     await edge.check_template(body.template)
     if body.upload_id is not None:
         job, new = await _take_upload(edge, kind, request, tenant, body, body.upload_id)
@@ -71,7 +71,17 @@ async def _take_address(
         raise HttpProblem("not_implemented", "This service fetches no recordings; upload the file.", "audio_url")
     edge.services.remote.check(url)
     terms = edge.terms(request, tenant, body.timeout)
-    payload = AudioPayload(None, 0, None, None, body.language, body.vocabulary, body.template, url, terms.upload_bytes)
+    payload = AudioPayload(
+        blob_id=None,
+        size=0,
+        language=body.language,
+        vocabulary=body.vocabulary,
+        template=body.template.choice(),
+        audio_url=url,
+        max_bytes=terms.upload_bytes,
+        recorded_at=body.recorded_at,
+        speakers=plain_speakers(body.speakers),
+    )
     return await edge.submit(kind, payload.plain(), terms)
 
 

@@ -1,12 +1,17 @@
 """JSON request bodies: every field named, bounded and checked; unknown ones are refused."""
 
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from fastapi import Depends, Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from adapters.http.body import Body, Language
 from adapters.http.problems import HttpProblem
-from domain.search import SearchMode
+from adapters.http.speakers_body import Speakers
+from adapters.http.template_body import GENERAL, TemplateBody
+from adapters.http.text import check_text
+from domain.search import PassageKind, SearchFilters, SearchMode, moment_of
 from ports.embedder import InputType
 
 MOST_SEGMENTS = 20_000
@@ -15,24 +20,41 @@ SEGMENT_CHARACTERS = 8_192
 MOST_TEXTS = 2_048
 """Inputs of one embedding request (OpenAI's bound)."""
 QUERY_CHARACTERS = 1_024
+MOST_FILTERS = 100
+"""Names in one filter of a search."""
+DAY_S = 86_400.0
+MOMENT_S = 1e-6
+"""The finest step of a date-time that is taken."""
 LATEST_SECOND = 1_000_000.0
 """Seconds: eleven days, longer than any recording."""
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
-Template = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Seconds = Annotated[float, Field(strict=True, ge=0, le=LATEST_SECOND, allow_inf_nan=False)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=SEGMENT_CHARACTERS)]
 
+
+def _iso(words: str) -> str:
+    """Return an ISO date or date-time as it came. Raises ValueError for what only looks like one."""
+    try:
+        datetime.fromisoformat(words)
+    except ValueError as error:
+        raise ValueError("is no day or time that there is") from error
+    return words
+
+
+RecordedAt = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})?)?$"
+    ),
+    AfterValidator(_iso),
+    Field(description="ISO date or date-time of the conversation, where it was held; due dates count from its day"),
+]
 
 _TIMEOUT = "Seconds after which the result is of no use; then the job ends"
 Timeout = Annotated[float, Field(strict=True, gt=0, le=LATEST_SECOND, allow_inf_nan=False, description=_TIMEOUT)]
 FormTimeout = Annotated[float, Field(gt=0, le=LATEST_SECOND, allow_inf_nan=False, description=_TIMEOUT)]
 """The same in a form, where every value is text."""
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class AudioUrlBody(Body):
@@ -42,7 +64,9 @@ class AudioUrlBody(Body):
     upload_id: Identifier | None = None
     language: Language | None = None
     vocabulary: Annotated[str, StringConstraints(max_length=1024)] | None = None
-    template: Template = "general"
+    template: TemplateBody = GENERAL
+    recorded_at: RecordedAt | None = None
+    speakers: Speakers = None
     timeout: Timeout | None = None
 
     @model_validator(mode="after")
@@ -73,7 +97,8 @@ class RecapBody(Body):
     transcript_id: Identifier | None = None
     segments: Annotated[tuple[SegmentBody, ...], Field(min_length=1, max_length=MOST_SEGMENTS)] | None = None
     language: Language | None = None
-    template: Template = "general"
+    template: TemplateBody = GENERAL
+    recorded_at: RecordedAt | None = None
     timeout: Timeout | None = None
 
     @model_validator(mode="after")
@@ -98,19 +123,53 @@ class EmbeddingsBody(Body):
     timeout: Timeout | None = None
 
 
+Day = Annotated[
+    RecordedAt, Field(description="ISO date or date-time; a date stands for the whole day, UTC where no zone is named")
+]
+Speaker = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128)]
+
+
 class SearchBody(Body):
-    """What to look for. `limit` hits at most."""
+    """What to look for, and where. `limit` hits at most, of a score of at least `min_score` (0 to 1).
+
+    The rest leaves only passages of these conversations, by these speakers (as they are spelt in the transcript), of these kinds,
+    of conversations held from `recorded_from` to `recorded_to`, both included. A conversation was held at its `recorded_at`, or
+    when its job came in.
+    """
 
     query: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=QUERY_CHARACTERS)]
     limit: Annotated[int, Field(strict=True, ge=1, le=50)] = 10
     mode: SearchMode = SearchMode.HYBRID
+    min_score: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
+    conversation_ids: Annotated[tuple[Identifier, ...], Field(min_length=1, max_length=MOST_FILTERS)] | None = None
+    speakers: Annotated[tuple[Speaker, ...], Field(min_length=1, max_length=MOST_FILTERS)] | None = None
+    kinds: Annotated[tuple[PassageKind, ...], Field(min_length=1, max_length=len(PassageKind))] | None = None
+    recorded_from: Day | None = None
+    recorded_to: Day | None = None
+
+    @property
+    def filters(self) -> SearchFilters:
+        """What is to be left, in Unix seconds."""
+        return SearchFilters(
+            conversation_ids=self.conversation_ids or (),
+            speakers=self.speakers or (),
+            kinds=self.kinds or (),
+            recorded_from=None if self.recorded_from is None else moment_of(self.recorded_from),
+            recorded_before=None if self.recorded_to is None else _just_after(self.recorded_to),
+        )
+
+
+def _just_after(recorded_to: str) -> float:
+    """The end of a day, or the moment after a moment."""
+    return moment_of(recorded_to) + (DAY_S if "T" not in recorded_to else MOMENT_S)
 
 
 async def json_only(request: Request) -> None:
-    """Raise HttpProblem (415) unless the body says that it is JSON."""
+    """Raise HttpProblem: 415 unless the body says that it is JSON, and what `check_text` raises."""
     media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if media_type != "application/json" and not (media_type.startswith("application/") and media_type.endswith("+json")):
         raise HttpProblem("unsupported_media_type", "Send application/json.")
+    await check_text(request)
 
 
 JsonOnly = Depends(json_only)

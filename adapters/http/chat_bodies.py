@@ -4,22 +4,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from adapters.http.bodies import Body
+from adapters.http.body import Body
 from adapters.http.problems import HttpProblem
 from adapters.http.result_views import ProvenanceView
 from domain.call import Answer, PromptReference
-from domain.canonical import Json, canonical_json, sha256_of
+from domain.canonical import sha256_of
 from domain.prompt import RenderedPrompt, Sampling
 
 MOST_MESSAGES = 1_024
-PROMPT_NAME, PROMPT_VERSION = "chat", "1"
+PROMPT_NAME, PROMPT_VERSION = "chat", "2"
 """How prompts of callers are named in provenance: the words are theirs, the rules of this route ours."""
 DEFAULT_TOKENS = 512
 """Tokens of an answer when the request names no bound: a few paragraphs, and not a whole context on two cores."""
-NOTHING: tuple[Any, ...] = (None, False, 0, [], {}, "none")
+MOST_STOPS = 4
+"""Stop sequences of one request (OpenAI's bound)."""
+LONGEST_STOP = 64
+"""Characters of a stop sequence: a line that ends a part of a text is shorter."""
+NOTHING: tuple[Any, ...] = (None, False, 0, [], {}, "none", "auto")
 """Values with which a client says that it does not use a field."""
 UNSUPPORTED = {
-    "stream": "Streaming is not supported; answers come whole.",
     "tools": "Tools are not supported.",
     "tool_choice": "Tools are not supported.",
     "functions": "Functions are not supported.",
@@ -27,7 +30,6 @@ UNSUPPORTED = {
     "logprobs": "Log-probabilities are not kept.",
     "top_logprobs": "Log-probabilities are not kept.",
     "logit_bias": "Biases are not supported.",
-    "stop": "Stop sequences are not supported.",
     "presence_penalty": "Penalties are not supported.",
     "frequency_penalty": "Penalties are not supported.",
     "audio": "Only text is written.",
@@ -78,10 +80,22 @@ class ResponseFormat(Body):
     json_schema: AnswerSchema | None = None
 
 
+class StreamOptions(BaseModel):
+    """What a stream tells besides the answer; further members are read over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    include_usage: bool = False
+
+
+Stop = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_STOP)]
+
+
 class ChatBody(BaseModel):
     """OpenAI's chat request. The default is greedy (temperature 0), so that a request asked again is read from the cache.
 
-    Fields that change nothing here (`user`, `metadata`, `store` ...) are read over; those that would are refused.
+    `stream` sends the finished answer in pieces. `store` false keeps no answer in the cache. Fields that change nothing here
+    (`user`, `metadata` ...) are read over; those that would are refused.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -95,6 +109,10 @@ class ChatBody(BaseModel):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] | None = None
     n: Annotated[int, Field(strict=True)] | None = None
     response_format: ResponseFormat | None = None
+    stop: Stop | Annotated[tuple[Stop, ...], Field(max_length=MOST_STOPS)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    store: bool | None = None
 
     def refuse_unsupported(self) -> None:
         """Raise HttpProblem (400) for a field that is used and would be ignored."""
@@ -104,8 +122,15 @@ class ChatBody(BaseModel):
         for name, why in UNSUPPORTED.items():
             if given.get(name) not in NOTHING:
                 raise HttpProblem("unsupported_parameter", why, name)
+        if self.stops and self.response_format is not None and self.response_format.type != "text":
+            raise HttpProblem("unsupported_parameter", "JSON ends where it ends; leave stop out.", "stop")
         if given.get("modalities") not in (None, ["text"]):
             raise HttpProblem("unsupported_parameter", "Only text is written.", "modalities")
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """The stop sequences, however many were sent."""
+        return (self.stop,) if isinstance(self.stop, str) else self.stop or ()
 
     def prompt(self, schema: dict[str, Any] | None, context_tokens: int) -> RenderedPrompt:
         """Return what is sent to the model. Raises HttpProblem (400) for more tokens than the model has."""
@@ -120,10 +145,16 @@ class ChatBody(BaseModel):
             temperature=self.temperature or 0.0,
             top_p=1.0 if self.top_p is None else self.top_p,
             seed=Sampling(1).seed if self.seed is None else self.seed,
+            stop=self.stops,
         )
         digest = sha256_of({"schema": schema, "sampling": sampling.parameters()})
         messages = tuple(message.pair for message in self.messages)
-        return RenderedPrompt(PromptReference(PROMPT_NAME, PROMPT_VERSION, digest), messages, schema, sampling)
+        reference = PromptReference(PROMPT_NAME, PROMPT_VERSION, digest)
+        return RenderedPrompt(reference, messages, schema, sampling, verbatim=True)
+
+
+FinishReason = Literal["stop", "length"]
+"""`length`: the answer reached its token limit, or the model's, and ends where it was."""
 
 
 class AssistantMessage(BaseModel):
@@ -136,7 +167,7 @@ class ChatChoice(BaseModel):
     index: int = 0
     message: AssistantMessage
     logprobs: None = None
-    finish_reason: Literal["stop"] = "stop"
+    finish_reason: FinishReason
 
 
 class CachedTokens(BaseModel):
@@ -144,7 +175,7 @@ class CachedTokens(BaseModel):
 
 
 class ChatUsage(BaseModel):
-    """Tokens of the served model; 0 for what came from the cache."""
+    """Tokens of the served model; the same for an answer that came from the cache (`provenance.usage` says what was used)."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -164,15 +195,16 @@ class ChatView(BaseModel):
     provenance: ProvenanceView
 
     @classmethod
-    def of(cls, answer: Answer[Any], free_text: bool, now: float) -> "ChatView":
-        """An answer of the port is an object; the object's own spelling is lost, so JSON comes in ours."""
+    def of(cls, answer: Answer[Any], now: float) -> "ChatView":
+        """The words as they were written, and how they ended. `now` in Unix seconds."""
         call = answer.provenance
-        usage = call.usage
+        usage = call.size
+        message = AssistantMessage(content=answer.value["text"])
         return cls(
             id=f"chatcmpl-{call.key[:32]}",
             created=int(now),
             model=call.model.id,
-            choices=[ChatChoice(message=AssistantMessage(content=_content(answer.value, free_text)))],
+            choices=[ChatChoice(message=message, finish_reason=answer.value["finish_reason"])],
             usage=ChatUsage(
                 prompt_tokens=usage.input_tokens,
                 completion_tokens=usage.output_tokens,
@@ -181,7 +213,3 @@ class ChatView(BaseModel):
             ),
             provenance=ProvenanceView.of(call),
         )
-
-
-def _content(value: dict[str, Json], free_text: bool) -> str:
-    return str(value["text"]) if free_text else canonical_json(value)

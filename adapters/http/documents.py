@@ -12,8 +12,15 @@ from adapters.http.views import JobView, OpenAIErrorView
 Responses = dict[int | str, dict[str, Any]]
 
 PROBLEM_REFERENCE = {"schema": {"$ref": "#/components/schemas/ProblemView"}}
+ENVELOPE = {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIErrorView"}}}
 LOCATION = {"Location": {"description": "Where it is", "schema": {"type": "string"}}}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+COMPATIBLE_HEADERS = LOCATION | {
+    "Wordloop-Conversation-Id": {
+        "description": "What to delete it by; missing where nothing is kept",
+        "schema": {"type": "string"},
+    },
+}
 _WITH_RETRY = (409, 429, 503)
 
 
@@ -43,13 +50,29 @@ def text_formats(model: type[BaseModel], description: str, *media_types: str) ->
 
 def form_body(form: type[AudioForm], url: bool) -> dict[str, Any]:
     """The body of an upload route: a form with a file, or the address of one."""
-    schema = form.model_json_schema()
+    schema = inlined(form.model_json_schema())
     schema["properties"] = {"file": {"type": "string", "format": "binary"}, **schema["properties"]}
     schema["required"] = ["file", *schema.get("required", [])]
     content: dict[str, Any] = {"multipart/form-data": {"schema": schema}}
     if url:
-        content["application/json"] = {"schema": AudioUrlBody.model_json_schema()}
+        content["application/json"] = {"schema": {"$ref": f"#/components/schemas/{AudioUrlBody.__name__}"}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+def inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """Put the named parts of a schema where they are used: the document has another place for names."""
+    parts = schema.pop("$defs", {})
+
+    def resolved(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolved(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        named = parts.get(str(node.get("$ref", "")).removeprefix("#/$defs/"), {})
+        return {name: resolved(value) for name, value in {**named, **node}.items() if name != "$ref"}
+
+    whole: dict[str, Any] = resolved(schema)
+    return whole
 
 
 def _refusal(status: int, content: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 
 from fastapi import Request
@@ -9,16 +10,28 @@ from fastapi.responses import JSONResponse
 
 from adapters.http.problems import HttpProblem, of_job
 from adapters.http.services import HttpLimits, HttpServices
-from adapters.http.terms import Preferences, idempotency_key_of, key_bytes_of, timeout_of, traceparent_of, wants_storage
+from adapters.http.template_body import TemplateBody
+from adapters.http.terms import (
+    Preferences,
+    idempotency_key_of,
+    key_bytes_of,
+    priority_of,
+    timeout_of,
+    traceparent_of,
+    wants_storage,
+)
 from adapters.http.views import JobView
 from application.accept_upload import AcceptUpload
+from application.job_context import conversation_of
 from application.submit_job import JobTerms, SubmitJob
 from application.wait_for_job import WaitForJob
 from domain.call import CallContext, CallKind
-from domain.errors import StorageFailed
+from domain.errors import NotFound, StillRunning, StorageFailed
 from domain.job import Job, JobStatus
 
 BUDGET_HEADER = "Wordloop-Budget-Left"
+UNFETCHED_S = 600.0
+"""Seconds that an answer which nobody wants stored waits for a caller whose connection broke, or whose wait ended before it."""
 SHORTEST_RETRY_S = 1
 LONGEST_RETRY_S = 30
 """Seconds a client is told to wait before it asks again: its job's remaining time, within these."""
@@ -49,8 +62,14 @@ class Edge:
             deadline=self.services.clock.now() + allowed if allowed is not None else None,
             store=wants_storage(request),
             traceparent=traceparent_of(request),
+            priority=priority_of(request, self.limits.max_priority),
             upload_bytes=key_bytes_of(request),
         )
+
+    def compatible_terms(self, request: Request, tenant: str, timeout_s: float | None = None) -> JobTerms:
+        """The terms of a job behind an OpenAI-compatible route: kept as long as these routes keep, and not at all on request."""
+        terms = self.terms(request, tenant, timeout_s)
+        return replace(terms, keep_s=self.limits.compatible_keep_s, unstored_keep_s=UNFETCHED_S)
 
     def limits_of(self, request: Request) -> HttpLimits:
         """The limits of this caller: the service's, or what its key narrows them to."""
@@ -65,9 +84,9 @@ class Edge:
         deadline = self.services.clock.now() + seconds if seconds is not None else None
         return CallContext(tenant=tenant, deadline=deadline, store=wants_storage(request), traceparent=traceparent_of(request))
 
-    async def check_template(self, template: str) -> None:
+    async def check_template(self, template: TemplateBody) -> None:
         """Raise HttpProblem (422) for a recap template that does not exist."""
-        if template not in self.services.templates:
+        if template.base not in self.services.templates:
             known = ", ".join(sorted(self.services.templates))
             raise HttpProblem("validation_failed", f"There is no such template; there are: {known}.", "template")
 
@@ -93,6 +112,13 @@ class Edge:
             raise of_job(job.error, where)
         code = "deadline_exceeded" if job.status is JobStatus.EXPIRED else "job_cancelled"
         raise HttpProblem(code, f"The job {job.id} ended as {job.status.value}.", extra_headers=where)
+
+    async def forget(self, tenant: str, job: Job) -> None:
+        """Delete an answered job that nobody wants stored. Where that fails now, house-keeping does it after `UNFETCHED_S`."""
+        if job.request.store:
+            return
+        with suppress(StorageFailed, StillRunning, NotFound):
+            await self.services.delete_conversation(tenant, conversation_of(job))
 
     async def budget_headers(self, tenant: str) -> dict[str, str]:
         """What the tenant may still use, as a dictionary of RFC 9651; no header where there is no limit.
@@ -133,6 +159,15 @@ def job_answer(job: Job, headers: Mapping[str, str], status: int) -> JSONRespons
     if not job.status.ended:
         shown["Retry-After"] = str(retry_after_s(job))
     return JSONResponse(JobView.of(job).model_dump(mode="json"), status, shown)
+
+
+def kept_headers(job: Job) -> dict[str, str]:
+    """Where the job behind a compatible answer is, and what to delete it by; nothing where nothing is kept."""
+    if not job.request.store:
+        return {}
+    ids = {name: job.result.get(f"{name}_id") for name in ("transcript", "embedding")}
+    made = {f"Wordloop-{name.title()}-Id": value for name, value in ids.items() if value is not None}
+    return {"Location": f"/v1/jobs/{job.id}", "Wordloop-Conversation-Id": conversation_of(job), **made}
 
 
 def retry_after_s(job: Job) -> int:

@@ -3,22 +3,23 @@
 import base64
 import struct
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from adapters.http.bodies import MOST_TEXTS, EmbeddingsBody, JsonOnly
 from adapters.http.documents import Responses, envelopes, job_responses
-from adapters.http.edge import Edge, nearest
+from adapters.http.edge import Edge, kept_headers, nearest
 from adapters.http.problems import HttpProblem
 from adapters.http.result_views import ProvenanceView
-from adapters.http.terms import Preferences, Preferred, Tenant, TimeoutHeader
+from adapters.http.terms import JOB_HEADERS, Preferences, Preferred, Tenant
 from adapters.http.views import EmbeddingsView, EmbeddingUsage, EmbeddingView
 from application.payloads import EmbeddingPayload
 from application.run_stages import cut
 from domain.call import CallKind
 from domain.embedding import Embedding
+from domain.errors import InvalidRequest
 from domain.job import Job, JobKind
 
 Encoding = Literal["float", "base64"]
@@ -32,13 +33,13 @@ def embedding_routes(edge: Edge) -> APIRouter:
 
     @router.post(
         "/v1/embeddings",
-        responses=made | envelopes(400, 402, 404, 413, 415, 429, 502, 503, 504),
+        responses=made | envelopes(400, 402, 404, 413, 415, 422, 429, 502, 503, 504),
         response_class=Response,
-        dependencies=[JsonOnly, TimeoutHeader],
+        dependencies=[JsonOnly, *JOB_HEADERS],
     )
     async def create_embeddings(body: EmbeddingsBody, request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Unit-length vectors of texts. Many texts, or `Prefer: respond-async`, go through a job."""
-        texts = _texts(body, edge.limits.text_characters)
+        texts = _texts(body, edge)
         await edge.check_model(body.model, CallKind.EMBED)
         if body.dimensions is not None and body.dimensions > edge.services.embedder.dimensions:
             raise HttpProblem(
@@ -47,8 +48,8 @@ def embedding_routes(edge: Edge) -> APIRouter:
         small = len(texts) <= edge.limits.inline_texts and sum(map(len, texts)) <= edge.limits.inline_characters
         if small and not prefer.respond_async:
             return await _at_once(edge, request, tenant, body, texts)
-        payload = EmbeddingPayload(texts, body.input_type.value, body.dimensions)
-        job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.terms(request, tenant, body.timeout))
+        payload = EmbeddingPayload(texts, body.input_type.value, body.dimensions, edge.limits.long_texts.value)
+        job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.compatible_terms(request, tenant, body.timeout))
         return await _through_job(edge, tenant, job, new, prefer, body.encoding_format)
 
     @router.get("/v1/embeddings/{embedding_id}", responses=envelopes(400, 404, 503))
@@ -63,7 +64,7 @@ def embedding_routes(edge: Edge) -> APIRouter:
 
 async def _at_once(edge: Edge, request: Request, tenant: str, body: EmbeddingsBody, texts: Sequence[str]) -> JSONResponse:
     context = edge.context(request, tenant, nearest(body.timeout, edge.limits.inline_embed_s))
-    answer = await edge.services.embedder.embed(texts, body.input_type, context)
+    answer = await edge.services.embedder.embed(texts, body.input_type, context, edge.limits.long_texts)
     vectors = [cut(vector, body.dimensions) for vector in answer.value]
     view = embeddings_view(Embedding(answer.provenance.model, vectors, (answer.provenance,)), body.encoding_format)
     return JSONResponse(view.model_dump(mode="json"), headers=await edge.budget_headers(tenant))
@@ -76,7 +77,8 @@ async def _through_job(edge: Edge, tenant: str, job: Job, new: bool, prefer: Pre
     job = await edge.wait(tenant, job.id, edge.limits.compatible_wait_s)
     edge.refuse_unless_completed(job)
     view = await _stored(edge, tenant, job.result["embedding_id"], encoding)
-    return JSONResponse(view.model_dump(mode="json"), headers=await edge.budget_headers(tenant))
+    await edge.forget(tenant, job)
+    return JSONResponse(view.model_dump(mode="json"), headers=kept_headers(job) | await edge.budget_headers(tenant))
 
 
 async def _stored(edge: Edge, tenant: str, embedding_id: str, encoding: Encoding) -> EmbeddingsView:
@@ -102,15 +104,34 @@ def packed(vector: Sequence[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
 
 
-def _texts(body: EmbeddingsBody, most_characters: int) -> tuple[str, ...]:
-    texts = [body.input] if isinstance(body.input, str) else body.input
-    if not texts or len(texts) > MOST_TEXTS:
+def _texts(body: EmbeddingsBody, edge: Edge) -> tuple[str, ...]:
+    most_characters = edge.limits.text_characters
+    inputs = _inputs(body)
+    if not inputs or len(inputs) > MOST_TEXTS:
         raise HttpProblem("validation_failed", f"Send 1 to {MOST_TEXTS} texts.", "input")
-    kept = tuple(text for text in texts if isinstance(text, str))
-    if len(kept) < len(texts):
-        raise HttpProblem("unsupported_parameter", "Send text: token ids belong to a tokenizer that is not served.", "input")
-    if any(not text.strip() for text in kept):
+    texts = tuple(each if isinstance(each, str) else _text_of(each, edge) for each in inputs)
+    if any(not text.strip() for text in texts):
         raise HttpProblem("validation_failed", "A text is empty.", "input")
-    if sum(map(len, kept)) > most_characters:
+    if sum(map(len, texts)) > most_characters:
         raise HttpProblem("too_large", f"The texts have more than {most_characters} characters.", "input")
-    return kept
+    return texts
+
+
+def _inputs(body: EmbeddingsBody) -> list[str] | list[list[int]]:
+    """Return the inputs as a list, each a text or the ids of its tokens: OpenAI takes one of either without its list."""
+    given = body.input
+    if isinstance(given, str):
+        return [given]
+    if given and isinstance(given[0], int):
+        return cast(list[list[int]], [given])
+    return cast(list[str] | list[list[int]], given)
+
+
+def _text_of(ids: list[int], edge: Edge) -> str:
+    """Return the text of token ids. Raises HttpProblem (400): where none are read, or these stand for no text."""
+    if edge.services.text_of_ids is None:
+        raise HttpProblem("unsupported_parameter", "Send text: this service has no vocabulary for token ids.", "input")
+    try:
+        return edge.services.text_of_ids(ids)
+    except InvalidRequest as error:
+        raise HttpProblem("unsupported_parameter", error.detail, "input") from error

@@ -1,14 +1,12 @@
 """Every exception that reaches the app becomes an answer in the two spellings of `problems`."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from adapters.http.problems import KINDS, STATUS_KINDS, HttpProblem, of_domain, render
+from adapters.http.validation import findings, sentence
 from domain.errors import WordloopError
 
 MOST_ERRORS = 20
@@ -30,28 +28,24 @@ async def _domain(request: Request, error: Exception) -> Response:
 async def _validation(request: Request, error: Exception) -> Response:
     """Name what is wrong and where, never what was sent: the input may be somebody's words."""
     assert isinstance(error, RequestValidationError)
-    found: Sequence[Mapping[str, Any]] = error.errors()
-    if any(item["type"] == "json_invalid" for item in found):
+    if any(item["type"] == "json_invalid" for item in error.errors()):
         return render(request, HttpProblem("malformed_request", "The body is not JSON."))
-    details = [{"location": _place(item["loc"]), "message": str(item["msg"])} for item in found[:MOST_ERRORS]]
-    return render(request, HttpProblem("validation_failed", "See `errors`."), details)
+    found = findings(error)
+    details = [{"location": each.place, "message": each.words} for each in found[:MOST_ERRORS]]
+    return render(request, HttpProblem("validation_failed", sentence(found)), details)
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if isinstance(error, HttpProblem):
         return render(request, error)
-    if error.status_code in STATUS_KINDS:
-        code = STATUS_KINDS[error.status_code]
-        return render(request, HttpProblem(code, KINDS[code].title + ".", extra_headers=error.headers or {}))
-    code = "malformed_request" if error.status_code < 500 else "internal_error"
-    return render(request, HttpProblem(code, KINDS[code].title + "."))
-
-
-def _place(location: Sequence[str | int]) -> str:
-    """`body.segments.3.end`, without the head that FastAPI puts before body fields."""
-    parts = [str(part) for part in location]
-    return ".".join(parts[1:] if parts[:1] == ["body"] and len(parts) > 1 else parts)
+    headers = error.headers or {}
+    code = STATUS_KINDS.get(error.status_code, "malformed_request" if error.status_code < 500 else "internal_error")
+    words = {
+        "not_found": "There is no such route; /docs lists those that there are.",
+        "method_not_allowed": f"This route takes {headers.get('Allow', 'other methods')}.",
+    }
+    return render(request, HttpProblem(code, words.get(code, KINDS[code].title + "."), extra_headers=headers))
 
 
 def internal_error(request: Request) -> JSONResponse:

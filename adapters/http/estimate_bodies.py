@@ -10,25 +10,28 @@ from adapters.http.bodies import (
     MOST_SEGMENTS,
     MOST_TEXTS,
     SEGMENT_CHARACTERS,
-    Body,
     Identifier,
-    Language,
+    RecordedAt,
     SegmentBody,
-    Template,
 )
+from adapters.http.body import Body, Language
+from adapters.http.speakers_body import Speakers
+from adapters.http.template_body import GENERAL, TemplateBody
 from adapters.http.uploads import AudioForm
 from domain.estimate import Estimate, Stage, StageEstimate
 from ports.call_metering import Amounts
 from ports.embedder import InputType
 
-Stages = Annotated[tuple[Stage, ...], Field(max_length=3, description="What the request would do; all it can by default")]
+Stages = Annotated[
+    tuple[Stage, ...], Field(max_length=len(Stage), description="What the request would do; all it can by default")
+]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=SEGMENT_CHARACTERS)]
 
 
 class EstimateForm(AudioForm):
     """The fields beside `file`, as in the real request."""
 
-    stages: Annotated[tuple[Stage, ...], Field(alias="stages[]", max_length=3)] = ()
+    stages: Annotated[tuple[Stage, ...], Field(alias="stages[]", max_length=len(Stage))] = ()
 
 
 class EstimateBody(Body):
@@ -39,7 +42,9 @@ class EstimateBody(Body):
     input: Annotated[tuple[Text, ...], Field(min_length=1, max_length=MOST_TEXTS)] | None = None
     audio_seconds: Annotated[float, Field(strict=True, gt=0, le=LATEST_SECOND, allow_inf_nan=False)] | None = None
     language: Language | None = None
-    template: Template = "general"
+    template: TemplateBody = GENERAL
+    recorded_at: RecordedAt | None = None
+    speakers: Speakers = None
     vocabulary: Annotated[str, StringConstraints(max_length=1024)] | None = None
     input_type: InputType = InputType.DOCUMENT
     stages: Stages = ()

@@ -1,18 +1,18 @@
 """What a request would cost and take, before it is made."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
+from adapters.http.admission import caller_of
 from adapters.http.bodies import json_only
-from adapters.http.documents import problems
+from adapters.http.documents import inlined, problems
 from adapters.http.edge import Edge
 from adapters.http.estimate_bodies import EstimateBody, EstimateForm, EstimateView
-from adapters.http.terms import Tenant
+from adapters.http.terms import CALL_HEADERS, Tenant
 from adapters.http.uploads import FormUpload
+from adapters.http.validation import unfit
 from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, default_stages
+from application.speakers.asked import SpeakersAsked
 from domain.estimate import Stage
 from domain.transcript import Segment
 
@@ -22,15 +22,13 @@ REFUSALS = (400, 404, 408, 413, 415, 422, 429, 503)
 def estimate_routes(edge: Edge) -> APIRouter:
     """The route that looks before it leaps."""
     router = APIRouter(tags=["operations"])
-    places = edge.services.estimating.places
 
-    @router.post("/v1/estimate", responses=problems(*REFUSALS), openapi_extra=_bodies())
+    @router.post("/v1/estimate", responses=problems(*REFUSALS), openapi_extra=_bodies(), dependencies=CALL_HEADERS)
     async def estimate(request: Request, tenant: Tenant) -> EstimateView:
         """What a request would take and how much of it the cache holds. No model runs, and nothing sent is kept."""
-        with places.taken():
-            if _media_type(request) == "multipart/form-data":
-                return await _of_upload(edge, request, tenant)
-            return await _of_body(edge, request, tenant)
+        if _media_type(request) == "multipart/form-data":
+            return await _of_upload(edge, request, tenant)
+        return await _of_body(edge, request, tenant)
 
     return router
 
@@ -41,10 +39,11 @@ async def _of_upload(edge: Edge, request: Request, tenant: str) -> EstimateView:
 
     limits = edge.limits_of(request)
     upload = FormUpload(request, limits, EstimateForm, check)
-    async with edge.services.estimating.spool.kept(upload.pieces(), limits.upload_bytes) as source:
+    async with edge.services.estimating.spool.kept(caller_of(request.scope), upload.pieces(), limits.upload_bytes) as source:
         form = upload.form
         assert form is not None
-        asked = Recording(source, form.language, form.vocabulary, form.template)
+        speakers = SpeakersAsked.of(form.speakers_asked())
+        asked = Recording(source, form.language, form.vocabulary, form.template.choice(), speakers)
         return await _answer(edge, request, tenant, asked, form.stages)
 
 
@@ -53,8 +52,7 @@ async def _of_body(edge: Edge, request: Request, tenant: str) -> EstimateView:
     try:
         body = EstimateBody.model_validate_json(await request.body())
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+        raise unfit(error, await request.body()) from error
     await edge.check_template(body.template)
     return await _answer(edge, request, tenant, await _asked(edge, tenant, body), body.stages)
 
@@ -63,18 +61,20 @@ async def _asked(edge: Edge, tenant: str, body: EstimateBody) -> Asked:
     if body.audio_seconds is not None:
         return Length(body.audio_seconds)
     if body.input is not None:
-        return Texts(body.input, body.input_type)
+        return Texts(body.input, body.input_type, edge.limits.long_texts)
     if body.transcript_id is not None:
         transcript = await edge.services.transcripts.get_transcript(tenant, body.transcript_id)
-        return Conversation(transcript.segments, body.language or transcript.language, body.template)
+        return Conversation(transcript.segments, body.language or transcript.language, body.template.choice())
     segments = [Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(body.segments or ())]
-    return Conversation(segments, body.language or "en", body.template)
+    return Conversation(segments, body.language or "en", body.template.choice())
 
 
 async def _answer(edge: Edge, request: Request, tenant: str, asked: Asked, stages: tuple[Stage, ...]) -> EstimateView:
     wanted = frozenset(stages) or default_stages(type(asked))
     estimating = edge.services.estimating
-    found = await estimating.estimate(asked, wanted, edge.context(request, tenant))
+    # Only now: whose bytes come slowly would hold a place from all others meanwhile.
+    with estimating.places.taken():
+        found = await estimating.estimate(asked, wanted, edge.context(request, tenant))
     return EstimateView.of(found, await estimating.estimate.preview.budget_left(tenant))
 
 
@@ -83,27 +83,11 @@ def _media_type(request: Request) -> str:
 
 
 def _bodies() -> dict[str, object]:
-    form = _inlined(EstimateForm.model_json_schema())
+    form = inlined(EstimateForm.model_json_schema())
     form["properties"] = {"file": {"type": "string", "format": "binary"}, **form["properties"]}
     form["required"] = ["file"]
     content = {
         "multipart/form-data": {"schema": form},
-        "application/json": {"schema": _inlined(EstimateBody.model_json_schema())},
+        "application/json": {"schema": {"$ref": f"#/components/schemas/{EstimateBody.__name__}"}},
     }
     return {"requestBody": {"required": True, "content": content}}
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """Put the named parts of a schema where they are used: the document has another place for names."""
-    parts = schema.pop("$defs", {})
-
-    def resolved(node: Any) -> Any:
-        if isinstance(node, list):
-            return [resolved(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        named = parts.get(str(node.get("$ref", "")).removeprefix("#/$defs/"), {})
-        return {name: resolved(value) for name, value in {**named, **node}.items() if name != "$ref"}
-
-    inlined: dict[str, Any] = resolved(schema)
-    return inlined

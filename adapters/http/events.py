@@ -1,65 +1,109 @@
 """A job's events as a stream that can be taken up again where it broke off."""
 
 import json
-from collections.abc import AsyncIterator
+import re
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from sse_starlette import ServerSentEvent
+from sse_starlette import EventSourceResponse, ServerSentEvent
 
-from adapters.http.edge import retry_after_s
+from adapters.http.documents import Responses
+from adapters.http.event_views import MEANINGS, EventType, event_of, progress_of
 from adapters.http.problems import HttpProblem
-from adapters.http.views import JobView, ProgressView
-from domain.job import Job, JobEvent
 from ports.clock import Clock
 from ports.jobs import JobStore
 
 EVENTS_PER_LOOK = 100
+RETRY_MS = 3000
+"""Milliseconds until a client whose connection broke should come back."""
+EVENT_STREAM = "text/event-stream"
+EVENT_ID = re.compile(r"(?P<sequence>[0-9]{1,18})(\.(?P<state>[0-9]{1,10}))?")
+"""The sequence of a stored event; behind a point which state of progress was told after it."""
+EXAMPLE = (
+    'id: 7\nevent: transcript.completed\ndata: {"job_id": "job_6f1c", "sequence": 7, "type": "transcript.completed", '
+    '"created_at": 1800000000.0, "data": {"transcript_id": "transcript_6f1c"}}\n\n'
+)
 
 
-def resume_point(last_event_id: str | None, after: int) -> int:
-    """The sequence of the last event that was seen. Raises HttpProblem (400) when the header is no such number."""
+class Heartbeat(ServerSentEvent):
+    """A comment alone. An empty line after it would end an event, and some clients then hand out one without data."""
+
+    def encode(self) -> bytes:
+        return b": ping\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How far a client has heard a job's events: up to a sequence, and to a state of progress after it."""
+
+    sequence: int
+    state: int | None = None
+
+
+def resume_point(last_event_id: str | None, after: int) -> Seen:
+    """What was seen. Raises HttpProblem (400) when the header is no id of an event."""
     if last_event_id is None:
-        return after
-    if not last_event_id.isdecimal():
-        raise HttpProblem("malformed_request", "Last-Event-ID is the number of an event of this job.")
-    return int(last_event_id)
+        return Seen(after)
+    found = EVENT_ID.fullmatch(last_event_id)
+    if found is None:
+        raise HttpProblem("malformed_request", "Last-Event-ID is the id of an event of this job.", "Last-Event-ID")
+    return Seen(int(found["sequence"]), int(found["state"]) if found["state"] else None)
+
+
+def event_stream(events: AsyncIterator[ServerSentEvent], heartbeat_s: float) -> EventSourceResponse:
+    """Answer with the events, and with heartbeats between them."""
+    headers = {"Cache-Control": "no-cache"}
+    return EventSourceResponse(events, ping=heartbeat_s, ping_message_factory=Heartbeat, headers=headers, sep="\n")
 
 
 async def follow(
-    jobs: JobStore, clock: Clock, tenant: str, job_id: str, after: int, poll_s: float
+    jobs: JobStore, clock: Clock, tenant: str, job_id: str, seen: Seen, poll_s: float
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield events above `after` in order, progress in between, and end after the job's last event.
+    """Yield the events after `seen` in order, the job's present progress where no event tells it, and end after the last event.
 
-    Progress carries no id: it is a state, not an event, so resuming never depends on having seen it.
+    Every event has an id, and taking the stream up after any of them misses nothing and repeats nothing.
     """
-    shown: ProgressView | None = None
+    after, shown, retry = seen.sequence, seen.state, RETRY_MS
     while True:
         job = await jobs.get(tenant, job_id)
         events = await jobs.events(tenant, job_id, after, EVENTS_PER_LOOK)
         for event in events:
-            after = event.sequence
-            yield _event(event)
+            told, after = event_of(event, job), event.sequence
+            shown = _state(told) if event.type == EventType.PROGRESS else shown
+            yield _sent(told, str(after), retry)
+            retry = 0
         if len(events) == EVENTS_PER_LOOK:
             continue
-        progress = JobView.of(job).progress
-        if progress != shown and not job.status.ended:
-            shown = progress
-            yield _progress(job, progress)
         if job.status.ended:
             return
+        told = progress_of(job, after, clock.now())
+        if (state := _state(told)) != shown:
+            shown = state
+            yield _sent(told, f"{after}.{state}", retry)
+            retry = 0
         await clock.sleep(poll_s)
 
 
-def _event(event: JobEvent) -> ServerSentEvent:
-    data = {
-        "job_id": event.job_id,
-        "sequence": event.sequence,
-        "type": event.type,
-        "created_at": event.created_at,
-        "data": event.data,
+def _state(told: Mapping[str, Any]) -> int:
+    """A number for a state of progress, the same for the same state: a client that comes back has seen it or has not."""
+    return zlib.crc32(json.dumps(told["data"], sort_keys=True).encode())
+
+
+def _sent(told: Mapping[str, Any], name: str, retry_ms: int) -> ServerSentEvent:
+    """ASCII only: some clients take what Unicode calls a line separator for the end of a line."""
+    return ServerSentEvent(json.dumps(told), event=told["type"], id=name, retry=retry_ms or None, sep="\n")
+
+
+def stream_responses() -> Responses:
+    """What the document says of the stream."""
+    names = "\n".join(f"- `{kind.value}`: {meaning}" for kind, meaning in MEANINGS.items())
+    about = (
+        "Server-Sent Events. `data` is a JobEventView in JSON. Every event has an id: send the last one back as `Last-Event-ID`, "
+        f"and the stream goes on behind it. Heartbeats are comments; `retry` is {RETRY_MS} ms.\n\n{names}"
+    )
+    return {
+        200: {"description": about, "content": {EVENT_STREAM: {"schema": {"type": "string"}, "example": EXAMPLE}}},
+        204: {"description": "The job has ended and every event was seen: do not reconnect"},
     }
-    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=event.type, id=str(event.sequence))
-
-
-def _progress(job: Job, progress: ProgressView) -> ServerSentEvent:
-    data = {"job_id": job.id, "type": "progress", "status": job.status.value, "progress": progress.model_dump()}
-    return ServerSentEvent(json.dumps(data), event="progress", retry=retry_after_s(job) * 1000)

@@ -3,11 +3,10 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
-from sse_starlette import EventSourceResponse
 
-from adapters.http.documents import Responses, job_responses, problems
+from adapters.http.documents import job_responses, problems
 from adapters.http.edge import Edge, job_answer
-from adapters.http.events import follow, resume_point
+from adapters.http.events import EVENT_STREAM, event_stream, follow, resume_point, stream_responses
 from adapters.http.terms import Preferred, Tenant
 from adapters.http.views import JobPage, JobView
 from domain.job import JobStatus
@@ -37,33 +36,30 @@ def job_routes(edge: Edge) -> APIRouter:
         job = await edge.wait(tenant, job_id, min(prefer.wait_s or 0.0, edge.limits.wait_s))
         return job_answer(job, prefer.applied(edge.limits.wait_s) | await edge.budget_headers(tenant), 200)
 
+    @router.get("/v1/jobs/{job_id}/cancel", response_model=JobView, responses=problems(404, 422, 503))
+    async def get_cancel(job_id: JobId, tenant: Tenant) -> Response:
+        """Whether a job was asked to stop (`cancel_requested`): the job as it is. POST asks."""
+        return job_answer(await jobs.get(tenant, job_id), {}, 200)
+
     @router.post("/v1/jobs/{job_id}/cancel", status_code=202, responses=job_responses() | problems(404, 422, 503))
     async def cancel_job(job_id: JobId, tenant: Tenant) -> Response:
         """End a waiting job, ask a running one to stop, leave an ended one alone."""
         job = await jobs.cancel(tenant, job_id)
         return job_answer(job, {}, 200 if job.status.ended else 202)
 
-    events: Responses = {
-        200: {
-            "description": "Server-Sent Events; `id` counts from 1 per job",
-            "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        },
-        204: {"description": "The job has ended and every event was seen: do not reconnect"},
-    }
-
-    @router.get("/v1/jobs/{job_id}/events", response_class=Response, responses=events | problems(400, 404, 422, 503))
+    @router.get("/v1/jobs/{job_id}/events", response_class=Response, responses=stream_responses() | problems(400, 404, 422, 503))
     async def follow_job(
         job_id: JobId,
         tenant: Tenant,
         last_event_id: Annotated[str | None, Header()] = None,
-        after: Annotated[int, Query(ge=0)] = 0,
+        after: Annotated[int, Query(ge=0, lt=10**18)] = 0,
     ) -> Response:
         """The job's events from the first, or from after `Last-Event-ID`; ends with the job."""
-        start = resume_point(last_event_id, after)
+        seen = resume_point(last_event_id, after)
         job = await jobs.get(tenant, job_id)
-        if job.status.ended and not await jobs.events(tenant, job_id, start, 1):
-            return Response(status_code=204)
-        stream = follow(jobs, edge.services.clock, tenant, job_id, start, edge.limits.event_poll_s)
-        return EventSourceResponse(stream, ping=edge.limits.heartbeat_s, headers={"Cache-Control": "no-cache"})
+        if job.status.ended and not await jobs.events(tenant, job_id, seen.sequence, 1):
+            return Response(status_code=204, media_type=EVENT_STREAM)  # without the type httpx-sse takes the end for an error
+        events = follow(jobs, edge.services.clock, tenant, job_id, seen, edge.limits.event_poll_s)
+        return event_stream(events, edge.limits.heartbeat_s)
 
     return router

@@ -16,8 +16,9 @@ from domain.errors import StorageFailed
 from ports.api_keys import ApiKeys
 from ports.clock import Clock
 
-OPEN = frozenset({"/livez", "/readyz", "/docs", "/openapi.json"})
-"""What anybody may ask. Everything else needs a key, routes that do not exist yet too."""
+OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json"})
+OPEN_PREFIX = "/problems/"
+"""What anybody may ask, and what every refusal links to. Everything else needs a key, routes that do not exist yet too."""
 READING_POSTS = frozenset({"/v1/search", "/v1/estimate"})
 ADMIN_PREFIX = "/v1/webhooks"
 KNOWN_FOR_S = 5.0
@@ -42,7 +43,8 @@ class _Known:
 class RequireKeys:
     """Lets through what shows a live key with the scope that the route asks for.
 
-    Writes into the request's state whose it is (`tenant`) and what the key lets a recording have (`upload_bytes`).
+    Writes into the request's state whose it is (`tenant`, `key_id`) and what the key lets a recording have (`upload_bytes`)
+    and ask for (`max_priority`).
     """
 
     def __init__(self, app: ASGIApp, keys: ApiKeys, clock: Clock, requests_per_minute: float | None) -> None:
@@ -54,7 +56,7 @@ class RequireKeys:
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        if scope["type"] != "http" or is_open(scope["path"]):
             await self.app(scope, receive, send)
             return
         try:
@@ -64,7 +66,8 @@ class RequireKeys:
         except HttpProblem as problem:
             await render(Request(scope), problem)(scope, receive, send)
         else:
-            scope.setdefault("state", {}).update(tenant=key.tenant, upload_bytes=key.limits.upload_bytes)
+            allowed = {"upload_bytes": key.limits.upload_bytes, "max_priority": key.limits.max_priority}
+            scope.setdefault("state", {}).update(allowed, tenant=key.tenant, key_id=key.id)
             await self.app(scope, receive, send)
 
     async def _key(self, scope: Scope) -> ApiKey:
@@ -126,6 +129,11 @@ class RequireKeys:
         challenge = 'Bearer realm="wordloop"' + ("" if missing else ', error="invalid_token"')
         text = "A key is needed: Authorization: Bearer wl_..." if missing else "This key is not known, has ended or was revoked."
         return HttpProblem("unauthorized", text, extra_headers={"WWW-Authenticate": challenge})
+
+
+def is_open(path: str) -> bool:
+    """Say whether a path asks for no key."""
+    return path in OPEN or path.startswith(OPEN_PREFIX)
 
 
 def scope_of(method: str, path: str) -> KeyScope:

@@ -1,22 +1,22 @@
-"""What happens to every request: an id, a bound on its body, security headers, and an answer whatever breaks. Pure ASGI."""
+"""What happens to every request: an id, security headers, and an answer whatever breaks. Pure ASGI."""
 
 import logging
 import re
 import time
 from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http.error_handlers import internal_error
-from adapters.http.problems import HttpProblem, render
-from adapters.http.terms import TRACEPARENT
+from adapters.http.terms import TRACEPARENT, method_of
 from domain.failure import places
+from domain.request_id import is_request_id
 
 log = logging.getLogger("wordloop.http")
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 JOB_ID = re.compile(r"job_[0-9a-f]{32}")
 JOB_LOCATION = re.compile(rf"/v1/jobs/(?P<id>{JOB_ID.pattern})")
 PROBES = frozenset({"/livez", "/readyz"})
@@ -59,6 +59,8 @@ class Envelope:
                 if job := JOB_LOCATION.fullmatch(headers.get("location", "")):
                     told["wordloop_job_id"] = job["id"]
                 headers["X-Request-ID"] = request_id
+                if 300 <= message["status"] < 400 and "location" in headers:
+                    headers["Location"] = _here(headers["location"])
                 if scope["path"].startswith(UPLOADS):
                     headers["Tus-Resumable"] = TUS_VERSION
                 for name, value in SECURITY_HEADERS.items():
@@ -79,15 +81,21 @@ class Envelope:
 
     def _request_id(self, scope: Scope) -> str:
         offered = Headers(scope=scope).get("x-request-id", "")
-        request_id = offered if REQUEST_ID.fullmatch(offered) else self.new_id()
+        request_id = offered if is_request_id(offered) else self.new_id()
         scope.setdefault("state", {})["request_id"] = request_id
         return request_id
+
+
+def _here(location: str) -> str:
+    """Return a redirect without its host: the framework writes the one that the client named, and a client may name any."""
+    parts = urlsplit(location)
+    return urlunsplit(("", "", "/" + parts.path.lstrip("/"), parts.query, ""))
 
 
 def _told_of(scope: Scope) -> dict[str, str | int | float]:
     """What may be told of a request: its route, never its path or query, which hold what clients put there."""
     route = getattr(scope.get("route"), "path", "unknown")
-    about: dict[str, str | int | float] = {"method": scope["method"], "route": route}
+    about: dict[str, str | int | float] = {"method": method_of(scope), "route": route}
     job_id = scope.get("path_params", {}).get("job_id", "")
     if JOB_ID.fullmatch(job_id):
         about["wordloop_job_id"] = job_id
@@ -95,44 +103,7 @@ def _told_of(scope: Scope) -> dict[str, str | int | float]:
     return about | ({"trace_id": trace["trace_id"]} if trace else {})
 
 
-class BodyLimit:
-    """Refuses a body above `max_bytes`: by its announced length before a byte is read, else by count.
-
-    Multipart bodies and pieces of uploads pass: they go piece by piece to the store and are bounded there.
-    """
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_multipart(scope) or scope["path"].startswith(f"{UPLOADS}/"):
-            await self.app(scope, receive, send)
-            return
-        if announced_length(scope) > self.max_bytes:
-            await render(Request(scope), self._refusal())(scope, receive, send)
-            return
-        count = 0
-
-        async def receive_counted() -> Message:
-            nonlocal count
-            message = await receive()
-            count += len(message.get("body", b""))
-            if count > self.max_bytes:
-                raise self._refusal()
-            return message
-
-        await self.app(scope, receive_counted, send)
-
-    def _refusal(self) -> HttpProblem:
-        return HttpProblem("too_large", f"The body is larger than {self.max_bytes} bytes.")
-
-
 def announced_length(scope: Scope) -> int:
     """The Content-Length, 0 when there is none (or none that is a number: the server has refused those)."""
     value = Headers(scope=scope).get("content-length", "")
     return int(value) if value.isdecimal() else 0
-
-
-def _is_multipart(scope: Scope) -> bool:
-    return Headers(scope=scope).get("content-type", "").lower().startswith("multipart/")

@@ -1,88 +1,121 @@
-"""OpenAI's transcription route: the same job as everywhere, waited for."""
+"""OpenAI's transcription routes: the same job as everywhere, waited for."""
 
-import json
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
-from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette import EventSourceResponse
 
-from adapters.http.documents import Responses, envelopes, form_body, job_responses
-from adapters.http.edge import Edge
-from adapters.http.openai_audio import OpenAIAudioForm, TranscriptionView, VerboseView, stream_events
-from adapters.http.problems import HttpProblem, envelope_of, of_domain
-from adapters.http.terms import Preferred, Tenant, TimeoutHeader
+from adapters.http.documents import COMPATIBLE_HEADERS, Responses, envelopes, form_body
+from adapters.http.edge import Edge, kept_headers, nearest
+from adapters.http.openai_audio import (
+    DIARIZED,
+    CompatibleForm,
+    DiarizedView,
+    TranscriptionForm,
+    TranscriptionView,
+    TranslationForm,
+    VerboseView,
+)
+from adapters.http.openai_audio_stream import transcript_events
+from adapters.http.problems import HttpProblem
+from adapters.http.terms import JOB_HEADERS, Preferences, Preferred, Tenant
 from adapters.http.uploads import FormUpload
 from application.transcript_formats import subrip, web_vtt
 from domain.call import CallKind
-from domain.errors import WordloopError
 from domain.job import Job, JobKind
 from domain.transcript import Transcript
 
-REFUSALS = (400, 402, 404, 408, 409, 413, 415, 429, 502, 503, 504)
+FormOfRoute = TypeVar("FormOfRoute", bound=CompatibleForm)
+REFUSALS = (400, 402, 404, 408, 409, 413, 415, 422, 429, 502, 503, 504)
 
 
 def openai_audio_routes(edge: Edge) -> APIRouter:
-    """The route of `client.audio.transcriptions.create`."""
+    """The routes of `client.audio.transcriptions.create` and `client.audio.translations.create`."""
     router = APIRouter(tags=["openai"])
-
-    async def check(form: OpenAIAudioForm) -> None:
-        await edge.check_template(form.template)
-        await edge.check_model(form.model, CallKind.TRANSCRIBE)
 
     @router.post(
         "/v1/audio/transcriptions",
         response_class=Response,
-        openapi_extra=form_body(OpenAIAudioForm, url=False),
-        responses=_answers() | envelopes(*REFUSALS),
-        dependencies=[TimeoutHeader],
+        openapi_extra=form_body(TranscriptionForm, url=False),
+        responses=_answers(TranscriptionView | VerboseView | DiarizedView) | envelopes(*REFUSALS),
+        dependencies=JOB_HEADERS,
     )
     async def transcribe(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
-        """A recording as text. With `Prefer: respond-async` or `wait=N` the job is handed out as on our own routes."""
-        upload = FormUpload(request, edge.limits_of(request), OpenAIAudioForm, check)
-        job, new = await edge.accept(JobKind.TRANSCRIPTION, upload, edge.terms(request, tenant))
-        form = upload.form
-        assert form is not None
-        if prefer.given:
-            return await edge.hand_out(tenant, job, new, prefer)
+        """A recording as text. `Prefer: wait=N` waits no longer for it; jobs are handed out by `POST /v1/transcriptions`."""
+        form, job = await _accepted(edge, request, tenant, prefer, TranscriptionForm)
         if form.stream:
-            return EventSourceResponse(_stream(edge, tenant, job), ping=edge.limits.heartbeat_s)
-        return _written(await _transcript(edge, tenant, job), form)
+            stream = transcript_events(edge, tenant, job, form.include)
+            return EventSourceResponse(stream, ping=edge.limits.heartbeat_s, headers=kept_headers(job))
+        job, transcript = await _waited_for(edge, tenant, job, prefer)
+        if form.response_format == "verbose_json":
+            view = VerboseView.of(transcript, "transcribe", form.timestamp_granularities)
+            return JSONResponse(view.model_dump(mode="json", exclude_none=True), headers=kept_headers(job))
+        if form.response_format == DIARIZED:
+            return JSONResponse(DiarizedView.of(transcript).model_dump(mode="json"), headers=kept_headers(job))
+        return _written(transcript, form, form.include, kept_headers(job))
+
+    @router.post(
+        "/v1/audio/translations",
+        response_class=Response,
+        openapi_extra=form_body(TranslationForm, url=False),
+        responses=_answers(TranscriptionView | VerboseView) | envelopes(*REFUSALS),
+        dependencies=JOB_HEADERS,
+    )
+    async def translate(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
+        """A recording in any language as English text. `Prefer: wait=N` waits no longer for it."""
+        form, job = await _accepted(edge, request, tenant, prefer, TranslationForm)
+        job, transcript = await _waited_for(edge, tenant, job, prefer)
+        if form.response_format == "verbose_json":
+            view = VerboseView.of(transcript, "translate", ())
+            return JSONResponse(view.model_dump(mode="json", exclude_none=True), headers=kept_headers(job))
+        return _written(transcript, form, (), kept_headers(job))
 
     return router
 
 
-async def _transcript(edge: Edge, tenant: str, job: Job) -> Transcript:
-    job = await edge.wait(tenant, job.id, edge.limits.compatible_wait_s)
+async def _accepted(
+    edge: Edge, request: Request, tenant: str, prefer: Preferences, kind: type[FormOfRoute]
+) -> tuple[FormOfRoute, Job]:
+    """Take the upload in and queue its job. Raises HttpProblem for who prefers the job: a client of these routes reads a text."""
+    if prefer.respond_async:
+        text = "This route answers with the text itself; POST /v1/transcriptions hands out a job."
+        raise HttpProblem("unsupported_parameter", text, "Prefer")
+
+    async def check(form: FormOfRoute) -> None:
+        await edge.check_template(form.template)
+        await edge.check_model(form.model, CallKind.TRANSCRIBE)
+
+    upload = FormUpload(request, edge.limits_of(request), kind, check)
+    job, _ = await edge.accept(JobKind.TRANSCRIPTION, upload, edge.compatible_terms(request, tenant))
+    form = upload.form
+    assert form is not None
+    return form, job
+
+
+async def _waited_for(edge: Edge, tenant: str, job: Job, prefer: Preferences) -> tuple[Job, Transcript]:
+    seconds = nearest(prefer.wait_s, edge.limits.compatible_wait_s)
+    job = await edge.wait(tenant, job.id, seconds or 0.0)
     edge.refuse_unless_completed(job)
-    return await edge.services.transcripts.get_transcript(tenant, job.result["transcript_id"])
+    transcript = await edge.services.transcripts.get_transcript(tenant, job.result["transcript_id"])
+    await edge.forget(tenant, job)
+    return job, transcript
 
 
-async def _stream(edge: Edge, tenant: str, job: Job) -> AsyncIterator[ServerSentEvent]:
-    """Open at once, so that heartbeats keep the connection; a failure comes as the error event that SDKs raise."""
-    try:
-        for event in stream_events(await _transcript(edge, tenant, job)):
-            yield ServerSentEvent(json.dumps(event, ensure_ascii=False), event=event["type"])
-    except (HttpProblem, WordloopError) as error:
-        problem = error if isinstance(error, HttpProblem) else of_domain(error)
-        yield ServerSentEvent(json.dumps(envelope_of(problem)), event="error")
-
-
-def _written(transcript: Transcript, form: OpenAIAudioForm) -> Response:
-    if form.response_format == "verbose_json":
-        view = VerboseView.of(transcript, form.timestamp_granularities)
-        return JSONResponse(view.model_dump(mode="json", exclude_none=True))
+def _written(transcript: Transcript, form: CompatibleForm, include: tuple[str, ...], headers: Mapping[str, str]) -> Response:
     if form.response_format == "srt":
-        return Response(subrip(transcript), media_type="application/x-subrip")
+        return Response(subrip(transcript), media_type="application/x-subrip", headers=headers)
     if form.response_format == "vtt":
-        return Response(web_vtt(transcript), media_type="text/vtt")
+        return Response(web_vtt(transcript), media_type="text/vtt", headers=headers)
     if form.response_format == "text":
-        return Response(transcript.text + "\n", media_type="text/plain")
-    return JSONResponse(TranscriptionView.of(transcript).model_dump(mode="json"))
+        return Response(transcript.text + "\n", media_type="text/plain", headers=headers)
+    view = TranscriptionView.of(transcript, include)
+    return JSONResponse(view.model_dump(mode="json", exclude_none=True), headers=headers)
 
 
-def _answers() -> Responses:
+def _answers(views: Any) -> Responses:
     text = {"schema": {"type": "string"}}
     others = dict.fromkeys(("text/plain", "application/x-subrip", "text/vtt", "text/event-stream"), text)
-    made = {"model": TranscriptionView | VerboseView, "description": "The text, in the format asked for", "content": others}
-    return {200: made, 202: job_responses()[202]}
+    told = "The text, in the format asked for"
+    return {200: {"model": views, "description": told, "content": others, "headers": COMPATIBLE_HEADERS}}

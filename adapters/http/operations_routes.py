@@ -39,8 +39,10 @@ def operations_routes(edge: Edge) -> APIRouter:
 
     @router.get("/v1/models", responses=envelopes(503))
     async def list_models() -> ModelPage:
-        """The served models, with the state of their circuit breakers."""
-        return ModelPage(data=[ModelView.of(card) for card in await services.models()])
+        """The served models, with the state of their circuit breakers, then the further names that they answer to."""
+        cards = {card.id: card for card in await services.models()}
+        named = [ModelView.of(cards[name], alias) for alias, name in services.model_aliases.items() if name in cards]
+        return ModelPage(data=[*map(ModelView.of, cards.values()), *named])
 
     @router.get("/v1/models/{model_id:path}", responses=envelopes(404, 503))
     async def get_model(model_id: str) -> ModelView:
@@ -48,7 +50,7 @@ def operations_routes(edge: Edge) -> APIRouter:
         name = services.model_aliases.get(model_id, model_id)
         for card in await services.models():
             if card.id == name:
-                return ModelView.of(card)
+                return ModelView.of(card, model_id if model_id != name else None)
         raise HttpProblem("model_not_found", "No served model has that name; see GET /v1/models.", "model")
 
     @router.get("/problems/{code}", responses=problems(404))

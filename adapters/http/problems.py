@@ -32,6 +32,8 @@ KINDS: Mapping[str, Kind] = {
     "malformed_request": Kind(400, "The request can not be read"),
     "unauthorized": Kind(401, "A key is needed", retry=False),
     "forbidden": Kind(403, "The key does not allow this", retry=False),
+    "page_refused": Kind(403, "Web pages of other sites may not ask", retry=False),
+    "host_refused": Kind(421, "The service does not answer under this name", retry=False),
     "not_found": Kind(404, "No such thing"),
     "model_not_found": Kind(404, "No such model"),
     "method_not_allowed": Kind(405, "Method not allowed"),
@@ -56,6 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "queue_full": Kind(503, "The job queue is full"),
     "still_running": Kind(409, "Running work has to stop first"),
     "rate_limited": Kind(429, "Rate limited"),
+    "too_many_requests_at_once": Kind(503, "All places are taken"),
     "model_unavailable": Kind(503, "A model is not available"),
     "model_overloaded": Kind(503, "A model is overloaded"),
     "circuit_open": Kind(503, "A model is not available"),
@@ -70,6 +73,9 @@ KINDS: Mapping[str, Kind] = {
     "storage_full": Kind(507, "No room left to store it"),
     "quota_exceeded": Kind(507, "Your recordings take all the room you have", retry=False),
     "not_ready": Kind(503, "Not ready"),
+    "no_answer": Kind(502, "The service broke off its answer"),
+    "late_answer": Kind(504, "The service did not answer in time"),
+    "method_unknown": Kind(501, "This method is not known", retry=False),
     "not_implemented": Kind(501, "Not available yet", retry=False),
     "internal_error": Kind(500, "Something failed on our side"),
 }
@@ -161,10 +167,9 @@ def render(request: Request, problem: HttpProblem, details: Sequence[Mapping[str
 def envelope_of(problem: HttpProblem, details: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """A refusal as OpenAI's error object."""
     first = details[0] if details else {}
-    message = f"{first['location']}: {first['message']}" if first else problem.text
     param = problem.param or (str(first["location"]) if first else None)
     kind = _openai_type(_openai_status(problem))
-    return {"error": {"message": message, "type": kind, "param": param, "code": problem.code, **problem.members}}
+    return {"error": {"message": problem.text, "type": kind, "param": param, "code": problem.code, **problem.members}}
 
 
 def _openai_status(problem: HttpProblem) -> int:

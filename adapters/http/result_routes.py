@@ -1,4 +1,4 @@
-"""Results out: transcripts and recaps in their formats, deletion of a conversation."""
+"""Results out: transcripts and recaps in their formats."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Literal
@@ -10,9 +10,12 @@ from adapters.http.documents import problems, text_formats
 from adapters.http.edge import Edge
 from adapters.http.result_views import RecapView, TranscriptView
 from adapters.http.terms import Tenant
-from adapters.http.views import DeletedView
-from application.recap_formats import recap_markdown, recap_text
-from application.transcript_formats import markdown, plain_text, subrip, web_vtt
+from application.recap_formats import action_items_csv, recap_markdown, recap_text
+from application.recap_names import named_as_now
+from application.recap_outline import recap_outline
+from application.recap_tasks import tasks_of
+from application.recap_times import with_times
+from application.transcript_formats import markdown, plain_text, subrip, transcript_outline, web_vtt
 from domain.errors import NotFound
 from domain.recap import Recap
 from domain.transcript import Segment, Transcript
@@ -27,61 +30,78 @@ TRANSCRIPT_FORMATS: Mapping[str, tuple[str, Callable[[Transcript], str]]] = {
 RECAP_FORMATS: Mapping[str, tuple[str, Callable[[Recap, Sequence[Segment]], str]]] = {
     "md": ("text/markdown", recap_markdown),
     "txt": ("text/plain", recap_text),
+    "csv": ("text/csv", action_items_csv),
 }
+PAGE, CALENDAR = "text/html", "text/calendar"
+"""Media types of the formats that are written behind a port."""
+PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""Content-Security-Policy of a page: its own styles, and nothing else that a browser could do with it."""
 
 
 def result_routes(edge: Edge) -> APIRouter:
     """The routes of finished work."""
-    router = APIRouter(tags=["results"], responses=problems(404, 409, 422, 503))
+    router = APIRouter(tags=["results"], responses=problems(404, 422, 503))
     services = edge.services
 
-    transcript_answers = text_formats(TranscriptView, "The transcript", *(media for media, _ in TRANSCRIPT_FORMATS.values()))
+    transcript_answers = text_formats(TranscriptView, "The transcript", *_media_of(TRANSCRIPT_FORMATS), PAGE)
 
     @router.get("/v1/transcripts/{transcript_id}", response_class=Response, responses=transcript_answers)
     async def get_transcript(
         transcript_id: ResultId,
         tenant: Tenant,
-        file_format: Annotated[Literal["json", "txt", "srt", "vtt", "md"], Query(alias="format")] = "json",
+        file_format: Annotated[Literal["json", "txt", "srt", "vtt", "md", "html"], Query(alias="format")] = "json",
     ) -> Response:
-        """A transcript as JSON, or as a text file."""
+        """A transcript as JSON, as a text file, or as a page with an anchor (`#t-12`) for every segment."""
         transcript = await services.transcripts.get_transcript(tenant, transcript_id)
         if file_format == "json":
             return JSONResponse(TranscriptView.of(transcript).model_dump(mode="json"))
+        if file_format == "html":
+            return _file(services.pages.transcript(transcript_outline(transcript)), PAGE, f"{transcript_id}.html")
         media_type, write = TRANSCRIPT_FORMATS[file_format]
         return _file(write(transcript), media_type, f"{transcript_id}.{file_format}")
 
-    recap_answers = text_formats(RecapView, "The recap", *(media for media, _ in RECAP_FORMATS.values()))
+    recap_answers = text_formats(RecapView, "The recap", *_media_of(RECAP_FORMATS), PAGE, CALENDAR)
 
     @router.get("/v1/recaps/{recap_id}", response_class=Response, responses=recap_answers)
     async def get_recap(
         recap_id: ResultId,
         tenant: Tenant,
-        file_format: Annotated[Literal["json", "md", "txt"], Query(alias="format")] = "json",
+        file_format: Annotated[Literal["json", "md", "txt", "html", "csv", "ics"], Query(alias="format")] = "json",
     ) -> Response:
-        """A recap as JSON, or as a text file whose statements name the times they rest on."""
-        recap = await services.recaps.get_recap(tenant, recap_id)
+        """A recap as JSON, Markdown, text to be read aloud, or a page; its action items as CSV, or as tasks (iCalendar).
+
+        Times lead to the words in the transcript.
+        """
+        recap, segments = await _told(tenant, await services.recaps.get_recap(tenant, recap_id))
+        name = f"{recap_id}.{file_format}"
         if file_format == "json":
             return JSONResponse(RecapView.of(recap).model_dump(mode="json"))
+        if file_format == "html":
+            return _file(services.pages.recap(recap_outline(recap, segments)), PAGE, name)
+        if file_format == "ics":
+            return _file(services.calendar.calendar(tasks_of(recap, segments), services.clock.now()), CALENDAR, name)
         media_type, write = RECAP_FORMATS[file_format]
-        return _file(write(recap, await _segments(tenant, recap)), media_type, f"{recap_id}.{file_format}")
+        return _file(write(recap, segments), media_type, name)
 
-    @router.delete("/v1/conversations/{conversation_id}")
-    async def delete_conversation(conversation_id: ResultId, tenant: Tenant) -> DeletedView:
-        """Delete audio, results, vectors and cached calls; a job that still works on it is stopped first."""
-        await services.delete_conversation(tenant, conversation_id)
-        return DeletedView(id=conversation_id)
-
-    async def _segments(tenant: str, recap: Recap) -> Sequence[Segment]:
-        """The cited segments, none when the transcript is gone: the recap is readable without."""
+    async def _told(tenant: str, recap: Recap) -> tuple[Recap, Sequence[Segment]]:
+        """The recap under the names of now, and the segments that it cites; none when the transcript is gone."""
         if recap.transcript_id is None:
-            return ()
+            return recap, ()
         try:
-            return (await services.transcripts.get_transcript(tenant, recap.transcript_id)).segments
+            transcript = await services.transcripts.get_transcript(tenant, recap.transcript_id)
         except NotFound:
-            return ()
+            return recap, ()
+        return named_as_now(with_times(recap, transcript.segments), transcript), transcript.segments
 
     return router
 
 
+def _media_of(formats: Mapping[str, tuple[str, object]]) -> list[str]:
+    return [media for media, _ in formats.values()]
+
+
 def _file(text: str, media_type: str, name: str) -> Response:
-    return Response(text, media_type=media_type, headers={"Content-Disposition": f'inline; filename="{name}"'})
+    headers = {"Content-Disposition": f'inline; filename="{name}"'}
+    if media_type == PAGE:
+        headers["Content-Security-Policy"] = PAGE_POLICY
+    return Response(text, media_type=media_type, headers=headers)

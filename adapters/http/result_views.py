@@ -1,12 +1,15 @@
 """Transcripts and recaps as JSON; the members of the contract, times in seconds."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from adapters.http.segment_views import SegmentView, SpeakersView
+from application.recap_times import has_times
 from domain.call import CallKind, Provenance
 from domain.recap import ActionItem, Chapter, Recap, Statement
-from domain.transcript import Coverage, Segment, Transcript
+from domain.transcript import Coverage, Transcript
 
 
 class ModelIdentityView(BaseModel):
@@ -69,52 +72,6 @@ class ProvenanceView(BaseModel):
         )
 
 
-class WordView(BaseModel):
-    start: float
-    end: float
-    text: str
-    probability: float
-
-
-class ScoresView(BaseModel):
-    """The recogniser's opinion of its own text (Whisper paper, section 4.5)."""
-
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-    temperature: float
-
-
-class SegmentView(BaseModel):
-    id: int
-    start: float
-    end: float
-    speaker: str | None
-    text: str
-    words: list[WordView]
-    scores: ScoresView | None
-
-    @classmethod
-    def of(cls, segment: Segment) -> "SegmentView":
-        scores = segment.scores
-        return cls(
-            id=segment.id,
-            start=segment.start,
-            end=segment.end,
-            speaker=segment.speaker,
-            text=segment.text,
-            words=[WordView(start=w.start, end=w.end, text=w.text, probability=w.probability) for w in segment.words],
-            scores=ScoresView(
-                avg_logprob=scores.avg_logprob,
-                no_speech_prob=scores.no_speech_prob,
-                compression_ratio=scores.compression_ratio,
-                temperature=scores.temperature,
-            )
-            if scores
-            else None,
-        )
-
-
 class SuspectView(BaseModel):
     """Speech without text, or text that was withheld, and why."""
 
@@ -148,6 +105,7 @@ class TranscriptView(BaseModel):
     duration: float
     text: str
     segments: list[SegmentView]
+    speakers: SpeakersView
     coverage: CoverageView
     damaged: bool
     provenance: list[ProvenanceView]
@@ -160,36 +118,66 @@ class TranscriptView(BaseModel):
             duration=transcript.duration,
             text=transcript.text,
             segments=[SegmentView.of(segment) for segment in transcript.segments],
+            speakers=SpeakersView.of(transcript.speakers),
             coverage=CoverageView.of(transcript.coverage),
             damaged=transcript.damaged,
             provenance=[ProvenanceView.of(call) for call in transcript.provenance],
         )
 
 
-class StatementView(BaseModel):
-    """A statement, the segments it cites, and how far they support it (0 to 1)."""
+class SaidView(BaseModel):
+    """A statement, the segments it cites, and how far they support it (0 to 1).
+
+    `start` and `end` in seconds, from the first cited segment to the last; null where nobody knows them any more. `speaker` said
+    all of it, null when several did. `confidence` (0 to 1): how probable it is that there is such a decision, action item or open
+    question; null for the others.
+    """
 
     text: str
     segment_ids: list[int]
     support: float
+    start: float | None
+    end: float | None
+    speaker: str | None
+    confidence: float | None
+
+
+class StatementView(SaidView):
+    """A statement of a recap, with what it rests on."""
 
     @classmethod
     def of(cls, statement: Statement) -> "StatementView":
-        return cls(text=statement.text, segment_ids=list(statement.segment_ids), support=statement.support)
+        return cls(**_said(statement))
 
 
-class ActionItemView(BaseModel):
-    """`owner` and `due` are words of the conversation, or null when it named none."""
+class ActionItemView(SaidView):
+    """`owner` and `due` are words of the conversation, or null when it named none.
 
-    text: str
-    segment_ids: list[int]
-    support: float
+    `due_date` (ISO) is the day that `due` names, where the request told when the conversation was and there is one such day;
+    `due_rule` how it was told.
+    """
+
     owner: str | None
     due: str | None
+    due_date: str | None
+    due_rule: str | None
 
     @classmethod
     def of(cls, item: ActionItem) -> "ActionItemView":
-        return cls(text=item.text, segment_ids=list(item.segment_ids), support=item.support, owner=item.owner, due=item.due)
+        return cls(**_said(item), owner=item.owner, due=item.due, due_date=item.due_date, due_rule=item.due_rule)
+
+
+def _said(statement: Statement | ActionItem) -> dict[str, Any]:
+    known = has_times(statement)
+    return {
+        "text": statement.text,
+        "segment_ids": list(statement.segment_ids),
+        "support": statement.support,
+        "start": statement.start if known else None,
+        "end": statement.end if known else None,
+        "speaker": statement.speaker,
+        "confidence": statement.confidence,
+    }
 
 
 class ChapterView(BaseModel):
@@ -210,8 +198,20 @@ class ChapterView(BaseModel):
         )
 
 
+class CallsView(BaseModel):
+    """The model calls behind a recap: those that were made for it, and those whose answers were there already, at no cost."""
+
+    made: int
+    reused: int
+
+    @classmethod
+    def of(cls, provenance: Sequence[Provenance]) -> "CallsView":
+        reused = sum(call.cache_hit for call in provenance)
+        return cls(made=len(provenance) - reused, reused=reused)
+
+
 class RecapView(BaseModel):
-    """A recap; `degraded` lists why parts are quoted instead of phrased."""
+    """A recap; `degraded` lists why parts are quoted instead of phrased. `sections` are those of its template, in its order."""
 
     id: str
     object: Literal["recap"] = "recap"
@@ -226,6 +226,8 @@ class RecapView(BaseModel):
     chapters: list[ChapterView]
     support: float
     degraded: list[str]
+    sections: list[str]
+    calls: CallsView
     provenance: list[ProvenanceView]
 
     @classmethod
@@ -243,5 +245,7 @@ class RecapView(BaseModel):
             chapters=[ChapterView.of(chapter) for chapter in recap.chapters],
             support=recap.support,
             degraded=list(recap.degraded),
+            sections=list(recap.sections),
+            calls=CallsView.of(recap.provenance),
             provenance=[ProvenanceView.of(call) for call in recap.provenance],
         )

@@ -6,8 +6,8 @@ from adapters.http.bodies import JsonOnly, SearchBody
 from adapters.http.documents import problems
 from adapters.http.edge import Edge
 from adapters.http.result_views import ProvenanceView
-from adapters.http.terms import Tenant
-from adapters.http.views import HitView, SearchView
+from adapters.http.search_views import HitView, SearchView
+from adapters.http.terms import CALL_HEADERS, Tenant
 
 
 def search_routes(edge: Edge) -> APIRouter:
@@ -15,10 +15,17 @@ def search_routes(edge: Edge) -> APIRouter:
     router = APIRouter(tags=["search"])
     answers = problems(400, 402, 413, 415, 422, 429, 502, 503, 504)
 
-    @router.post("/v1/search", responses=answers, dependencies=[JsonOnly])
+    @router.post("/v1/search", responses=answers, dependencies=[JsonOnly, *CALL_HEADERS])
     async def search(body: SearchBody, request: Request, response: Response, tenant: Tenant) -> SearchView:
-        """Passages that answer the query, by words, by meaning, or both."""
-        answer = await edge.services.search(edge.context(request, tenant), body.query, body.mode, body.limit)
+        """Passages that answer the query, by words, by meaning, or both, best first.
+
+        `score` is from 0 to 1 and compares between answers of one mode. By meaning: 0 is where texts that have nothing to do with
+        one another lie, 1 where restatements begin, as measured for the embedding model. By words: the share of the query's words
+        that the passage has, each weighed by how rare it is with you, squared. Hybrid: 1 - (1 - meaning)(1 - words). What scores
+        0 is no hit. Below 0.2 a hit is a guess.
+        """
+        context = edge.context(request, tenant)
+        answer = await edge.services.search(context, body.query, body.mode, body.limit, body.filters, body.min_score)
         response.headers.update(await edge.budget_headers(tenant))
         return SearchView(
             hits=[HitView.of(hit) for hit in answer.hits],

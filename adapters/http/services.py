@@ -3,8 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from adapters.http.body_pieces import Pace
 from application.delete_conversation import DeleteConversation
 from application.estimate_request import EstimateRequest, Places
+from application.rename_speakers import RenameSpeakers
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from domain.call import CallKind
@@ -13,12 +15,14 @@ from ports.api_keys import ApiKeys
 from ports.blob_store import BlobReferences, BlobStore
 from ports.call_metering import Amounts
 from ports.clock import Clock
-from ports.embedder import Embedder
+from ports.embedder import Embedder, LongTexts
 from ports.jobs import JobStore
 from ports.language_model import LanguageModel
 from ports.outbound import RemoteAudio
-from ports.results import EmbeddingStore, RecapStore, TranscriptStore
+from ports.result_pages import ResultPages
+from ports.results import ConversationStore, EmbeddingStore, RecapStore, TranscriptStore
 from ports.resumable_uploads import ResumableUploads
+from ports.task_calendar import TaskCalendar
 from ports.webhooks import WebhookStore
 
 
@@ -78,23 +82,30 @@ class HttpServices:
     maps names that clients bring along (`whisper-1`) to ids of served models. `templates` are the recap templates.
     `budget_left` tells what a tenant may still use; None where nobody counts. `remote` judges addresses of
     recordings; None where none are fetched. `webhooks` None: nobody is told.
-    `uploads` None: no uploads in pieces.
+    `uploads` None: no uploads in pieces. `hosts` and `origins`: under which names, and for which pages of others, a service that
+    asks for no keys answers beside loopback's own (`own_pages.py`).
+    `text_of_ids` reads texts that come as token ids, raising InvalidRequest; None refuses
+    them.
     """
 
     jobs: JobStore
     transcripts: TranscriptStore
     recaps: RecapStore
     embeddings: EmbeddingStore
+    conversations: ConversationStore
     blobs: BlobStore
     references: BlobReferences
     search: SearchTranscripts
     delete_conversation: DeleteConversation
+    rename_speakers: RenameSpeakers
     embedder: Embedder
     language_model: LanguageModel
     estimating: Estimating
     readiness: Callable[[], Awaitable[Readiness]]
     models: Callable[[], Awaitable[Sequence[ModelCard]]]
     clock: Clock
+    pages: ResultPages
+    calendar: TaskCalendar
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     templates: frozenset[str] = frozenset({"general"})
     budget_left: Callable[[str], Awaitable[Amounts]] | None = None
@@ -102,6 +113,9 @@ class HttpServices:
     remote: RemoteAudio | None = None
     webhooks: WebhookStore | None = None
     uploads: ResumableUploads | None = None
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    text_of_ids: Callable[[Sequence[int]], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +124,25 @@ class HttpLimits:
 
     Up to `inline_texts` texts of `inline_characters` in all are embedded at once, within `inline_embed_s`; more become a
     job of at most `text_characters`. A chat answer is waited for `inline_chat_s`. `wait_s` bounds `Prefer: wait`,
-    `compatible_wait_s` how long OpenAI-compatible routes wait for their job, `upload_idle_s` the pause between two pieces of an
-    upload. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of one
-    key at one ingress replica, where the key has no number of its own; None for no bound. A key may also narrow `upload_bytes`.
+    `compatible_wait_s` how long OpenAI-compatible routes wait for their job. A body that is kept whole arrives within `body_s`;
+    an upload pauses for at most `upload_idle_s` and brings `upload_bytes_per_s` in the long run. `requests_at_once` are
+    answered, `requests_at_once_per_caller` of one key (or one address, where no key is needed); more wait `place_wait_s` for a
+    place. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of
+    one key at one ingress replica, where the key has no number of its own; None for no bound. A key may also narrow
+    `upload_bytes`.
+    `max_priority`: the highest priority of a job, where the key has no number of its own.
+    `long_texts`: what becomes of a text to embed that is longer than the model reads.
+    `compatible_keep_s`: seconds that OpenAI-compatible routes keep what they made; None: as long as everything is kept.
     """
 
     upload_bytes: int = 512 * 1024 * 1024
     json_bytes: int = 8 * 1024 * 1024
-    upload_idle_s: float = 60.0
+    body_s: float = 30.0
+    upload_idle_s: float = 30.0
+    upload_bytes_per_s: float = 8192.0
+    requests_at_once: int = 512
+    requests_at_once_per_caller: int = 128
+    place_wait_s: float = 5.0
     queued_jobs: int = 1000
     retry_after_s: float = 5.0
     wait_s: float = 60.0
@@ -131,3 +156,11 @@ class HttpLimits:
     event_poll_s: float = 0.5
     job_deadline_s: float | None = 86_400.0
     requests_per_minute: float | None = None
+    max_priority: int = 0
+    compatible_keep_s: float | None = None
+    long_texts: LongTexts = LongTexts.POOL
+
+    @property
+    def pace(self) -> Pace:
+        """How slow an upload may be."""
+        return Pace(self.upload_idle_s, self.upload_bytes_per_s)

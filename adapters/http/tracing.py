@@ -2,6 +2,7 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from adapters.http.terms import method_of
 from ports.tracer import Tracer
 
 UNTRACED = frozenset({"/livez", "/readyz"})
@@ -22,8 +23,9 @@ class TraceRequests:
         headers = dict(scope["headers"])
         given = headers.get(b"traceparent", b"").decode("ascii", "replace") or None
         # Neither path nor query: they hold what clients put there. Route and job stand in the log under the same trace.
-        about = {"http.request.method": scope["method"]}
-        with self._tracer.span(f"HTTP {scope['method']}", given, about) as inside:
+        method = method_of(scope)
+        about = {"http.request.method": method}
+        with self._tracer.span(f"HTTP {method}", given, about) as inside:
             kept = [(name, value) for name, value in scope["headers"] if name != b"traceparent"]
             if inside is not None:
                 kept.append((b"traceparent", inside.encode()))

@@ -4,9 +4,10 @@ import base64
 import binascii
 from collections.abc import Mapping
 from email.utils import formatdate
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
+from pydantic import BaseModel
 
 from adapters.http.body_pieces import body_pieces
 from adapters.http.documents import LOCATION, Responses, problems
@@ -32,6 +33,23 @@ PIECE_BODY = {"requestBody": {"content": {PIECE_TYPE: {"schema": {"type": "strin
 UploadId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Spoken = Annotated[str | None, Header(alias="Tus-Resumable", description="1.0.0")]
 Count = Annotated[str | None, Header(description="Bytes")]
+
+
+class UploadView(BaseModel):
+    """An upload in bytes, and until when (Unix seconds) it waits for the rest."""
+
+    id: str
+    object: Literal["upload"] = "upload"
+    offset: int
+    length: int
+    complete: bool
+    expires_at: float
+
+    @classmethod
+    def of(cls, upload: PartialUpload) -> "UploadView":
+        return cls(
+            id=upload.id, offset=upload.offset, length=upload.length, complete=upload.complete, expires_at=upload.expires_at
+        )
 
 
 def tus_routes(edge: Edge) -> APIRouter:
@@ -61,8 +79,13 @@ def tus_routes(edge: Edge) -> APIRouter:
         upload = await _uploads(edge).create(tenant, length, _metadata(upload_metadata or ""))
         return Response(status_code=201, headers={"Location": f"/v1/uploads/{upload.id}", **_offset(upload)})
 
+    @router.get("/v1/uploads/{upload_id}")
+    async def get_upload(upload_id: UploadId, tenant: Tenant) -> UploadView:
+        """How much of an upload has arrived, for people: the protocol asks with HEAD."""
+        return UploadView.of(await _uploads(edge).get(tenant, upload_id))
+
     @router.head("/v1/uploads/{upload_id}", response_class=Response, responses=ARRIVED)
-    async def get_upload(upload_id: UploadId, tenant: Tenant, tus_resumable: Spoken = None) -> Response:
+    async def head_upload(upload_id: UploadId, tenant: Tenant, tus_resumable: Spoken = None) -> Response:
         """How much of an upload has arrived."""
         _check_version(tus_resumable)
         upload = await _uploads(edge).get(tenant, upload_id)
@@ -77,7 +100,7 @@ def tus_routes(edge: Edge) -> APIRouter:
             raise HttpProblem("unsupported_media_type", f"Pieces are {PIECE_TYPE}.")
         offset = _count("Upload-Offset", request.headers.get("upload-offset"))
         checksum = _checksum(request.headers.get("upload-checksum"))
-        pieces = body_pieces(request, edge.limits.upload_idle_s, "piece")
+        pieces = body_pieces(request, edge.limits.pace, "piece")
         upload = await _uploads(edge).append(tenant, upload_id, offset, pieces, checksum)
         return Response(status_code=204, headers=_offset(upload))
 
@@ -99,7 +122,11 @@ def tus_routes(edge: Edge) -> APIRouter:
         return await forget(request, upload_id, tenant)
 
     @router.post(
-        "/v1/uploads/{upload_id}", response_class=Response, status_code=204, responses=problems(405, 408, 409, 413, 415, 423, 460)
+        "/v1/uploads/{upload_id}",
+        response_class=Response,
+        status_code=204,
+        openapi_extra=PIECE_BODY,
+        responses=problems(405, 408, 409, 413, 415, 423, 460),
     )
     async def override_method(request: Request, upload_id: UploadId, tenant: Tenant) -> Response:
         """PATCH or DELETE for clients behind proxies that let neither pass (`X-HTTP-Method-Override`)."""

@@ -4,23 +4,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import AliasChoices, Field, StringConstraints, ValidationError
 
-from adapters.http.bodies import AudioUrlBody, Body, FormTimeout, Language, Template
+from adapters.http.bodies import AudioUrlBody, FormTimeout, RecordedAt
+from adapters.http.body import Body, Language
+from adapters.http.body_limit import FORM_BYTES
 from adapters.http.body_pieces import body_pieces
 from adapters.http.middleware import announced_length
 from adapters.http.multipart import FilePiece, FormField, MultipartEvents, Part, boundary_of
 from adapters.http.problems import HttpProblem
 from adapters.http.services import HttpLimits
+from adapters.http.speakers_body import FormSpeakers, plain_speakers
+from adapters.http.template_body import GENERAL, FormTemplate
+from adapters.http.validation import unfit
 from application.accept_upload import Upload
 from application.payloads import AudioPayload
+from domain.canonical import Json
 from domain.upload import PartialUpload
 from ports.blob_store import Blob
 from ports.resumable_uploads import ResumableUploads
 
-FORM_BYTES = 1024 * 1024
-"""Bytes that the fields and boundaries of a form may add to the recording before its announced length is refused."""
 NEVER_AUDIO = (
     *(f"{kind}/" for kind in ("image", "text", "font", "message", "multipart")),
     *(f"application/{name}" for name in ("json", "pdf", "zip", "gzip", "xml", "javascript", "x-sh", "x-www-form-urlencoded")),
@@ -38,8 +41,22 @@ class AudioForm(Body):
         Annotated[str, StringConstraints(max_length=1024)] | None,
         Field(validation_alias=AliasChoices("vocabulary", "prompt")),
     ] = None
-    template: Template = "general"
+    template: FormTemplate = GENERAL
+    recorded_at: RecordedAt | None = None
+    speakers: FormSpeakers = None
     timeout: FormTimeout | None = None
+
+    def speakers_asked(self) -> Json:
+        """What the job's payload carries of speakers."""
+        return plain_speakers(self.speakers)
+
+    def decoding(self) -> dict[str, Any]:
+        """Members of the job's payload that only some forms name."""
+        return {}
+
+    def stores(self) -> bool:
+        """Whether what the request makes may be kept."""
+        return True
 
 
 Form = TypeVar("Form", bound=AudioForm)
@@ -54,7 +71,7 @@ class FormUpload(Upload, Generic[Form]):
         if announced_length(request.scope) > limits.upload_bytes + FORM_BYTES:
             raise HttpProblem("too_large", f"The recording is larger than {limits.upload_bytes} bytes.")
         self._request = request
-        self._idle_s = limits.upload_idle_s
+        self._pace = limits.pace
         self._form_type = form
         self._check = check
         self._fields: dict[str, Any] = {}
@@ -62,7 +79,7 @@ class FormUpload(Upload, Generic[Form]):
         self.form: Form | None = None
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        async for event in self._events.of(body_pieces(self._request, self._idle_s, "upload")):
+        async for event in self._events.of(body_pieces(self._request, self._pace, "upload")):
             if isinstance(event, FilePiece):
                 yield event.data
             elif isinstance(event, FormField):
@@ -84,12 +101,19 @@ class FormUpload(Upload, Generic[Form]):
             media_type=printable(self._file.content_type),
             language=self.form.language,
             vocabulary=self.form.vocabulary,
-            template=self.form.template,
+            template=self.form.template.choice(),
+            recorded_at=self.form.recorded_at,
+            speakers=self.form.speakers_asked(),
+            **self.form.decoding(),
         )
 
     def timeout_s(self) -> float | None:
         assert self.form is not None
         return self.form.timeout
+
+    def stores(self) -> bool:
+        assert self.form is not None
+        return self.form.stores()
 
     def _begin_file(self, part: Part) -> None:
         if part.name != "file" or self._file is not None:
@@ -129,7 +153,9 @@ class StoredUpload(Upload):
             media_type=printable(self._upload.metadata.get("filetype")),
             language=self._body.language,
             vocabulary=self._body.vocabulary,
-            template=self._body.template,
+            template=self._body.template.choice(),
+            recorded_at=self._body.recorded_at,
+            speakers=plain_speakers(self._body.speakers),
         )
 
     def timeout_s(self) -> float | None:
@@ -141,8 +167,7 @@ def _validated(form: type[Form], fields: dict[str, Any]) -> Form:
     try:
         return form.model_validate({name: value for name, value in fields.items() if value != ""})
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found]) from error
+        raise unfit(error, fields) from error
 
 
 def clean_name(name: str | None) -> str | None:

@@ -2,23 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from adapters.http.problems import problem_members
 from adapters.http.result_views import ProvenanceView
 from adapters.http.services import ModelCard
-from application.run_stages import conversation_of
+from application.job_context import conversation_of
 from domain.call import CallKind
-from domain.job import Job, JobKind, JobStatus
-from domain.search import SearchHit, SearchMode
+from domain.job import Job, JobKind, JobStatus, Lane
 
 RESULT_ROUTES = {"transcript": "/v1/transcripts/", "recap": "/v1/recaps/", "embedding": "/v1/embeddings/"}
 
 
+class ProblemErrorView(BaseModel):
+    """One thing that is wrong with a request, and where: `segments.0.end`, `query.limit`."""
+
+    location: str
+    message: str
+
+
 class ProblemView(BaseModel):
-    """RFC 9457 problem details. `code` is the kind of error; `errors` lists what is wrong with a request."""
+    """RFC 9457 problem details. `code` is the kind of error; `detail` says what is wrong in a sentence; `errors` lists it all."""
 
     type: str
     title: str
@@ -27,7 +33,7 @@ class ProblemView(BaseModel):
     code: str
     instance: str | None = None
     request_id: str | None = None
-    errors: list[dict[str, Any]] | None = None
+    errors: list[ProblemErrorView] | None = None
 
 
 class ProblemKindView(BaseModel):
@@ -74,21 +80,51 @@ class JobProblemView(BaseModel):
     code: str
 
 
+def _absent(value: object) -> bool:
+    return value is None
+
+
+class JobResultView(BaseModel):
+    """Ids of what a job has made, each as soon as it is stored. What is not there yet is left out."""
+
+    conversation_id: str | None = Field(None, exclude_if=_absent)
+    transcript_id: str | None = Field(None, exclude_if=_absent)
+    recap_id: str | None = Field(None, exclude_if=_absent)
+    embedding_id: str | None = Field(None, exclude_if=_absent)
+
+
+class JobLinksView(BaseModel):
+    """Where to go from a job; GET works on all of them. What is not there (yet) is left out."""
+
+    self: str
+    events: str
+    conversation: str
+    cancel: str | None = Field(None, exclude_if=_absent)
+    transcript: str | None = Field(None, exclude_if=_absent)
+    recap: str | None = Field(None, exclude_if=_absent)
+    embedding: str | None = Field(None, exclude_if=_absent)
+
+
 class JobView(BaseModel):
-    """A job. Times are Unix seconds; `result` holds each id as soon as its stage is stored."""
+    """A job. Times are Unix seconds; `result` holds each id as soon as its stage is stored.
+
+    `priority` is what it was asked for with; `lane` says whether it passes for short: short jobs wait for one another only.
+    """
 
     id: str
     object: Literal["job"] = "job"
     kind: JobKind
     status: JobStatus
+    priority: int
+    lane: Lane
     progress: ProgressView
     created_at: float
     started_at: float | None
     finished_at: float | None
     cancel_requested: bool
-    result: dict[str, str]
+    result: JobResultView
     error: JobProblemView | None
-    links: dict[str, str]
+    links: JobLinksView
 
     @classmethod
     def of(cls, job: Job) -> "JobView":
@@ -97,6 +133,8 @@ class JobView(BaseModel):
             id=job.id,
             kind=job.request.kind,
             status=job.status,
+            priority=job.request.priority,
+            lane=job.lane,
             progress=ProgressView(
                 fraction=progress.fraction,
                 stage=progress.stage,
@@ -108,13 +146,13 @@ class JobView(BaseModel):
             started_at=job.started_at,
             finished_at=job.finished_at,
             cancel_requested=job.cancel_requested,
-            result=dict(job.result),
+            result=JobResultView(**job.result),
             error=JobProblemView(**problem_members(job.error)) if job.error else None,
             links=links_of(job),
         )
 
 
-def links_of(job: Job) -> dict[str, str]:
+def links_of(job: Job) -> JobLinksView:
     """Where to go from a job: itself, its events, what to delete it by, and what there already is of its result."""
     links = {
         "self": f"/v1/jobs/{job.id}",
@@ -126,7 +164,7 @@ def links_of(job: Job) -> dict[str, str]:
     for name, route in RESULT_ROUTES.items():
         if result_id := job.result.get(f"{name}_id"):
             links[name] = route + result_id
-    return links
+    return JobLinksView(**links)
 
 
 class JobPage(BaseModel):
@@ -163,7 +201,8 @@ class ModelView(BaseModel):
     """A served model; the members after `owned_by` are ours. `created` in Unix seconds.
 
     `instructions`: the processor's instruction sets that decide which kernels run. `rate` is null while nobody measured it, and
-    for remote models. `slow` says what to do where the rate is below what the model should do anywhere.
+    for remote models. `slow` says what to do where the rate is below what the model should do anywhere. `alias_of`: the model
+    that answers to this name, where that is not its own.
     """
 
     id: str
@@ -178,11 +217,13 @@ class ModelView(BaseModel):
     instructions: str = ""
     rate: RateView | None = None
     slow: str | None = None
+    alias_of: str | None = None
 
     @classmethod
-    def of(cls, card: ModelCard) -> "ModelView":
+    def of(cls, card: ModelCard, alias: str | None = None) -> "ModelView":
         return cls(
-            id=card.id,
+            id=alias or card.id,
+            alias_of=card.id if alias else None,
             created=card.created,
             owned_by=card.owned_by,
             kind=card.kind,
@@ -199,40 +240,6 @@ class ModelView(BaseModel):
 class ModelPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[ModelView]
-
-
-class HitView(BaseModel):
-    """A passage that answers; times in seconds, `score` orders the hits of this answer only."""
-
-    transcript_id: str
-    segment_ids: list[int]
-    start: float
-    end: float
-    speaker: str | None
-    text: str
-    score: float
-
-    @classmethod
-    def of(cls, hit: SearchHit) -> "HitView":
-        return cls(
-            transcript_id=hit.transcript_id,
-            segment_ids=list(hit.segment_ids),
-            start=hit.start,
-            end=hit.end,
-            speaker=hit.speaker,
-            text=hit.text,
-            score=hit.score,
-        )
-
-
-class SearchView(BaseModel):
-    """Hits, best first; `mode` is the one used, `degraded` says why it is not the one asked for."""
-
-    object: Literal["list"] = "list"
-    hits: list[HitView]
-    mode: SearchMode
-    degraded: str | None = None
-    provenance: ProvenanceView | None = Field(None, description="The call that embedded the query; null when none did")
 
 
 class DeletedView(BaseModel):
@@ -276,5 +283,7 @@ class EmbeddingsView(BaseModel):
     object: Literal["list"] = "list"
     data: list[EmbeddingView]
     model: str
-    usage: EmbeddingUsage = Field(description="Tokens of the served model; 0 for what came from the cache")
+    usage: EmbeddingUsage = Field(
+        description="Tokens of the texts by the served model's count; the same when they were read from the cache"
+    )
     provenance: list[ProvenanceView] = Field(description="One entry per model call; not part of OpenAI's answer")

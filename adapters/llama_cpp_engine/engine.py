@@ -96,6 +96,7 @@ class LlamaCppEngine:
 
 def _body(request: GenerateRequest, tokens: PromptTokens, most: int) -> dict[str, Any]:
     wanted = {name: request.parameters[name] for name in ("temperature", "top_p", "seed")}
+    wanted["stop"] = request.parameters.get("stop", [])
     guided = {"json_schema": {**request.schema, "x-guidance": COMPACT_JSON}} if request.schema else {}
     return {**NEUTRAL, **wanted, **guided, "prompt": tokens.all, "n_predict": most}
 

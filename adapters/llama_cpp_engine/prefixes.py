@@ -8,6 +8,7 @@ must not hang on who came before.
 
 import asyncio
 from collections import OrderedDict
+from functools import partial
 
 from adapters.llama_cpp_engine.server import LlamaCppServer
 from domain.canonical import sha256_of
@@ -47,10 +48,19 @@ class SavedPrefixes:
         except WordloopError:
             self._saved.pop(name, None)
             return False
-        while len(self._saved) > KEPT:
-            oldest, _ = self._saved.popitem(last=False)
-            self._server.remove_saved(oldest)
+        finally:
+            if first:  # cancelled or not: nobody else may have the slot while its state is read and saved
+                await asyncio.wait({reading})
+        self._evict()
         return True
+
+    def _evict(self) -> None:
+        while len(self._saved) > KEPT:
+            oldest, reading = self._saved.popitem(last=False)
+            reading.add_done_callback(partial(self._remove, oldest))
+
+    def _remove(self, name: str, _reading: asyncio.Task[None]) -> None:
+        self._server.remove_saved(name)
 
     async def _read(self, slot: int, name: str, tokens: tuple[int, ...]) -> None:
         await self._server.post("/completion", {"prompt": list(tokens), "n_predict": 0, "id_slot": slot, "cache_prompt": False})

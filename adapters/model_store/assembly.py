@@ -9,16 +9,16 @@ from pathlib import Path
 
 from adapters.model_store import inspect_folder
 from adapters.model_store.cache_folder import CacheFolder, Complete, listed_files
-from adapters.model_store.manifest import BundledModel, ModelFile, ModelFormat
+from adapters.model_store.manifest import BundledModel, ModelFile
 from adapters.model_store.progress import Progress
 from adapters.model_store.reference import HubReference
 from adapters.model_store.sources import FindDistribution, Hub, OpenSource, open_source
 from adapters.model_store.verified_copy import FULL, not_enough_space, require_space, write_verified
 
 Convert = Callable[[Path, Path, str, int], None]
-"""(GGUF file, folder to fill, precision, descriptor of the lock to keep open) -> nothing."""
+"""(the model's first file, folder to fill, precision, descriptor of the lock to keep open) -> nothing."""
 
-CONVERTERS = ("transformers", "torch", "gguf", "safetensors")
+CONVERTERS = ("transformers", "torch", "gguf", "safetensors", "ctranslate2", "tokenizers", "onnx")
 """Distributions whose version may change the bytes of a conversion; recorded in the provenance."""
 
 NOT_PART_OF_A_MODEL = (".gitattributes", ".md", ".onnx", ".h5", ".msgpack", ".ot", ".gguf", ".png", ".jpg", "LICENSE")
@@ -37,7 +37,7 @@ class Assembler:
     convert: Convert
 
     def bundled(self, model: BundledModel, precision: str, entry: str, lock: int) -> Complete:
-        """Assembles a model of the manifest: every file checked while it is written, GGUF converted after that where it is."""
+        """Assembles a model of the manifest: every file checked while it is written, and converted after that where it is."""
         source = open_source(model, self.find, self.mirror, self.hub)
         converts = model.converts(precision)
         with self._new_entry(entry, model.assembled_bytes[precision] + (model.source_bytes if converts else 0)) as folder:
@@ -48,9 +48,10 @@ class Assembler:
             else:
                 self._write_files(model, source, result)
                 files = model.files
-            format_ = ModelFormat.SAFETENSORS if converts else model.format
             provenance = source.provenance | ({"converted_by": _versions()} if converts else {})
-            complete = Complete(model.publisher_id, model.revision, format_, precision, model.licence, files, provenance)
+            complete = Complete(
+                model.publisher_id, model.revision, model.format_of(precision), precision, model.licence, files, provenance
+            )
             self._publish(complete, result, entry)
         return complete
 
@@ -99,11 +100,11 @@ class Assembler:
         finally:
             self.progress.finish()
 
-    def _converted(self, gguf: Path, result: Path, precision: str, lock: int) -> tuple[ModelFile, ...]:
-        self.progress.start(f"Converting {gguf.name} to {precision}", None)
+    def _converted(self, first: Path, result: Path, precision: str, lock: int) -> tuple[ModelFile, ...]:
+        self.progress.start(f"Converting {first.name} to {precision}", None)
         try:
             result.mkdir()
-            self.convert(gguf, result, precision, lock)
+            self.convert(first, result, precision, lock)
             for path in result.rglob("*"):
                 path.chmod(0o644 if path.is_file() else 0o755)
             return listed_files(result)

@@ -1,17 +1,13 @@
 """The child process that reads a GGUF file with transformers and writes safetensors: `python -m ... SOURCE TARGET PRECISION`."""
 
-import ctypes
 import errno
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from adapters.model_store.conversion_child import die_with_parent, is_disk_full
 from adapters.model_store.int8_weights import quantise_linear_layers, quantization_config
-
-PR_SET_PDEATHSIG = 1
-"""From <linux/prctl.h>: the signal this process gets when the one that started it dies."""
 
 SAME_MATRIX = 0.15
 """Largest relative distance (Frobenius norm) at which two matrices count as two roundings of one: 4-bit against 6-bit
@@ -20,7 +16,7 @@ rounding of the Qwen2.5-Coder embeddings lies at 0.07, unrelated matrices at abo
 
 def main(source: Path, target: Path, precision: str) -> int:
     """Converts and returns the exit status. Everything heavy is imported here: the parent never loads it."""
-    _die_with_parent()
+    die_with_parent()
     import torch
     from safetensors.torch import save_file
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -41,7 +37,7 @@ def main(source: Path, target: Path, precision: str) -> int:
         model.generation_config.save_pretrained(target)
         tokenizer.save_pretrained(target)
     except Exception as failed:
-        if _is_disk_full(failed):
+        if is_disk_full(failed):
             return errno.ENOSPC
         raise
     return 0
@@ -70,17 +66,6 @@ def _tie_again(config: dict[str, Any], state: dict[str, Any]) -> None:
         config["tie_word_embeddings"] = True
     if config.get("tie_word_embeddings"):
         state.pop("lm_head.weight", None)
-
-
-def _is_disk_full(failed: Exception) -> bool:
-    """safetensors reports its I/O errors as text, with the number the system gave."""
-    full = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-    return getattr(failed, "errno", None) in full or any(f"os error {number}" in str(failed) for number in full)
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

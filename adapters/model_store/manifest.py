@@ -1,32 +1,47 @@
 """The bundled models as values, read from `manifest.toml`: which files, which bytes, from where."""
 
+import hashlib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from adapters.model_store.errors import UnknownModel
 from domain.canonical import sha256_of
+from domain.search import CosineScale
 
 CONVERTER_VERSION = 2
 """Counts changes to the conversion that alter its output: a higher number makes every converted model anew."""
+TRUNK = re.compile(r"trunk([1-9][0-9]*)-int8")
+"""Name of a precision that is the first so many layers of a GGUF model, for the item reader."""
+TRUNK_SCALE = Path(__file__).parents[1] / "item_reader" / "weights" / "trunk_scale.npy"
+"""One over the usual size of each dimension of a trunk's hidden states; measured where the reader is trained."""
 
 
 class ModelKind(StrEnum):
     TRANSCRIBER = "transcriber"
     LANGUAGE_MODEL = "language_model"
     EMBEDDER = "embedder"
+    ITEM_FINDER = "item_finder"
+    DIARIZER = "diarizer"
 
 
 class ModelFormat(StrEnum):
-    """What an engine opens. GGUF is read as it is by llama.cpp, and converted to safetensors for vLLM."""
+    """What an engine opens. GGUF is as llama.cpp reads it; it is converted to safetensors for vLLM, a trunk to CTranslate2.
+
+    No engine opens what `torch.save` wrote: it is converted to ONNX, read as data.
+    """
 
     CTRANSLATE2 = "ctranslate2"
     SAFETENSORS = "safetensors"
     GGUF = "gguf"
+    TORCH = "torch"
+    ONNX = "onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,8 @@ class BundledModel:
     """One model of the manifest. `format` is the publisher's; `precisions` (default first) are what can be assembled.
 
     `assembled_bytes` gives the approximate size of the assembled folder per precision, for the free space check. `published`
-    are the precisions that are the publisher's own files; GGUF weights in any other are converted.
+    are the precisions that are the publisher's own files; GGUF weights in any other are converted, those of torch always.
+    `cosines`: what those of an embedder mean, None where nobody measured it.
     """
 
     name: str
@@ -94,6 +110,7 @@ class BundledModel:
     published: frozenset[str]
     files: tuple[ModelFile, ...]
     sources: tuple[Source, ...]
+    cosines: CosineScale | None = None
 
     @property
     def default_precision(self) -> str:
@@ -105,19 +122,36 @@ class BundledModel:
 
     def converts(self, precision: str) -> bool:
         """Whether weights in this precision are made here, from the publisher's."""
-        return self.format is ModelFormat.GGUF and precision not in self.published
+        return self.format in (ModelFormat.GGUF, ModelFormat.TORCH) and precision not in self.published
+
+    def format_of(self, precision: str) -> ModelFormat:
+        """What an engine finds in the assembled folder."""
+        if trunk_layers(precision) is not None:
+            return ModelFormat.CTRANSLATE2
+        converted = ModelFormat.ONNX if self.format is ModelFormat.TORCH else ModelFormat.SAFETENSORS
+        return converted if self.converts(precision) else self.format
+
+    def kind_of(self, precision: str) -> ModelKind:
+        """What weights in this precision are good for: a trunk writes no words."""
+        return ModelKind.ITEM_FINDER if trunk_layers(precision) is not None else self.kind
 
     def fingerprint(self, precision: str) -> str:
         """Names the assembled folder: other bytes, another precision or another converter give another folder."""
-        version = CONVERTER_VERSION if self.converts(precision) else 0
-        return sha256_of(
-            {
-                "files": [asdict(file) for file in self.files],
-                "revision": self.revision,
-                "precision": precision,
-                "converter": version,
-            }
-        )[:12]
+        made_of: dict[str, Any] = {
+            "files": [asdict(file) for file in self.files],
+            "revision": self.revision,
+            "precision": precision,
+            "converter": CONVERTER_VERSION if self.converts(precision) else 0,
+        }
+        if trunk_layers(precision) is not None:
+            made_of["scale"] = hashlib.sha256(TRUNK_SCALE.read_bytes()).hexdigest()
+        return sha256_of(made_of)[:12]
+
+
+def trunk_layers(precision: str) -> int | None:
+    """Return how many layers a trunk has; None for a precision that is none."""
+    found = TRUNK.fullmatch(precision)
+    return int(found[1]) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +196,12 @@ def _model(table: Mapping[str, Any]) -> BundledModel:
         published=frozenset(str(row["name"]) for row in precisions if row.get("published")),
         files=files,
         sources=tuple(_source(row) for row in _rows(table["sources"])),
+        cosines=_cosines(table.get("cosines")),
     )
+
+
+def _cosines(row: Mapping[str, Any] | None) -> CosineScale | None:
+    return None if row is None else CosineScale(float(row["unrelated"]), float(row["related"]))
 
 
 def _source(row: Mapping[str, Any]) -> Source:

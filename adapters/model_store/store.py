@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters.model_store import inspect_folder
 from adapters.model_store.assembly import Assembler, Convert
 from adapters.model_store.cache_folder import CacheFolder, Complete, damaged_files, default_cache_dir, whole
-from adapters.model_store.conversion import convert_gguf
+from adapters.model_store.conversion import convert_weights
 from adapters.model_store.errors import UnknownModel
 from adapters.model_store.hub import ForbiddenHub, hub_for
 from adapters.model_store.manifest import BundledModel, Manifest, ModelFormat, bundled_manifest
@@ -44,7 +44,7 @@ class ModelStore:
         find: FindDistribution = importlib.metadata.distribution,
         mirror: Path | None = None,
         hub: Hub | None = None,
-        convert: Convert = convert_gguf,
+        convert: Convert = convert_weights,
         read_only: bool = False,
     ) -> None:
         """`mirror` holds publishers' files as `<model name>/<path>`. Without a `hub`, none is asked.

@@ -1,4 +1,4 @@
-"""A model at an OpenAI-compatible server, whatever its kind."""
+"""A model at an OpenAI-compatible server, of any kind that such a server has a route for."""
 
 from adapters.openai_compatible.chat import ChatBackend
 from adapters.openai_compatible.connection import Connection, Server

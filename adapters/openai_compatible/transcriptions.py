@@ -1,4 +1,4 @@
-"""Speech recognition over `POST /audio/transcriptions`."""
+"""Speech recognition over `POST /audio/transcriptions`, and its translation into English over `POST /audio/translations`."""
 
 import io
 import math
@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.openai_compatible.connection import Connection
-from adapters.openai_compatible.languages import code_of
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE
 from domain.call import ModelIdentity, Usage
 from domain.canonical import Json
 from domain.errors import InvalidModelOutput, ModelRejected
+from domain.spoken_languages import code_of
 from ports.model_backend import CallMeta, ModelBackend, ModelRequest, RawOutput, TranscribeRequest
 
+ROUTES = {"transcribe": "audio/transcriptions", "translate": "audio/translations"}
 UNREPORTED_LANGUAGE_PROBABILITY = 1.0
 """verbose_json names the language without a probability; the server's choice is taken as made."""
 UNREPORTED_NO_SPEECH = 0.0
@@ -42,11 +43,12 @@ class TranscriptionsBackend(ModelBackend):
         return self._name
 
     async def call(self, request: ModelRequest, meta: CallMeta, timeout_s: float) -> RawOutput:
-        if not isinstance(request, TranscribeRequest) or request.parameters.get("task", "transcribe") != "transcribe":
-            raise ModelRejected("this backend only transcribes")
+        route = ROUTES.get(str(request.parameters.get("task", "transcribe")))
+        if not isinstance(request, TranscribeRequest) or route is None:
+            raise ModelRejected("this backend only transcribes and translates")
         files = {"file": ("window.wav", wav_of(request.pcm), "audio/wav")}
         form = _form(self._identity.id, request.parameters)
-        answer = await self._connection.post("audio/transcriptions", meta, timeout_s, files=files, data=form)
+        answer = await self._connection.post(route, meta, timeout_s, files=files, data=form)
         seconds = len(request.pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)
         return RawOutput(payload_of(answer, request.parameters), Usage(audio_seconds=seconds))
 
@@ -63,14 +65,17 @@ def wav_of(pcm: bytes) -> bytes:
 
 
 def _form(model: str, parameters: Mapping[str, Json]) -> dict[str, Any]:
-    granularities = ["segment", "word"] if parameters.get("word_timestamps", True) else ["segment"]
+    """The format of translations has neither granularities nor the language that is spoken."""
+    translates = parameters.get("task") == "translate"
     form: dict[str, Any] = {
         "model": model,
         "response_format": "verbose_json",
-        "timestamp_granularities[]": granularities,
         "temperature": str(parameters.get("temperature", 0.0)),
     }
-    return form | {name: parameters[name] for name in ("language", "prompt") if parameters.get(name)}
+    if not translates:
+        form["timestamp_granularities[]"] = ["segment", "word"] if parameters.get("word_timestamps", True) else ["segment"]
+    named = ("prompt",) if translates else ("language", "prompt")
+    return form | {name: parameters[name] for name in named if parameters.get(name)}
 
 
 def payload_of(answer: Mapping[str, Any], parameters: Mapping[str, Json]) -> dict[str, Any]:

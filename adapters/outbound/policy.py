@@ -10,6 +10,8 @@ from domain.errors import AddressRefused
 
 LONGEST_URL = 2048
 """Characters: what browsers and servers agree on."""
+ALLOWED_BY_NAME = "Whoever runs the service can allow a server by its host:port in outbound.trusted_hosts."
+"""What an operator can do where the spelling is right and the policy is in the way."""
 _NAME = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """A host name with a dot in it whose last label is no number (WHATWG URL: "ends in a number" makes it an IPv4 address)."""
 _STRANGE = re.compile(r"[\x00-\x20\x7f\\]")
@@ -59,19 +61,19 @@ class AddressPolicy:
         port = {"http": 80, "https": 443}.get(parsed.scheme, 0) if parsed.port is None else parsed.port
         trusted = f"{host}:{port}" in self.trusted
         if parsed.scheme != "https" and not (trusted and parsed.scheme == "http"):
-            raise AddressRefused("Only https addresses are called.")
+            raise AddressRefused(f"Only https addresses are called. {ALLOWED_BY_NAME}")
         if parsed.userinfo:
             raise AddressRefused("An address with a user name or a password in it is not called.")
         if not trusted:
             if port not in self.ports:
-                raise AddressRefused("The address names a port that is not called.")
+                raise AddressRefused(f"The address names a port that is not called. {ALLOWED_BY_NAME}")
             _check_host(host)
         return Target(parsed.scheme, host, port, parsed.raw_path, parsed.netloc, trusted)
 
     def check_number(self, number: str) -> None:
         """Raise AddressRefused for an IP address that is not public."""
         if not is_public(number):
-            raise AddressRefused("The address does not lead to a public server.")
+            raise AddressRefused(f"The address does not lead to a public server. {ALLOWED_BY_NAME}")
 
 
 def is_public(number: str) -> bool:
@@ -99,7 +101,7 @@ def _check_host(host: str) -> None:
     """A host is a public name, or an IP address in its one canonical spelling: readers of other spellings disagree."""
     if _NAME.fullmatch(host):
         if host.endswith(_PRIVATE_SUFFIXES):
-            raise AddressRefused("The address does not lead to a public server.")
+            raise AddressRefused(f"The address does not lead to a public server. {ALLOWED_BY_NAME}")
         return
     if not is_public(host):
-        raise AddressRefused("The address does not lead to a public server.")
+        raise AddressRefused(f"The address does not lead to a public server. {ALLOWED_BY_NAME}")

@@ -32,8 +32,10 @@ class SignedWebhooks(WebhookSender):
         }
         try:
             return Receipt(*await self._client.post(delivery.url, headers, delivery.body.encode(), self._within_s))
-        except (AddressRefused, SourceUnavailable):
-            return Receipt(None)
+        except AddressRefused:
+            return Receipt(None, failure="address_refused")
+        except SourceUnavailable:
+            return Receipt(None, failure="source_unavailable")
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: str) -> str:

@@ -7,7 +7,7 @@ the code of a refusal. Nothing is believed of it that the parent can measure its
 import json
 import os
 import sys
-from typing import Any
+from typing import Any, BinaryIO
 
 EXIT_BROKEN = 3
 """The child could not even start: the installation is at fault, not the file."""
@@ -17,9 +17,10 @@ def main() -> None:
     """Serve the one request on the command line and end."""
     request = json.loads(sys.argv[1])
     sys.path.extend(request["import_paths"])
-    prepare(request)
+    source = None if request.get("only_probe") else os.fdopen(request["source"], "rb", buffering=0, closefd=False)
+    confinement = prepare(request)
     try:
-        answer = answer_of(request)
+        answer = confinement if source is None else answer_of(request, source)
     except MemoryError:
         answer = {"refused": "memory"}
     except Exception as error:  # PyAV raises many kinds; the parent logs which
@@ -28,8 +29,11 @@ def main() -> None:
     os._exit(0)  # tearing down a damaged decoder can only go wrong
 
 
-def prepare(request: dict[str, Any]) -> None:
-    """Set the limits, import, confine; in this order, since a confined process can import nothing."""
+def prepare(request: dict[str, Any]) -> dict[str, list[str]]:
+    """Set the limits, import, confine; in this order, since a confined process can import nothing.
+
+    Returns the walls that stand and the ways out that are open.
+    """
     try:
         from adapters.pyav_decoder.limits import MIB, DecodeLimits
         from adapters.pyav_decoder.sandbox import confine, die_with_parent, limit_resources
@@ -43,17 +47,22 @@ def prepare(request: dict[str, Any]) -> None:
             limits.cpu_seconds(max_seconds) + 1,
         )
         from adapters.pyav_decoder.decoding import rehearse
+        from adapters.pyav_decoder.ways_out import ways_out
 
         rehearse(limits)
-        confine(request["parent"])
+        walls = confine(request["parent"])
+        ways = ways_out(request["parent"], walls)
+        if ways and request.get("require_confinement"):
+            raise PermissionError(f"it is not confined; it could {', '.join(ways)}")
     except Exception as error:
         os.write(1, json.dumps({"broken": f"{type(error).__name__}: {error}"}).encode() + b"\n")
         os._exit(EXIT_BROKEN)
+    return {"walls": walls, "ways_out": ways}
 
 
-def answer_of(request: dict[str, Any]) -> dict[str, Any]:
+def answer_of(request: dict[str, Any], source: BinaryIO) -> dict[str, Any]:
     """The report for a request; by now the process is confined and everything is imported."""
-    from adapters.pyav_decoder.decoding import Output, decode
+    from adapters.pyav_decoder.decoding import Output, decode, write_whole
     from adapters.pyav_decoder.limits import DecodeLimits
     from adapters.pyav_decoder.refusals import Refused
     from adapters.pyav_decoder.sandbox import allow_cpu
@@ -61,11 +70,12 @@ def answer_of(request: dict[str, Any]) -> dict[str, Any]:
     limits, max_seconds = DecodeLimits(**request["limits"]), request["max_seconds"]
     output = Output(request["target"], max_seconds, limits, lambda seconds: allow_cpu(limits.cpu_seconds(seconds)))
     try:
-        with os.fdopen(request["source"], "rb", buffering=0, closefd=False) as source:
-            facts = decode(source, output, max_seconds, limits)
+        facts = decode(source, output, max_seconds, limits)
+        write_whole(request["levels"], b"".join(facts.levels))
     except Refused as refusal:
         return {"refused": refusal.code, "number": refusal.number}
     return {
+        "level_channels": len(facts.levels),
         "container": facts.container,
         "codec": facts.codec,
         "channels": facts.channels,

@@ -2,22 +2,22 @@
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import logging
 import os
 import re
 import signal
 import stat
-import sys
 import tempfile
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapters.pyav_decoder.limits import BYTES_PER_SECOND, DecodeLimits
+from adapters.pyav_decoder.command import CHILD, ENVIRONMENT, DecoderBroken, command, import_paths
+from adapters.pyav_decoder.limits import BYTES_PER_SECOND, MOST_LEVELS, SPEECH_BYTES_PER_SECOND, DecodeLimits, level_frames
 from adapters.pyav_decoder.refusals import REASONS, Kind, Refused, sentence_of
 from domain.audio import DecodedAudio
 from domain.errors import InvalidAudio, StorageFailed, TooLarge, UnsupportedAudio, WordloopError
@@ -25,12 +25,9 @@ from ports.audio_decoder import AudioDecoder
 
 logger = logging.getLogger(__name__)
 
-CHILD = Path(__file__).with_name("child.py")
 REPORT_BYTES = 4096
 """Ten times the longest honest report."""
 FORMAT_NAME = re.compile(r"[a-z0-9_,.]{1,64}")
-ENVIRONMENT = {"LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
-"""All that the child inherits: one thread per library, and no secrets."""
 ERRORS: dict[Kind, type[WordloopError]] = {
     Kind.INVALID: InvalidAudio,
     Kind.UNSUPPORTED: UnsupportedAudio,
@@ -41,28 +38,27 @@ SIGNALS = {signal.SIGXCPU: "cpu"}
 """Refusals that the kernel speaks for us; every other signal is a crash."""
 
 
-class DecoderBroken(RuntimeError):
-    """The child can not start at all: an installation without PyAV, or limits too small to import it."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Files:
     source: int
     target: int
+    levels: int
     partial: Path
 
 
 class PyAvDecoder(AudioDecoder):
     """Decodes with PyAV in a short-lived child process per file, at most `limits.processes` at once.
 
+    `require_confinement`: a child that finds a way out of its walls decodes nothing, and `decode` raises DecoderBroken.
     Cancelling `decode` kills the child. Times, sizes and their sources: `DecodeLimits` and docs/adr/0004.
     """
 
-    def __init__(self, limits: DecodeLimits, child: Path = CHILD) -> None:
+    def __init__(self, limits: DecodeLimits, child: Path = CHILD, *, require_confinement: bool = False) -> None:
         self._limits = limits
         self._child_script = child
+        self._require_confinement = require_confinement
         self._slots = asyncio.Semaphore(limits.processes)
-        self._import_paths = [str(CHILD.parents[2]), *_folders_of("av", "numpy")]
+        self._import_paths = import_paths()
 
     async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
         """Decode the first audio stream of `source` to s16le mono 16 kHz at `target`, which appears only when complete.
@@ -75,6 +71,7 @@ class PyAvDecoder(AudioDecoder):
                     report = await self._report(files, max_seconds)
                     size = os.fstat(files.target).st_size
                     decoded = _checked(report, str(target), size, self._limits.output_bytes(max_seconds))
+                    decoded = replace(decoded, levels=_levels(files.levels, report.get("level_channels"), size))
                     os.replace(files.partial, target)
                     return decoded
             except Refused as refusal:
@@ -85,13 +82,7 @@ class PyAvDecoder(AudioDecoder):
 
     async def _report(self, files: _Files, max_seconds: float) -> dict[str, Any]:
         async with self._child(files, max_seconds) as process:
-            assert process.stdout is not None
-            try:
-                async with asyncio.timeout(self._limits.wall_seconds(max_seconds)):
-                    line = await _first_bytes(process.stdout)
-                    status = await process.wait() if len(line) < REPORT_BYTES else 0
-            except TimeoutError:
-                raise Refused("wall") from None
+            line, status = await self._in_time(_told(process), files, max_seconds)
         if status < 0:
             logger.warning("audio decoder child ended by signal %d", -status)
             raise Refused(SIGNALS.get(signal.Signals(-status), "crash"))
@@ -104,6 +95,24 @@ class PyAvDecoder(AudioDecoder):
             raise Refused("crash")
         return report
 
+    async def _in_time(
+        self, told: Coroutine[Any, Any, tuple[bytes, int]], files: _Files, max_seconds: float
+    ) -> tuple[bytes, int]:
+        """What the child told, if it does so within the time that the sound which has come out so far explains."""
+        most = min(max_seconds, os.fstat(files.source).st_size / SPEECH_BYTES_PER_SECOND)
+        begun, telling = time.monotonic(), asyncio.ensure_future(told)
+        try:
+            while True:
+                sound = min(most, os.fstat(files.target).st_size / BYTES_PER_SECOND)
+                left = begun + self._limits.wall_seconds(sound) - time.monotonic()
+                if left <= 0:
+                    raise Refused("wall")
+                if (await asyncio.wait([telling], timeout=left))[0]:
+                    return telling.result()
+        finally:
+            telling.cancel()
+            await asyncio.wait([telling])
+
     @contextlib.asynccontextmanager
     async def _child(self, files: _Files, max_seconds: float) -> AsyncIterator[Process]:
         request = {
@@ -113,17 +122,18 @@ class PyAvDecoder(AudioDecoder):
             "max_seconds": max_seconds,
             "source": files.source,
             "target": files.target,
+            "levels": files.levels,
+            "require_confinement": self._require_confinement,
         }
         with tempfile.TemporaryDirectory(prefix="wordloop-decode-") as empty:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-I", "-S", "-B", str(self._child_script), json.dumps(request)),
+                *command(self._child_script, request),
                 stdin=DEVNULL,
                 stdout=PIPE,
                 stderr=DEVNULL,
                 cwd=empty,
                 env=ENVIRONMENT,
-                pass_fds=(files.source, files.target),
+                pass_fds=(files.source, files.target, files.levels),
                 start_new_session=True,
             )
             try:
@@ -134,17 +144,6 @@ class PyAvDecoder(AudioDecoder):
                         os.killpg(process.pid, signal.SIGKILL)
                 await _unread(process)
                 await process.wait()
-
-
-def _folders_of(*packages: str) -> list[str]:
-    """Where the child finds `packages`; they are located here, not imported."""
-    folders = []
-    for package in packages:
-        spec = importlib.util.find_spec(package)
-        if spec is None or spec.origin is None:
-            raise DecoderBroken(f"the package {package} is not installed")
-        folders.append(str(Path(spec.origin).parents[1]))
-    return list(dict.fromkeys(folders))
 
 
 @contextlib.contextmanager
@@ -165,7 +164,8 @@ def _opened(source: Path, target: Path) -> Iterator[_Files]:
         stack.callback(os.close, writing)
         partial = Path(name)
         stack.callback(partial.unlink, missing_ok=True)
-        yield _Files(reading, writing, partial)
+        levels = stack.enter_context(tempfile.TemporaryFile(dir=target.parent))
+        yield _Files(reading, writing, levels.fileno(), partial)
 
 
 async def _unread(process: Process) -> None:
@@ -173,6 +173,13 @@ async def _unread(process: Process) -> None:
     if process.stdout is not None:
         while await process.stdout.read(1 << 16):
             pass
+
+
+async def _told(process: Process) -> tuple[bytes, int]:
+    """The first bytes of what the child says, and its exit status; 0 for one that never stops talking."""
+    assert process.stdout is not None
+    line = await _first_bytes(process.stdout)
+    return line, await process.wait() if len(line) < REPORT_BYTES else 0
 
 
 async def _first_bytes(stream: asyncio.StreamReader) -> bytes:
@@ -184,6 +191,15 @@ async def _first_bytes(stream: asyncio.StreamReader) -> bytes:
             break
         read += part
     return read
+
+
+def _levels(descriptor: int, channels: Any, sound_bytes: int) -> tuple[bytes, ...]:
+    """The levels of so many channels, where there are as many as the sound is long."""
+    frames = level_frames(sound_bytes)
+    if type(channels) is not int or not 2 <= channels <= MOST_LEVELS:
+        return ()
+    found = os.pread(descriptor, channels * frames + 1, 0)
+    return tuple(found[at : at + frames] for at in range(0, len(found), frames)) if len(found) == channels * frames else ()
 
 
 def _checked(report: dict[str, Any], path: str, size: int, most: int) -> DecodedAudio:

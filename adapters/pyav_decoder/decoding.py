@@ -15,7 +15,8 @@ import av.video.stream
 import numpy as np
 
 from adapters.pyav_decoder.downmix import Downmix, Samples, plain_mean
-from adapters.pyav_decoder.limits import BYTES_PER_SECOND, DecodeLimits
+from adapters.pyav_decoder.levels import Levels
+from adapters.pyav_decoder.limits import BYTES_PER_SECOND, SPEECH_BYTES_PER_SECOND, DecodeLimits, level_frames
 from adapters.pyav_decoder.refusals import Refused
 from adapters.pyav_decoder.signatures import HEAD_BYTES, is_cut_off, mp3_states_its_length, refusal_by_signature
 
@@ -33,8 +34,6 @@ LOUDEST_FLOAT = 32_768.0
 """Float samples beyond this are garbage; integers stored as floats reach it."""
 SHORT_BY_SECONDS, SHORT_BY_SHARE = 0.25, 0.01
 """How much less than promised is still whole: codec padding and rounded headers stay far below."""
-SPEECH_BYTES_PER_SECOND = 500
-"""4 kbit/s, below every speech codec here; a header that claims less sound per byte is not believed."""
 FAR_TOO_LONG = 2.0
 """Multiple of the limit from which a believable header refuses the file before it is decoded."""
 
@@ -48,6 +47,7 @@ class Facts:
     channels: int
     sample_rate: int
     damaged: bool
+    levels: tuple[bytes, ...]
 
 
 class Output:
@@ -64,18 +64,23 @@ class Output:
         if len(pcm) > self._left:
             raise Refused("too_long", self._max_seconds)
         self._left -= len(pcm)
-        view = memoryview(pcm)
-        try:
-            while view:
-                view = view[os.write(self._descriptor, view) :]
-        except OSError as error:
-            raise Refused("disk") from error
+        write_whole(self._descriptor, pcm)
         self.written += len(pcm)
         self._grant(self.seconds)
 
     @property
     def seconds(self) -> float:
         return self.written / BYTES_PER_SECOND
+
+
+def write_whole(descriptor: int, data: bytes) -> None:
+    """Write all of it; raises Refused where there is no room."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        raise Refused("disk") from error
 
 
 def decode(source: BinaryIO, output: Output, max_seconds: float, limits: DecodeLimits) -> Facts:
@@ -94,14 +99,16 @@ def decode(source: BinaryIO, output: Output, max_seconds: float, limits: DecodeL
         if promised and promised > FAR_TOO_LONG * max_seconds and _is_believable(promised, size, stream.codec_context.bit_rate):
             raise Refused("too_long", max_seconds)
         frames = Frames(container, stream, name)
-        decoded_seconds = _to_mono(frames, output, limits)
+        levels = Levels()
+        decoded_seconds = _to_mono(frames, output, limits, levels)
     if not output.written:
         raise Refused("no_sound")
     if name == "mp3" and not mp3_states_its_length(source):
         promised = None
     short = promised is not None and decoded_seconds < promised * (1 - SHORT_BY_SHARE) - SHORT_BY_SECONDS
     unexplained = frames.errors > 0 and promised is None
-    return Facts(*facts, damaged=short or unexplained or frames.cut_off or is_cut_off(source, name))
+    damaged = short or unexplained or frames.cut_off or is_cut_off(source, name)
+    return Facts(*facts, damaged=damaged, levels=levels.of_frames(level_frames(output.written)))
 
 
 def rehearse(limits: DecodeLimits) -> None:
@@ -192,7 +199,7 @@ class Frames:
             yield from frames
 
 
-def _to_mono(frames: Frames, output: Output, limits: DecodeLimits) -> float:
+def _to_mono(frames: Frames, output: Output, limits: DecodeLimits, levels: Levels) -> float:
     """Resample and mix all frames into `output`; a stream may change its rate or layout on the way. Returns its seconds."""
     seconds = 0.0
     mixer: _Mixer | None = None
@@ -205,7 +212,8 @@ def _to_mono(frames: Frames, output: Output, limits: DecodeLimits) -> float:
             if mixer is not None:
                 mixer.finish()
             _check_shape(frame.sample_rate, frame.layout.nb_channels, limits)
-            mixer, shape = _Mixer(frame.layout.nb_channels, output), now
+            levels.begin(frame.layout.nb_channels)
+            mixer, shape = _Mixer(frame.layout.nb_channels, output, levels), now
         seconds += frame.samples / frame.sample_rate
         mixer.push(frame)
     if mixer is not None:
@@ -216,8 +224,9 @@ def _to_mono(frames: Frames, output: Output, limits: DecodeLimits) -> float:
 class _Mixer:
     """Groups frames of one shape and turns them to mono through FFmpeg's resampler, or through `Downmix` for several channels."""
 
-    def __init__(self, channels: int, output: Output) -> None:
+    def __init__(self, channels: int, output: Output, levels: Levels) -> None:
         self._channels = channels
+        self._levels = levels
         self._group = max(1024, GROUP_VALUES // channels)
         self._fifo = av.AudioFifo()
         self._mono: Any = av.AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE)
@@ -247,6 +256,8 @@ class _Mixer:
             return
         channels = _joined(self._separate.resample(frame), self._channels)
         mix = self._mixed(frame, channels)
+        if channels is not None:
+            self._levels.feed(channels)
         if channels is not None and mix is not None:
             self._downmix.feed(mix, channels)
 

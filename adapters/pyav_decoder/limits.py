@@ -5,6 +5,17 @@ from dataclasses import dataclass
 MIB = 1024 * 1024
 BYTES_PER_SECOND = 32_000
 """s16le mono at 16 kHz."""
+SPEECH_BYTES_PER_SECOND = 500
+"""4 kbit/s, below every speech codec here; a header that claims less sound per byte is not believed."""
+LEVEL_SAMPLES = 800
+"""Samples of one level of loudness: 50 ms, shorter than any word."""
+MOST_LEVELS = 8
+"""Channels whose levels are told: of more, nobody has a speaker in each, and their levels would be as much as the sound."""
+
+
+def level_frames(sound_bytes: int) -> int:
+    """Return how many levels each channel of the sound has, which is s16le mono at 16 kHz."""
+    return -(-sound_bytes // (2 * LEVEL_SAMPLES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +51,6 @@ class DecodeLimits:
         """Processor seconds granted to a child that has produced `sound_seconds` of sound."""
         return self.cpu_grace_seconds + 1 + int(sound_seconds / self.sound_per_cpu_second)
 
-    def wall_seconds(self, max_seconds: float) -> float:
-        return self.wall_grace_seconds + self.wall_per_cpu_second * self.cpu_seconds(max_seconds)
+    def wall_seconds(self, sound_seconds: float) -> float:
+        """Seconds that may have passed for a child that has produced `sound_seconds` of sound."""
+        return self.wall_grace_seconds + self.wall_per_cpu_second * self.cpu_seconds(sound_seconds)

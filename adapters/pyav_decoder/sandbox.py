@@ -1,7 +1,8 @@
 """Walls around the child: resource limits first, then everything a decoder does not need is taken away.
 
-The limits always hold. Namespaces, chroot and the change of user are taken where the kernel and the container allow them;
-what is refused is skipped, because the limits and the closed formats already stand (docs/adr/0004).
+The limits always hold. Namespaces, chroot and the change of user are taken where the kernel and the container allow them.
+Landlock and the system call filter need no permission; `confinement.py` tells what stays open where the kernel lacks them
+(docs/adr/0004).
 """
 
 import contextlib
@@ -11,7 +12,11 @@ import resource
 import signal
 import struct
 
+from adapters.pyav_decoder.landlock import restrict_to_nothing
+from adapters.pyav_decoder.seccomp import filter_calls
+
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWIPC = 0x0800_0000
@@ -20,6 +25,7 @@ CLONE_NEWNET = 0x4000_0000
 CAPABILITY_VERSION_3 = 0x2008_0522
 NOBODY = 65_534
 OPEN_FILES = 32
+OWN_NETWORK, EMPTY_ROOT = "an own network", "an empty root"
 
 
 def limit_resources(memory_bytes: int, output_bytes: int, cpu_now: int, cpu_ever: int) -> None:
@@ -44,26 +50,51 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-def confine(parent_pid: int) -> None:
-    """Give up the network, the file system, privileges and new processes. To be called with every import done.
+def keep_memory_to_oneself() -> None:
+    """Keep other processes of the same user from this one's memory and from its files in /proc, its environment among them."""
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
-    The working directory, private and empty, becomes the root. As root the user becomes nobody; as anyone else the new
-    user namespace holds no identity, and its capabilities are dropped. Changing identity clears the death signal, so that
-    is set again last.
+
+def confine(parent_pid: int) -> list[str]:
+    """Give up the network, the file system, privileges and new processes; return the names of the walls that now stand.
+
+    To be called with every import done and every file open. The working directory, private and empty, becomes the root. As root
+    the user becomes nobody; as anyone else the new user namespace holds no identity, and its capabilities are dropped. Changing
+    identity clears the death signal, so that is set again; a filter of system calls comes last, since it forbids all of this.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    is_root = os.geteuid() == 0
-    for flags in (CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS, CLONE_NEWNET):
-        if libc.unshare(flags if is_root else flags | CLONE_NEWUSER) == 0:
-            break
+    walls = _leave_namespaces(libc)
     with contextlib.suppress(OSError):
         os.chroot(".")
-    if is_root:
-        with contextlib.suppress(OSError):
-            os.setgroups([])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
+        walls.append(EMPTY_ROOT)
+    if _become_nobody():
+        walls.append("a user of its own")
     libc.capset(struct.pack("=Ii", CAPABILITY_VERSION_3, 0), struct.pack("=6I", 0, 0, 0, 0, 0, 0))
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     die_with_parent(parent_pid)
+    keep_memory_to_oneself()
+    if version := restrict_to_nothing(libc):
+        walls.append(f"Landlock {version}")
+    if filter_calls(libc, os.uname().machine):
+        walls.append("seccomp")
+    return walls
+
+
+def _leave_namespaces(libc: ctypes.CDLL) -> list[str]:
+    """Leave the network, and where possible the file system's and the IPC's namespace, of the others."""
+    own_user = 0 if os.geteuid() == 0 else CLONE_NEWUSER
+    for flags, walls in ((CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS, [OWN_NETWORK, "own mounts"]), (CLONE_NEWNET, [OWN_NETWORK])):
+        if libc.unshare(flags | own_user) == 0:
+            return walls
+    return []
+
+
+def _become_nobody() -> bool:
+    if os.geteuid() != 0:
+        return False
+    with contextlib.suppress(OSError):
+        os.setgroups([])
+        os.setresgid(NOBODY, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+    return os.geteuid() != 0

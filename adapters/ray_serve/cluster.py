@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from adapters.ray_serve import client_headers
+from adapters.ray_serve.haproxy_guard import write_launcher
 from adapters.ray_serve.ports import PortBlock
+from adapters.ray_serve.private_folders import make_private, private_ray_folder
 from adapters.ray_serve.processes import SERVICE_MARK, Watcher
 
+LOOPBACK = "127.0.0.1"
 DRAIN_S = 20.0
 """Seconds that Serve and Ray get to end by themselves: a Serve whose controller is gone answers nobody."""
 LAST_WORDS_S = 2.0
@@ -52,16 +55,16 @@ class ClusterPlace:
 
 def prepare_environment(data_dir: Path) -> ClusterPlace:
     """Set the switches that Ray and its processes inherit: HAProxy with throughput-optimised replicas, ports of its own,
-    a login token for the dashboard, no usage reports. Raises PortTaken.
+    a login token for the dashboard, no usage reports. Raises PortTaken and FolderShared.
     """
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(data_dir)
     token = data_dir / "ray-token"
     if not token.exists():
         descriptor = os.open(token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(32))
-    # Ray keeps its logs where it did; what follows TMPDIR ends with the service.
-    ray_dir = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    # Ray keeps its logs in a place of their own; what follows TMPDIR ends with the service.
+    ray_dir = private_ray_folder(Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()))
     temporary = _fresh_folder(data_dir)
     block = PortBlock()
     port, dashboard_port = block.take(), block.take()
@@ -70,12 +73,16 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
     chosen = {
         SERVICE_MARK: secrets.token_hex(8),
         "TMPDIR": str(temporary),
-        "RAY_TMPDIR": ray_dir,
+        "RAY_TMPDIR": str(ray_dir),
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(metrics_port),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(stats_port),
         "RAY_SERVE_HAPROXY_NBTHREAD": "2",
+        # HAProxy would label series with any word that a client sends as a method; replicas count behind `client_headers`,
+        # by the route's template.
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(write_launcher(temporary)),
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(temporary / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(temporary / "admin.sock"),
         "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(temporary),
@@ -97,6 +104,8 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Whatever its name says: Ray keeps to loopback, on every system, its ports and the page of metrics with it.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         # Started by `uv run`, Ray would copy the whole folder, 8 GB of .venv included, for processes on this very machine.
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
         "RAY_DEDUP_LOGS": "0",
@@ -148,8 +157,13 @@ class PrivateCluster:
         logging_config: Mapping[str, Any],
         dashboard: bool = True,
         import_root: Path | None = None,
+        node_address: str = LOOPBACK,
     ) -> None:
-        """Start Ray on this machine alone, with its dashboard on loopback, and Serve with its proxy."""
+        """Start Ray on this machine alone, with its dashboard on loopback, and Serve with its proxy.
+
+        On loopback Ray's own ports, that of the metrics page too, are open to this machine only; under another `node_address`
+        they are open to whoever reaches it.
+        """
         import ray
         from ray import serve
 
@@ -157,6 +171,8 @@ class PrivateCluster:
         runtime_env = {"env_vars": {"PYTHONPATH": str(import_root)}} if import_root else None
         context = ray.init(
             address="local",
+            # Loopback is what Ray takes by itself, told so in the environment; named here it would look for another address.
+            _node_ip_address=None if node_address == LOOPBACK else node_address,
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
             dashboard_port=self._place.dashboard_port,

@@ -1,10 +1,10 @@
 """What a replica measures about itself while it warms up."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from adapters.ray_serve.stopwatch import QuietStopwatch
 from domain.canonical import Json
 from domain.rate import EngineRate
 from ports.model_backend import CallMeta, GenerateRequest, RawOutput
@@ -36,9 +36,9 @@ async def measured_language_model(generate: Generate) -> EngineRate:
 
 async def _timed(generate: Generate, calls: int, words: int, tokens: int) -> tuple[float, int]:
     """Return the seconds that `calls` calls take at once, and the tokens that they read."""
-    begun = time.perf_counter()
+    stopwatch = QuietStopwatch()
     made = await asyncio.gather(*(generate(_request(number, words, tokens), CallMeta()) for number in range(calls)))
-    seconds = time.perf_counter() - begun
+    seconds = stopwatch.seconds()
     return seconds, sum(output.usage.input_tokens - output.usage.cached_input_tokens for output in made)
 
 

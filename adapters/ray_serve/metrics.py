@@ -1,50 +1,65 @@
-"""Model calls as Prometheus metrics on Ray's own endpoint, around whatever else listens to them."""
+"""Model calls and jobs as Prometheus metrics on Ray's own endpoint, around whatever else listens to the calls."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Final
 
-from ray.util.metrics import Counter, Gauge, Histogram
-
+from adapters.ray_serve import metric_table as table
+from adapters.ray_serve.instruments import BoundedLabel, Instruments
 from domain.call import CallContext, CallSpec, ModelIdentity, Provenance
+from domain.errors import InvalidModelOutput
+from domain.job import Job, QueueStanding
+from domain.webhook import WebhookBacklog
+from ports.job_metrics import JobMetrics, JobOutcome
 from ports.telemetry import BreakerState, CallEvent, CallSpan, Telemetry
 
-LABELS = ("operation", "model", "backend")
-SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
-"""The buckets that the GenAI conventions advise for durations."""
 BREAKER_VALUES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+MOST_REASONS: Final = 40
+"""Rules that answers break, told apart by one process: the guard knows about as many, and providers may add to them."""
+PLACE: Final = re.compile(r" at /\S*")
+NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
 class RayMetrics(Telemetry):
-    """Counts every call for Prometheus and passes it on to `inner`. Labels are names of models and kinds, never content."""
+    """Counts every call for Prometheus and passes it on to `inner`. Labels are names of models, kinds and tenants, never content.
 
-    def __init__(self, inner: Telemetry) -> None:
+    `tenants` are always told apart, and the first `most_tenants` others that are seen here.
+    """
+
+    def __init__(self, inner: Telemetry, instruments: Instruments, most_tenants: int, tenants: Collection[str] = ()) -> None:
         self._inner = inner
-        outcome = (*LABELS, "outcome")
-        self.calls = Counter("wordloop_model_calls", "Model calls by outcome.", outcome)
-        self.seconds = Histogram("wordloop_model_call_seconds", "Seconds of a model call.", SECONDS, outcome)
-        self.hits = Counter("wordloop_cache_hits", "Calls answered from the cache.", LABELS)
-        self.retries = Counter("wordloop_retries", "Attempts after the first.", LABELS)
-        self.tokens = Counter("wordloop_tokens", "Tokens in and out.", (*LABELS, "direction"))
-        self.audio = Counter("wordloop_audio_seconds", "Seconds of audio transcribed.", LABELS)
-        self.cost = Counter("wordloop_cost_usd", "Cost by the price table, in US dollars.", LABELS)
-        self.breaker = Gauge("wordloop_breaker_state", "0 closed, 1 half open, 2 open.", ("model", "backend"))
+        self._to = instruments
+        self.tenant = BoundedLabel(most_tenants, tenants)
+        self.reason = BoundedLabel(MOST_REASONS)
+        self._breakers: dict[tuple[str, str], BreakerState] = {}
 
     @contextmanager
     def call(self, spec: CallSpec, backend: str, context: CallContext) -> Iterator[CallSpan]:
         labels = {"operation": spec.kind.value, "model": spec.model.id, "backend": backend}
         with self._inner.call(spec, backend, context) as span:
-            yield _Counted(self, span, labels)
+            yield _Counted(self, self._to, span, labels, context.tenant)
 
     def breaker_changed(self, backend: str, model: ModelIdentity, state: BreakerState) -> None:
-        self.breaker.set(BREAKER_VALUES[state], {"model": model.id, "backend": backend})
+        self._breakers[model.id, backend] = state
+        self.tell_breakers()
         self._inner.breaker_changed(backend, model, state)
+
+    def tell_breakers(self) -> None:
+        """Set the states again: Ray drops a gauge that is not set for a while."""
+        for (model, backend), state in self._breakers.items():
+            self._to.set(table.BREAKER, BREAKER_VALUES[state], model=model, backend=backend)
 
 
 class _Counted(CallSpan):
-    def __init__(self, metrics: RayMetrics, inner: CallSpan, labels: dict[str, str]) -> None:
+    def __init__(
+        self, metrics: RayMetrics, instruments: Instruments, inner: CallSpan, labels: dict[str, str], tenant: str
+    ) -> None:
         self._metrics = metrics
+        self._to = instruments
         self._inner = inner
         self._labels = labels
+        self._tenant = tenant
 
     @property
     def traceparent(self) -> str | None:
@@ -52,6 +67,10 @@ class _Counted(CallSpan):
 
     def happened(self, event: CallEvent) -> None:
         self._inner.happened(event)
+
+    def refused(self, error: InvalidModelOutput) -> None:
+        self._to.count(table.REFUSED, 1, **self._labels, reason=self._metrics.reason(rule_of(error)))
+        self._inner.refused(error)
 
     def answered(self, provenance: Provenance, finish_reason: str | None) -> None:
         self._count(provenance, "ok")
@@ -62,17 +81,47 @@ class _Counted(CallSpan):
         self._inner.failed(error, spent)
 
     def _count(self, provenance: Provenance, outcome: str) -> None:
-        metrics, labels, usage = self._metrics, self._labels, provenance.usage
-        metrics.calls.inc(1, {**labels, "outcome": outcome})
-        metrics.seconds.observe(provenance.latency_s, {**labels, "outcome": outcome})
-        if provenance.cache_hit:
-            metrics.hits.inc(1, labels)
-        if provenance.attempts > 1:
-            metrics.retries.inc(provenance.attempts - 1, labels)
-        for direction, tokens in (("input", usage.input_tokens), ("output", usage.output_tokens)):
-            if tokens:
-                metrics.tokens.inc(tokens, {**labels, "direction": direction})
-        if usage.audio_seconds:
-            metrics.audio.inc(usage.audio_seconds, labels)
+        labels, usage, count = self._labels, provenance.usage, self._to.count
+        self._metrics.tell_breakers()
+        count(table.CALLS, 1, **labels, outcome=outcome)
+        self._to.observe(table.CALL_TIME, provenance.latency_s, **labels, outcome=outcome)
+        count(table.CACHE_HITS, int(provenance.cache_hit), **labels)
+        count(table.RETRIES, max(0, provenance.attempts - 1), **labels)
+        count(table.TOKENS, usage.input_tokens, **labels, direction="input")
+        count(table.TOKENS, usage.output_tokens, **labels, direction="output")
+        count(table.AUDIO, usage.audio_seconds, **labels)
         if provenance.cost_usd:
-            metrics.cost.inc(provenance.cost_usd, labels)
+            count(table.COST, provenance.cost_usd, **labels, tenant=self._metrics.tenant(self._tenant))
+
+
+def rule_of(error: InvalidModelOutput) -> str:
+    """Return the rule that an answer broke, the same for every answer: without the numbers and places of this one."""
+    return NUMBER.sub("N", PLACE.sub("", error.detail))
+
+
+class RayJobMetrics(JobMetrics):
+    """Jobs, their stages and the queue."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._to = instruments
+
+    def taken_over(self, job: Job) -> None:
+        self._to.count(table.TAKEOVERS, 1, kind=job.request.kind.value)
+
+    def stage_ended(self, job: Job, stage: str, seconds: float) -> None:
+        self._to.observe(table.STAGE_TIME, seconds, kind=job.request.kind.value, stage=stage)
+
+    def attempt_ended(self, job: Job, outcome: JobOutcome, since_submitted_s: float) -> None:
+        labels = {"kind": job.request.kind.value, "lane": job.lane.value}
+        self._to.count(table.JOBS_ENDED, 1, **labels, outcome=outcome.value)
+        if outcome is JobOutcome.COMPLETED:
+            self._to.observe(table.JOB_TIME, since_submitted_s, **labels)
+
+    def standing(self, queue: QueueStanding, webhooks: WebhookBacklog) -> None:
+        for lane, now in queue.lanes.items():
+            self._to.set(table.WAITING, now.waiting, lane=lane.value)
+            self._to.set(table.RUNNING, now.running, lane=lane.value)
+            self._to.set(table.OLDEST, now.oldest_waiting_s, lane=lane.value)
+        self._to.set(table.DEAD, queue.dead)
+        self._to.set(table.HOOKS_BEHIND, webhooks.behind)
+        self._to.set(table.HOOKS_LATE, webhooks.late_s)

@@ -1,8 +1,11 @@
 """What the Serve controller knows: which deployments are warm (asked at most once a second), and where Serve listens."""
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
+
+from adapters.ray_serve.haproxy_guard import LISTEN_HOST
 
 FRESH_S = 1.0
 """Seconds for which an answer of the controller is good enough."""
@@ -40,7 +43,31 @@ class DeploymentReadiness:
 
 
 def listening_host() -> str:
-    """Return the address on which Serve listens. Blocks; to be called in a process of the cluster, off its event loop."""
+    """Return the address on which the service listens. Blocks; to be called in a process of the cluster, off its event loop."""
+    if named := os.environ.get(LISTEN_HOST):
+        return named
     from ray.serve.context import _get_global_client  # Serve has no public way to ask
 
     return str(_get_global_client().http_config.host)
+
+
+def listening_host_if_known() -> str | None:
+    """Return `listening_host`, or None when neither Ray nor Serve runs yet: to ask would start a Ray of its own."""
+    import ray
+    from ray.serve.exceptions import RayServeException
+
+    if not ray.is_initialized():
+        return os.environ.get(LISTEN_HOST)
+    try:
+        return listening_host()
+    except RayServeException:
+        return None
+
+
+def cluster_environment() -> dict[str, str]:
+    """Return the environment of Ray's own processes: ours without what the application alone was given."""
+    import ray
+
+    context = ray.get_runtime_context() if ray.is_initialized() else None
+    own = dict(context.runtime_env).get("env_vars") or {} if context is not None else {}
+    return {name: value for name, value in os.environ.items() if name not in own}

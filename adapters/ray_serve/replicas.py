@@ -10,18 +10,31 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from ray import serve
 
+from adapters.ray_serve.engine_log import EngineLog
+from adapters.ray_serve.instruments import RayInstruments
 from adapters.ray_serve.measuring import measured_language_model
+from adapters.ray_serve.own_address import listen_on_own_address
+from adapters.ray_serve.read_ahead import TellsWhatItTook
+from adapters.ray_serve.replica_work import ReplicaWork
+from adapters.ray_serve.scaling import ReplicaLoad
+from adapters.ray_serve.serve_logs import adopt_logs
+from adapters.ray_serve.stopwatch import QuietStopwatch
+from domain.call import Usage
 from domain.errors import ModelUnavailable, WordloopError
 from domain.failure import places
 from domain.rate import EngineRate, RateMeter
-from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput
+from domain.waiting_line import WaitingLine
+from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput, left_of
 from ports.tracer import Tracer
 
 log = logging.getLogger("ray.serve")
+CALL_KEY = "wordloop.call.key"
+# Whichever replica a process becomes, it has imported this module by the time that it opens its server.
+listen_on_own_address()
 
 
 class BatchEngine(Protocol):
@@ -47,43 +60,7 @@ class ConcurrentEngine(Protocol):
     def shutdown(self) -> None: ...
 
 
-ENGINE_LOG = "WORDLOOP_ENGINE_LOG"
-"""Environment variable naming a file to which replicas append a line per engine call: `start KEY` and `end KEY`.
-
-An audit of what was really computed, kept outside the cache and the database: the fault tests judge by it.
-"""
-
-
-class _ToServe(logging.Handler):
-    """Hands a record to whatever handlers Serve's logger has by then: Serve replaces them after the replica has started."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if log.isEnabledFor(record.levelno):
-            log.handle(record)
-
-
-def adopt_logs() -> None:
-    """Send the service's own log lines to Serve's handlers: JSON with request and replica, where the operator looks."""
-    for name in ("wordloop", "adapters"):
-        own = logging.getLogger(name)
-        own.handlers = [_ToServe()]
-        own.setLevel(logging.INFO)
-        own.propagate = False
-
-
-class EngineLog:
-    """Appends to the file in WORDLOOP_ENGINE_LOG, one write per line, so that lines of many processes stay whole."""
-
-    def __init__(self) -> None:
-        path = os.environ.get(ENGINE_LOG)
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600) if path else None
-
-    def write(self, event: str, key: str) -> None:
-        """Append one line; nothing when no file was named."""
-        if self._file is not None:
-            os.write(self._file, f"{event} {key}\n".encode())
-
-
+_Waiting: TypeAlias = tuple[ModelRequest, "asyncio.Future[RawOutput | WordloopError]"]
 Observe = Callable[[], Tracer]
 """Builds the tracer of a replica, inside the replica."""
 
@@ -91,8 +68,7 @@ Observe = Callable[[], Tracer]
 class BatchedModelReplica:
     """A replica around a `BatchEngine`: gathers requests of all jobs into one pass.
 
-    The engine runs on one thread of its own, so that the event loop keeps answering health checks; one thread also
-    keeps passes in order, which native libraries with global state need.
+    The engine has one thread of its own: the event loop keeps answering health checks, and passes stay in order.
     """
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
@@ -104,27 +80,53 @@ class BatchedModelReplica:
         self._engine = await self._on_thread(build)
         await self._on_thread(self._engine.warm_up)
         self._meter: RateMeter = await self._on_thread(self._measured)
-        self._batch.set_max_batch_size(max_batch_size)
-        self._batch.set_batch_wait_timeout_s(batch_wait_s)
+        self._load = ReplicaLoad()
+        self._work = ReplicaWork(RayInstruments(), self._load)
+        self._line: WaitingLine[_Waiting] = WaitingLine()
+        self._max_batch_size, self._batch_wait_s = max_batch_size, batch_wait_s
+        self._passes: asyncio.Task[None] | None = None
 
     async def call(self, request: ModelRequest, meta: CallMeta) -> RawOutput:
         """Answer one request as part of whatever batch is being gathered."""
         self._log.write("start", meta.key)
-        with self._tracer.span("replica batch", meta.traceparent, {"wordloop.call.key": meta.key}):
-            result: RawOutput | WordloopError = await self._batch(request)
+        with self._load.holding(request), self._tracer.span("replica batch", meta.traceparent, {CALL_KEY: meta.key}):
+            result = await self._answered(request)
         self._log.write("end", meta.key)
         if isinstance(result, WordloopError):
             raise result
         return result
 
-    @serve.batch(max_batch_size=8, batch_wait_timeout_s=0.02)  # type: ignore[untyped-decorator]
-    async def _batch(self, requests: list[ModelRequest]) -> list[Any]:
+    async def _answered(self, request: ModelRequest) -> RawOutput | WordloopError:
+        """Wait in line for a pass; who gives up leaves the line."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[RawOutput | WordloopError] = loop.create_future()
+        self._line.put((request, answer), left_of(request), loop.time())
+        if self._passes is None or self._passes.done():
+            self._passes = asyncio.create_task(self._make_passes())
+        return await answer
+
+    async def _make_passes(self) -> None:
+        """Serve the line until nobody waits. The first pass gathers for a moment, the others did during the one before."""
+        await asyncio.sleep(self._batch_wait_s)
+        while self._line:
+            batch = [waiting for waiting in self._line.take(self._max_batch_size) if not waiting[1].done()]
+            if not batch:
+                continue
+            results = await self._pass([request for request, _ in batch])
+            for (_, answer), result in zip(batch, results, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+    async def _pass(self, requests: list[ModelRequest]) -> list[RawOutput | WordloopError]:
         try:
-            return list(await self._on_thread(self._run, requests))
+            results = list(await self._on_thread(self._run, requests))
+            if len(results) != len(requests):
+                raise ValueError(f"{len(results)} answers to {len(requests)} requests")
+            return results
         except WordloopError as error:
             return [error] * len(requests)
         except Exception as error:
-            # A batch must not fail as one: Serve would hand every caller the same foreign exception.
+            # Whatever a library raises, every caller of the batch hears of it as one of our errors.
             log.error("engine failed", extra={"batch_size": len(requests), "failure": places(error)})
             return [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(requests)
 
@@ -132,20 +134,28 @@ class BatchedModelReplica:
         """How fast this replica works: measured while it warmed up, kept up to date by its passes."""
         return self._meter.current
 
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve's controller asks, for `WorkPolicy`."""
+        return self._load.told()
+
     async def process_id(self) -> int:
         """The operating system's id of this replica's process, for measurements and fault tests."""
         return os.getpid()
 
     def _measured(self) -> RateMeter:
-        begun = time.perf_counter()
+        stopwatch = QuietStopwatch()
         results = self._engine.run(self._engine.sample())
-        rate = EngineRate(_input_units(results) / (time.perf_counter() - begun))
+        rate = EngineRate(_input_units(results) / stopwatch.seconds())
         _log_rate(rate)
         return RateMeter(rate)
 
     def _run(self, requests: list[ModelRequest]) -> Sequence[RawOutput | WordloopError]:
-        begun = time.perf_counter()
-        results: Sequence[RawOutput | WordloopError] = self._engine.run(requests)
+        begun, results = time.perf_counter(), list[RawOutput | WordloopError]()
+        self._work.begin()
+        try:
+            results = list(self._engine.run(requests))
+        finally:
+            self._work.end(*_used(results))
         self._meter.learn(time.perf_counter() - begun, _input_units(results), calls=len(requests))
         return results
 
@@ -160,8 +170,11 @@ def _log_rate(rate: EngineRate | None) -> None:
 
 def _input_units(results: Sequence[RawOutput | WordloopError]) -> float:
     """Seconds of sound, or tokens, that a pass has read."""
-    used = [result.usage for result in results if isinstance(result, RawOutput)]
-    return sum(usage.audio_seconds or usage.input_tokens for usage in used)
+    return sum(usage.audio_seconds or usage.input_tokens for usage in _used(results))
+
+
+def _used(results: Sequence[RawOutput | WordloopError]) -> list[Usage]:
+    return [result.usage for result in results if isinstance(result, RawOutput)]
 
 
 class ConcurrentModelReplica:
@@ -173,13 +186,15 @@ class ConcurrentModelReplica:
         self._engine = build()
         await self._engine.warm_up()
         self._meter = RateMeter(await measured_language_model(self._engine.generate))
+        self._load = ReplicaLoad()
+        self._work = ReplicaWork(RayInstruments(), self._load)
         self._active = self._begun = 0
         _log_rate(self._meter.current)
 
     async def call(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         """Answer one request; cancelling it aborts the generation inside the engine."""
         self._log.write("start", meta.key)
-        with self._tracer.span("replica generate", meta.traceparent, {"wordloop.call.key": meta.key}):
+        with self._load.holding(request), self._tracer.span("replica generate", meta.traceparent, {CALL_KEY: meta.key}):
             output = await self._timed(request, meta)
         self._log.write("end", meta.key)
         return output
@@ -191,19 +206,26 @@ class ConcurrentModelReplica:
     async def _timed(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         self._active += 1
         self._begun += 1
-        place, alone, begun = self._begun, self._active == 1, time.perf_counter()
+        place, alone, begun, used = self._begun, self._active == 1, time.perf_counter(), list[Usage]()
+        self._work.begin()
         try:
             output = await self._engine.generate(request, meta)
+            used.append(output.usage)
         finally:
             self._active -= 1
+            self._work.end(*used)
         if alone and place == self._begun:
-            used = output.usage
-            self._meter.learn(time.perf_counter() - begun, used.input_tokens - used.cached_input_tokens, used.output_tokens)
+            read = output.usage.input_tokens - output.usage.cached_input_tokens
+            self._meter.learn(time.perf_counter() - begun, read, output.usage.output_tokens)
         return output
 
     async def check_health(self) -> None:
         """Serve restarts the replica when this raises."""
         await self._engine.check_health()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Serve's controller asks, for `WorkPolicy`."""
+        return self._load.told()
 
     async def process_id(self) -> int:
         """The operating system's id of this replica's process, for measurements and fault tests."""
@@ -265,6 +287,7 @@ class IngressReplica:
         adopt_logs()
         await asyncio.to_thread(check)
         self._asgi = build(handles)
+        self._asgi.add_middleware(TellsWhatItTook)
 
     def __serve_build_asgi_app__(self) -> Any:
         """Serve asks for the application here, inside the replica, so that nothing of it is pickled."""

@@ -26,7 +26,8 @@ class StoreSettings:
     its own); `max_queue_wait_s`: seconds of work that may wait (None: no bound). `max_attempts`: claims of one job before it
     fails. `max_running_per_tenant`: None for no cap. `max_tenant_bytes`: of recordings that one tenant keeps; None for no bound.
     `reservation_s`: seconds a budget reservation outlives a dead holder; longer than any model call with its retries.
-    `database_time`: on PostgreSQL leases are measured on the server's clock, not on `clock`.
+    `database_time`: on PostgreSQL leases are measured on the server's clock, not on `clock`. `short_audio_s`: seconds of sound
+    up to which a job is of the short lane.
     """
 
     max_queued: int = 1000
@@ -37,6 +38,7 @@ class StoreSettings:
     max_tenant_bytes: int | None = None
     reservation_s: float = 900.0
     database_time: bool = False
+    short_audio_s: float = 300.0
 
 
 class SqlStore:
@@ -55,6 +57,7 @@ class SqlStore:
             settings.max_queued_per_tenant,
             settings.max_queue_wait_s,
             settings.max_tenant_bytes,
+            settings.short_audio_s,
         )
         self._database = database
         self.jobs = SqlJobs(database, clock, admission, settings.max_running_per_tenant)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sqlalchemy import Connection, literal, select, update
 
@@ -10,7 +11,7 @@ from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import job_events, jobs
 from domain.canonical import Json
 from domain.errors import InvalidRequest, JobCancelled, LeaseLost
-from domain.job import JobStatus, Lease, Problem, Progress
+from domain.job import JobStatus, Lane, Lease, Problem, Progress
 
 
 def held(connection: Connection, lease: Lease, *, even_if_cancelled: bool = False) -> Row:
@@ -30,7 +31,18 @@ def renew(connection: Connection, lease: Lease, lease_s: float, now: float) -> L
     row = held(connection, lease)
     statement = update(jobs).where(jobs.c.seq == row["seq"]).values(lease_until=now + lease_s).returning(*jobs.c)
     renewed = connection.execute(statement).mappings().one()
-    return Lease(job_of(renewed), lease.owner, lease.fence, renewed["lease_until"])
+    return replace(lease, job=job_of(renewed), until=renewed["lease_until"])
+
+
+def measured(connection: Connection, lease: Lease, audio_s: float, short_audio_s: float) -> Lease:
+    """Record the length of the recording and put the job into its lane. Raises InvalidRequest for what is no length."""
+    row = held(connection, lease)
+    if not math.isfinite(audio_s) or audio_s < 0:
+        raise InvalidRequest("A recording lasts a number of seconds.")
+    known = {"audio_s": audio_s, "lane": Lane.of(audio_s, short_audio_s).value}
+    statement = update(jobs).where(jobs.c.seq == row["seq"]).values(**known).returning(*jobs.c)
+    changed = connection.execute(statement).mappings().one()
+    return replace(lease, job=job_of(changed), until=changed["lease_until"])
 
 
 def progress(connection: Connection, lease: Lease, told: Progress, now: float) -> None:

@@ -12,7 +12,7 @@ from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import job_events, jobs
 from adapters.sql.webhook_rows import announce
 from domain.canonical import Json
-from domain.job import Job, JobKind, JobRequest, JobStatus, Place, Problem, Progress
+from domain.job import Job, JobKind, JobRequest, JobStatus, Lane, Place, Problem, Progress
 
 QUEUED, RUNNING = JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value
 UNHELD: Final[Mapping[str, Any]] = {"owner": None, "lease_until": None, "eta_s": None, "overdue": False}
@@ -43,6 +43,8 @@ def job_of(row: Row, place: Place | None = None) -> Job:
             deadline=row["deadline"],
             store=row["store"],
             traceparent=row["traceparent"],
+            audio_s=row["audio_s"],
+            keep_s=row["keep_s"],
         ),
         status=status,
         progress=progress,
@@ -53,6 +55,7 @@ def job_of(row: Row, place: Place | None = None) -> Job:
         cancel_requested=row["cancel_requested"],
         result=from_text(row["result"]),
         error=Problem(row["error_code"], row["error_detail"]) if failed else None,
+        lane=Lane(row["lane"]),
     )
 
 
@@ -85,8 +88,9 @@ def _change_of(names: tuple[str, ...]) -> ReturningUpdate[Any]:
 
 def end(connection: Connection, row: Row, now: float, status: JobStatus, problem: Problem | None = None, **values: Any) -> Row:
     """Move the job to an end state, with its event and its webhooks; nothing but deletion changes it afterwards."""
-    data: dict[str, Json] = {"code": problem.code, "detail": problem.detail} if problem else {}
+    data: dict[str, Json] = {"result": from_text(values.get("result", row["result"]))}
     if problem:
+        data |= {"code": problem.code, "detail": problem.detail}
         values |= {"error_code": problem.code, "error_detail": problem.detail}
     ended = {"status": status.value, "stage": status.value, "finished_at": now, **UNHELD}
     changed = change(connection, row, now, f"job.{status.value}", data, **(ended | values))

@@ -10,7 +10,7 @@ from adapters.sql.job_rows import QUEUED, RUNNING, append_event, change, end, fi
 from adapters.sql.plain import from_text, to_text, upsert
 from adapters.sql.tables import blob_uses, job_events, jobs
 from domain.errors import IdempotencyMismatch, InvalidRequest, NotFound, StorageFailed
-from domain.job import Job, JobEvent, JobKind, JobRequest, JobStatus
+from domain.job import Job, JobEvent, JobKind, JobRequest, JobStatus, Lane
 
 UPLOAD_KINDS = (JobKind.CONVERSATION, JobKind.TRANSCRIPTION)
 """Jobs whose payload names stored bytes under `blob_id`."""
@@ -22,7 +22,10 @@ def submit(connection: Connection, request: JobRequest, job_id: str, now: float,
     if known is not None:
         return known, False
     admit(connection, request.tenant, now, admission)
-    values = _columns(request, job_id, now) | {"max_attempts": admission.max_attempts}
+    values = _columns(request, job_id, now) | {
+        "max_attempts": admission.max_attempts,
+        "lane": Lane.of(request.audio_s, admission.short_audio_s).value,
+    }
     statement = upsert(connection.dialect.name, jobs).values(**values)
     statement = statement.on_conflict_do_nothing(index_elements=["tenant", "idempotency_key"]).returning(*jobs.c)
     row = connection.execute(statement).mappings().one_or_none()
@@ -69,6 +72,7 @@ def _columns(request: JobRequest, job_id: str, now: float) -> dict[str, object]:
         "deadline": request.deadline,
         "store": request.store,
         "traceparent": request.traceparent,
+        "keep_s": request.keep_s,
         "status": QUEUED,
         "run_after": now,
         "created_at": now,
@@ -80,6 +84,7 @@ def _columns(request: JobRequest, job_id: str, now: float) -> dict[str, object]:
         "result": "{}",
         "last_sequence": 1,
         "rank": rank_of(request.priority, now),
+        "audio_s": request.audio_s,
     }
 
 

@@ -9,7 +9,7 @@ from adapters.sql import job_claims, job_leases, job_operations, job_table
 from adapters.sql.engine import Database
 from adapters.sql.job_order import Admission, admit
 from domain.canonical import Json
-from domain.job import Job, JobEvent, JobRequest, JobStatus, Lease, Problem, Progress
+from domain.job import Job, JobEvent, JobRequest, JobStatus, Lane, Lease, Problem, Progress, QueueStanding
 from ports.clock import Clock
 from ports.jobs import JobOperator, JobQueue, JobStore
 
@@ -71,13 +71,18 @@ class SqlJobs(JobStore, JobQueue, JobOperator):
     async def depth(self) -> Mapping[str, int]:
         return await self._database.read(job_table.depth)
 
-    async def claim(self, owner: str, lease_s: float) -> Lease | None:
-        if not await self._database.read(lambda c: job_claims.anything_due(c, self._now(c))):
+    async def claim(self, owner: str, lease_s: float, short_only: bool = False) -> Lease | None:
+        lanes = (Lane.SHORT,) if short_only else tuple(Lane)
+        if not await self._database.read(lambda c: job_claims.anything_due(c, self._now(c), lanes)):
             return None
-        return await self._database.write(lambda c: job_claims.claim(c, owner, lease_s, self._now(c), self._max_running))
+        return await self._database.write(lambda c: job_claims.claim(c, owner, lease_s, self._now(c), self._max_running, lanes))
 
     async def renew(self, lease: Lease, lease_s: float) -> Lease:
         return await self._database.write(lambda c: job_leases.renew(c, lease, lease_s, self._now(c)))
+
+    async def measured(self, lease: Lease, audio_s: float) -> Lease:
+        short_s = self._admission.short_audio_s
+        return await self._database.write(lambda c: job_leases.measured(c, lease, audio_s, short_s))
 
     async def progress(self, lease: Lease, progress: Progress) -> None:
         await self._database.write(lambda c: job_leases.progress(c, lease, progress, self._now(c)))
@@ -112,4 +117,7 @@ class SqlJobs(JobStore, JobQueue, JobOperator):
         return await self._database.write(lambda c: job_operations.retry(c, job_id, self._now(c)))
 
     async def ended_before(self, when: float | None, tenants: Mapping[str, float | None], limit: int) -> Sequence[Job]:
-        return await self._database.read(lambda c: job_operations.ended_before(c, when, tenants, limit))
+        return await self._database.read(lambda c: job_operations.ended_before(c, when, tenants, limit, self._clock.now()))
+
+    async def standing(self) -> QueueStanding:
+        return await self._database.read(lambda c: job_operations.standing(c, self._now(c)))

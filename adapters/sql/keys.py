@@ -90,6 +90,7 @@ def _insert(connection: Connection, key: ApiKey, text: str) -> ApiKey:
         "expires_at": key.expires_at,
         "requests_per_minute": key.limits.requests_per_minute,
         "upload_bytes": key.limits.upload_bytes,
+        "max_priority": key.limits.max_priority,
     }
     connection.execute(insert(api_keys).values(**row))
     return key
@@ -101,5 +102,5 @@ def _find(connection: Connection, key_id: str) -> RowMapping | None:
 
 def _key(row: RowMapping) -> ApiKey:
     scopes = frozenset(Scope(scope) for scope in row["scopes"].split())
-    limits = KeyLimits(row["requests_per_minute"], row["upload_bytes"])
+    limits = KeyLimits(row["requests_per_minute"], row["upload_bytes"], row["max_priority"])
     return ApiKey(row["id"], row["tenant"], scopes, row["name"], row["created_at"], row["expires_at"], row["revoked_at"], limits)

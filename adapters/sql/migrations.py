@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Engine, insert, inspect, select, update
+from sqlalchemy import Column, Connection, Engine, func, insert, inspect, literal, select, update
 from sqlalchemy.engine import make_url
 
 from adapters.sql import words_postgresql, words_sqlite
@@ -19,12 +19,15 @@ from adapters.sql.tables import (
     blob_uses,
     jobs,
     metadata,
+    passages,
     schema_version,
     tenant_turns,
     webhook_deliveries,
     webhook_endpoints,
 )
 from domain.errors import StorageFailed
+from domain.job import JobKind, Lane
+from domain.search import PassageKind
 
 
 def _first_tables(connection: Connection) -> None:
@@ -46,8 +49,10 @@ def _fair_turns_and_blob_holds(connection: Connection) -> None:
         connection.exec_driver_sql("DROP INDEX jobs_in_claim_order")
         _add(connection, jobs.c.rank, " DEFAULT '0' NOT NULL")
         connection.execute(update(jobs).values(rank=jobs.c.created_at - PRIORITY_STEP_S * jobs.c.priority))
+    there = {found["name"] for found in inspect(connection).get_columns(jobs.name)}
     for index in jobs.indexes:
-        index.create(connection, checkfirst=True)
+        if {column.name for column in index.columns} <= there:  # a later step makes the others
+            index.create(connection, checkfirst=True)
 
 
 def _api_keys(connection: Connection) -> None:
@@ -77,6 +82,46 @@ def _overdue_stages(connection: Connection) -> None:
         _add(connection, jobs.c.overdue, " DEFAULT false NOT NULL")
 
 
+def _failures_of_webhooks(connection: Connection) -> None:
+    if not _has(connection, webhook_deliveries.c.last_failure):
+        _add(connection, webhook_deliveries.c.last_failure)
+
+
+def _lanes(connection: Connection) -> None:
+    if _has(connection, jobs.c.lane):
+        return
+    _add(connection, jobs.c.audio_s)
+    _add(connection, jobs.c.lane, f" DEFAULT '{Lane.LONG.value}' NOT NULL")
+    texts = jobs.c.kind.in_([JobKind.RECAP.value, JobKind.EMBEDDING.value])
+    connection.execute(update(jobs).where(texts).values(lane=Lane.SHORT.value))
+    connection.exec_driver_sql("DROP INDEX IF EXISTS jobs_in_claim_order")
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
+
+
+def _priorities_of_keys(connection: Connection) -> None:
+    if not _has(connection, api_keys.c.max_priority):
+        _add(connection, api_keys.c.max_priority)
+
+
+def _times_to_keep(connection: Connection) -> None:
+    if not _has(connection, jobs.c.keep_s):
+        _add(connection, jobs.c.keep_s)
+
+
+def _described_passages(connection: Connection) -> None:
+    if _has(connection, passages.c.kind):
+        return
+    _add(connection, passages.c.kind, f" DEFAULT '{PassageKind.LINE.value}' NOT NULL")
+    for column in (passages.c.recap_id, passages.c.title, passages.c.recorded_at):
+        _add(connection, column)
+    several = (passages.c.speaker.is_(None), passages.c.segment_ids.like("%,%"))
+    connection.execute(update(passages).where(*several).values(kind=PassageKind.CHAPTER.value))
+    job_id = literal("job_") + func.substr(passages.c.conversation_id, len("conversation_") + 1)
+    made = select(jobs.c.created_at).where(jobs.c.id == job_id).scalar_subquery()
+    connection.execute(update(passages).values(recorded_at=made))
+
+
 def _has(connection: Connection, column: Column[Any]) -> bool:
     return column.name in {found["name"] for found in inspect(connection).get_columns(column.table.name)}
 
@@ -94,6 +139,11 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _limits_of_keys,
     _sizes_of_recordings,
     _overdue_stages,
+    _failures_of_webhooks,
+    _lanes,
+    _priorities_of_keys,
+    _times_to_keep,
+    _described_passages,
 )
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70

@@ -1,23 +1,24 @@
 """Transcripts, recaps and vectors as rows, and their deletion."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from adapters.sql.blobs import SqlBlobReferences, check_room, condemn
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
 from adapters.sql.search_rows import count_up
 from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, passages, recaps, transcripts
+from domain.conversation import Held
 from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.recap import Recap
 from domain.transcript import Transcript
 from ports.blob_store import Blob
-from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, TranscriptStore
+from ports.results import ConversationDeleter, ConversationStore, EmbeddingStore, Ownership, RecapStore, TranscriptStore
 
 Value = TypeVar("Value")
 _TRANSCRIPT: TypeAdapter[Transcript] = TypeAdapter(Transcript)
@@ -25,7 +26,7 @@ _RECAP: TypeAdapter[Recap] = TypeAdapter(Recap)
 _EMBEDDING: TypeAdapter[Embedding] = TypeAdapter(Embedding)
 
 
-class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter):
+class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore, ConversationStore, ConversationDeleter):
     """Results as packed JSON under (tenant, id), vectors as float32.
 
     A worker that writes late, after its conversation was deleted, gets Gone: nothing comes back to life.
@@ -38,6 +39,16 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
     async def get_transcript(self, tenant: str, transcript_id: str) -> Transcript:
         row = await self._database.read(lambda c: _get(c, transcripts, tenant, transcript_id, "transcript"))
         return _TRANSCRIPT.validate_json(unpack(row.body))
+
+    async def change_transcript(self, tenant: str, transcript_id: str, change: Callable[[Transcript], Transcript]) -> Transcript:
+        def work(connection: Connection) -> Transcript:
+            row = _get(connection, transcripts, tenant, transcript_id, "transcript")
+            changed = change(_TRANSCRIPT.validate_json(unpack(row.body)))
+            mine = (transcripts.c.tenant == tenant, transcripts.c.id == transcript_id)
+            connection.execute(update(transcripts).where(*mine).values(body=pack(_TRANSCRIPT.dump_json(changed))))
+            return changed
+
+        return await self._database.write(work)
 
     async def put_recap(self, owner: Ownership, recap: Recap) -> None:
         body = pack(_RECAP.dump_json(recap))
@@ -61,6 +72,9 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
         vectors: list[list[float]] = floats_from_bytes(row.vectors, row.dimensions).tolist() if row.dimensions else []
         return replace(_EMBEDDING.validate_json(unpack(row.body)), vectors=vectors)
 
+    async def held(self, tenant: str, conversation_id: str) -> Held:
+        return await self._database.read(lambda c: _held(c, tenant, conversation_id))
+
     async def delete_conversation(self, tenant: str, conversation_id: str) -> Sequence[str]:
         blobs = await self._database.write(lambda c: _delete(c, tenant, conversation_id, self._database.now(c, self._clock)))
         await self._database.scrub()
@@ -75,6 +89,14 @@ class SqlResults(SqlBlobReferences, TranscriptStore, RecapStore, EmbeddingStore,
     async def name_blob(self, tenant: str, conversation_id: str, blob: Blob) -> str:
         owner = Ownership(tenant, conversation_id)
         return await self._database.write(lambda c: _name_blob(c, owner, blob, self._max_tenant_bytes))
+
+
+def _held(connection: Connection, tenant: str, conversation_id: str) -> Held:
+    def ids(table: Table) -> Sequence[str]:
+        mine = (table.c.tenant == tenant, table.c.conversation_id == conversation_id)
+        return connection.execute(select(table.c.id).where(*mine).order_by(table.c.id)).scalars().all()
+
+    return Held(ids(transcripts), ids(recaps), ids(embeddings))
 
 
 def _forget(connection: Connection, before: float) -> int:

@@ -1,8 +1,8 @@
-"""Search by words (FTS5), by meaning (exact cosine) and by both (reciprocal rank fusion)."""
+"""Search by words (BM25 finds them), by meaning (exact cosine) and by both, scored on one scale."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,20 +13,17 @@ from adapters.sql import search_rows
 from adapters.sql.engine import Database
 from adapters.sql.plain import floats_from_bytes
 from adapters.sql.results import refuse_deleted
+from adapters.sql.search_rows import Found
 from adapters.sql.tables import passages
 from domain.call import ModelIdentity
 from domain.errors import InvalidRequest
-from domain.search import Passage, SearchHit, SearchMode
+from domain.search import EVERYTHING, UNMEASURED, CosineScale, Passage, SearchFilters, SearchHit, SearchMode, Told
 from ports.results import Ownership, SearchIndex
 
-RANK_CONSTANT = 60
-"""k of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009, section 3)."""
-FUSION_DEPTH = 100
-"""Hits of each ranking that are fused at least: beyond it a passage adds less than 1/160."""
+CANDIDATES = 100
+"""Passages of each ranking that are scored at least; what both leave out answers worse than a hundred others, twice."""
 MATRIX_BYTES = 512 * 1024**2
 """Vectors kept in memory per process: 349,000 passages of 384 dimensions. The least recently searched tenant goes first."""
-
-Ranking = list[tuple[int, float]]
 
 
 class SqlSearchIndex(SearchIndex):
@@ -36,12 +33,15 @@ class SqlSearchIndex(SearchIndex):
         self._database = database
         self._vectors = VectorCache(MATRIX_BYTES)
 
-    async def index(self, owner: Ownership, transcript_id: str, passages: Sequence[Passage]) -> None:
+    async def index(self, owner: Ownership, source_id: str, passages: Sequence[Passage]) -> None:
         def work(connection: Connection) -> None:
             refuse_deleted(connection, owner)
-            search_rows.replace_passages(connection, owner, transcript_id, passages)
+            search_rows.replace_passages(connection, owner, source_id, passages)
 
         await self._database.write(work)
+
+    async def retell(self, tenant: str, source_id: str, change: Callable[[Told], Told]) -> None:
+        await self._database.write(lambda connection: search_rows.retell(connection, tenant, source_id, change))
 
     async def search(
         self,
@@ -51,6 +51,8 @@ class SqlSearchIndex(SearchIndex):
         model: ModelIdentity | None,
         mode: SearchMode,
         limit: int,
+        filters: SearchFilters = EVERYTHING,
+        scale: CosineScale = UNMEASURED,
     ) -> Sequence[SearchHit]:
         if limit < 1:
             return []
@@ -58,26 +60,20 @@ class SqlSearchIndex(SearchIndex):
             raise InvalidRequest("A search by meaning needs the query's vector and its model.")
 
         def work(connection: Connection) -> Sequence[SearchHit]:
-            depth = limit if mode is not SearchMode.HYBRID else max(limit, FUSION_DEPTH)
-            by_words: Ranking = []
-            by_meaning: Ranking = []
+            depth = max(limit, CANDIDATES)
+            found: dict[int, Found] = {}
             if mode is not SearchMode.SEMANTIC:
-                by_words = search_rows.lexical(connection, tenant, query, depth)
+                found |= search_rows.lexical(connection, tenant, query, filters, depth)
             if mode is not SearchMode.LEXICAL and vector is not None and model is not None:
-                by_meaning = self._vectors.nearest(connection, tenant, model, vector, depth)
-            ranked = fuse([by_words, by_meaning])[:limit] if mode is SearchMode.HYBRID else by_words or by_meaning
-            return search_rows.hits(connection, tenant, ranked)
+                allowed = search_rows.allowed(connection, tenant, filters)
+                cosines = self._vectors.cosines(connection, tenant, model, vector, depth, allowed, list(found))
+                for place, cosine in cosines.items():
+                    known = found.get(place, Found())
+                    found[place] = Found(known.words, cosine)
+            asked = query if mode is not SearchMode.SEMANTIC else ""
+            return search_rows.hits(connection, tenant, found, asked, scale)[:limit]
 
         return await self._database.read(work)
-
-
-def fuse(rankings: Iterable[Ranking]) -> Ranking:
-    """Return one ranking: each passage scores the sum of 1 / (k + rank) over the rankings that hold it."""
-    scores: dict[int, float] = {}
-    for ranking in rankings:
-        for rank, (place, _) in enumerate(ranking, start=1):
-            scores[place] = scores.get(place, 0.0) + 1.0 / (RANK_CONSTANT + rank)
-    return sorted(scores.items(), key=lambda item: (-item[1], item[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +93,34 @@ class VectorCache:
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
 
-    def nearest(self, connection: Connection, tenant: str, model: ModelIdentity, vector: Sequence[float], limit: int) -> Ranking:
-        """Return (passage id, cosine), best first. Raises InvalidRequest for a query of another length than the passages."""
+    def cosines(
+        self,
+        connection: Connection,
+        tenant: str,
+        model: ModelIdentity,
+        vector: Sequence[float],
+        limit: int,
+        allowed: NDArray[np.int64] | None,
+        wanted: Sequence[int],
+    ) -> dict[int, float]:
+        """Return the cosines of the `limit` nearest passages among the `allowed` (None: all), and of those `wanted`, by id.
+
+        Raises InvalidRequest for a query of another length than the passages.
+        """
         query = np.asarray(vector, dtype=np.float32)
         length = float(np.linalg.norm(query))
         if not np.isfinite(length) or length == 0.0:
             raise InvalidRequest("A query vector has finite components, not all zero.")
         vectors = self._current(connection, tenant, search_rows.model_key(model))
         if len(vectors.ids) == 0:
-            return []
+            return {}
         if vectors.rows.shape[1] != query.size:
             raise InvalidRequest(f"The query has {query.size} dimensions, the passages have {vectors.rows.shape[1]}.")
         cosines = vectors.rows @ (query / length)
-        best = np.argsort(-cosines, kind="stable")[:limit]
-        return [(int(vectors.ids[place]), float(cosines[place])) for place in best]
+        there = np.arange(len(vectors.ids)) if allowed is None else np.flatnonzero(np.isin(vectors.ids, allowed))
+        best = there[np.argsort(-cosines[there], kind="stable")[:limit]]
+        places = np.union1d(best, np.flatnonzero(np.isin(vectors.ids, np.asarray(wanted, dtype=np.int64))))
+        return {int(vectors.ids[place]): float(cosines[place]) for place in places}
 
     def _current(self, connection: Connection, tenant: str, model: str) -> Vectors:
         with self._lock:

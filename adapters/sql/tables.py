@@ -56,12 +56,15 @@ jobs = Table(
     Column("last_sequence", Integer, nullable=False),
     Column("rank", Double, nullable=False, server_default="0"),  # smallest first: when it came, less what its priority is worth
     Column("overdue", Boolean, nullable=False, server_default=false()),
+    Column("audio_s", Double),
+    Column("lane", Text, nullable=False, server_default="long"),
+    Column("keep_s", Double),
     UniqueConstraint("tenant", "idempotency_key"),
     sqlite_autoincrement=True,
 )
 Index("jobs_by_deadline", jobs.c.status, jobs.c.deadline)
 Index("jobs_by_tenant", jobs.c.tenant, jobs.c.seq)
-Index("jobs_in_claim_order", jobs.c.status, jobs.c.tenant, jobs.c.rank, jobs.c.seq)
+Index("jobs_in_claim_order", jobs.c.status, jobs.c.tenant, jobs.c.lane, jobs.c.rank, jobs.c.seq)
 Index("jobs_by_end", jobs.c.tenant, jobs.c.finished_at)
 
 job_events = Table(
@@ -166,6 +169,10 @@ passages = Table(
     Column("model", Text, nullable=False),  # digest of the whole identity: vectors of different models never meet
     Column("dimensions", Integer, nullable=False),
     Column("vector", LargeBinary, nullable=False),
+    Column("kind", Text, nullable=False, server_default="line"),
+    Column("recap_id", Text),
+    Column("title", Text),
+    Column("recorded_at", Double),
     sqlite_autoincrement=True,
 )
 Index("passages_by_transcript", passages.c.tenant, passages.c.transcript_id)
@@ -230,6 +237,7 @@ webhook_deliveries = Table(
     Column("fence", Integer, nullable=False),
     Column("last_status", Integer),
     Column("changed_at", Double, nullable=False),
+    Column("last_failure", Text),
     UniqueConstraint("endpoint_id", "job_id", "type"),
     sqlite_autoincrement=True,
 )
@@ -270,5 +278,6 @@ api_keys = Table(
     Column("revoked_at", Double),
     Column("requests_per_minute", Double),
     Column("upload_bytes", BigInteger),
+    Column("max_priority", Integer),
 )
 Index("api_keys_by_tenant", api_keys.c.tenant)

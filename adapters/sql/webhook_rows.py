@@ -8,8 +8,9 @@ from sqlalchemy import Connection, RowMapping, select
 
 from adapters.sql.plain import from_text, to_text, upsert
 from adapters.sql.tables import webhook_deliveries, webhook_endpoints
+from domain.webhook import DeliveryState
 
-PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
+PENDING, DELIVERED, DEAD = (state.value for state in DeliveryState)
 
 
 def announce(connection: Connection, job: RowMapping, now: float) -> None:
@@ -20,27 +21,28 @@ def announce(connection: Connection, job: RowMapping, now: float) -> None:
     kind = f"job.{job['status']}"
     for endpoint in connection.execute(wanting).mappings().all():
         if kind in from_text(endpoint["events"]):
-            row = {
-                "id": f"msg_{secrets.token_hex(16)}",
-                "endpoint_id": endpoint["id"],
-                "job_id": job["id"],
-                "type": kind,
-                "body": to_text(_body(kind, job, now)),
-                "state": PENDING,
-                "tries": 0,
-                "next_try": now,
-                "fence": 0,
-                "changed_at": now,
-            }
+            row = new_delivery(endpoint["id"], kind, _about(job), now) | {"job_id": job["id"]}
             # A job that an operator had tried again may end in the same way a second time: that was told already.
             statement = upsert(connection.dialect.name, webhook_deliveries).values(**row)
             connection.execute(statement.on_conflict_do_nothing())
 
 
-def _body(kind: str, job: RowMapping, now: float) -> dict[str, Any]:
+def new_delivery(endpoint_id: str, kind: str, data: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return the columns of an event that is due now. Without a job it stands under its own id, so that no other is like it."""
+    message = f"msg_{secrets.token_hex(16)}"
+    body: dict[str, Any] = {
+        "type": kind,
+        "timestamp": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),
+        "data": data,
+    }
+    row = {"id": message, "endpoint_id": endpoint_id, "job_id": message, "type": kind, "body": to_text(body)}
+    return row | {"state": PENDING, "tries": 0, "next_try": now, "fence": 0, "changed_at": now}
+
+
+def _about(job: RowMapping) -> dict[str, Any]:
     """Ids and states only: who may read results asks for them with a key."""
     failed = job["status"] in ("failed", "expired") and job["error_code"] is not None
-    data = {
+    return {
         "job_id": job["id"],
         "kind": job["kind"],
         "status": job["status"],
@@ -49,4 +51,3 @@ def _body(kind: str, job: RowMapping, now: float) -> dict[str, Any]:
         "result": from_text(job["result"]),
         "error": {"code": job["error_code"], "detail": job["error_detail"]} if failed else None,
     }
-    return {"type": kind, "timestamp": datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"), "data": data}

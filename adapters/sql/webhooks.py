@@ -14,9 +14,19 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, or_, select
 from adapters.sql.engine import Database
 from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import webhook_deliveries, webhook_endpoints
+from adapters.sql.webhook_records import add_test, find_endpoint, record, records
 from adapters.sql.webhook_rows import DEAD, DELIVERED, PENDING
-from domain.errors import InvalidRequest, LeaseLost, NotFound
-from domain.webhook import Delivery, Receipt, WebhookEndpoint, WebhookEvent
+from domain.errors import InvalidRequest, LeaseLost
+from domain.webhook import (
+    TEST_EVENT,
+    Delivery,
+    DeliveryRecord,
+    DeliveryState,
+    Receipt,
+    WebhookBacklog,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from ports.clock import Clock
 from ports.webhooks import WebhookOutbox, WebhookStore
 
@@ -47,7 +57,7 @@ class SqlWebhooks(WebhookStore, WebhookOutbox):
         return [_endpoint(row) for row in await self._database.read(lambda c: c.execute(mine).mappings().all())]
 
     async def get(self, tenant: str, endpoint_id: str) -> WebhookEndpoint:
-        return _endpoint(await self._database.read(lambda c: _find(c, tenant, endpoint_id)))
+        return _endpoint(await self._database.read(lambda c: find_endpoint(c, tenant, endpoint_id)))
 
     async def rotate(self, tenant: str, endpoint_id: str, overlap_s: float) -> str:
         secret = new_secret()
@@ -57,6 +67,17 @@ class SqlWebhooks(WebhookStore, WebhookOutbox):
     async def remove(self, tenant: str, endpoint_id: str) -> None:
         await self._database.write(lambda c: _remove(c, tenant, endpoint_id))
         await self._database.scrub()
+
+    async def test(self, tenant: str, endpoint_id: str) -> DeliveryRecord:
+        return await self._database.write(lambda c: add_test(c, tenant, endpoint_id, self._clock.now()))
+
+    async def deliveries(
+        self, tenant: str, endpoint_id: str, limit: int, after: str | None = None, state: DeliveryState | None = None
+    ) -> Sequence[DeliveryRecord]:
+        return await self._database.read(lambda c: records(c, tenant, endpoint_id, limit, after, state))
+
+    async def delivery(self, tenant: str, endpoint_id: str, delivery_id: str) -> DeliveryRecord:
+        return await self._database.read(lambda c: record(c, tenant, endpoint_id, delivery_id))
 
     async def claim(self, lease_s: float) -> Delivery | None:
         # Asked first without the write lock, as idle workers do with jobs.
@@ -73,6 +94,9 @@ class SqlWebhooks(WebhookStore, WebhookOutbox):
 
     async def refused_for_good(self, delivery: Delivery, receipt: Receipt) -> None:
         await self._database.write(lambda c: _disable(c, delivery, receipt, self._clock.now()))
+
+    async def backlog(self) -> WebhookBacklog:
+        return await self._database.read(lambda c: _backlog(c, self._clock.now()))
 
     async def trim(self, older_than_s: float) -> int:
         old = delete(webhook_deliveries).where(_d.state != PENDING, _d.changed_at < self._clock.now() - older_than_s)
@@ -100,22 +124,14 @@ def _add(
     return connection.execute(statement).mappings().one()
 
 
-def _find(connection: Connection, tenant: str, endpoint_id: str) -> RowMapping:
-    mine = select(webhook_endpoints).where(_e.tenant == tenant, _e.id == endpoint_id)
-    row = connection.execute(mine).mappings().one_or_none()
-    if row is None:
-        raise NotFound("No such webhook.")
-    return row
-
-
 def _rotate(connection: Connection, tenant: str, endpoint_id: str, secret: str, until: float) -> None:
-    row = _find(connection, tenant, endpoint_id)
+    row = find_endpoint(connection, tenant, endpoint_id)
     values = {"secret": secret, "previous_secret": row["secret"], "previous_until": until}
     connection.execute(update(webhook_endpoints).where(_e.id == row["id"]).values(**values))
 
 
 def _remove(connection: Connection, tenant: str, endpoint_id: str) -> None:
-    row = _find(connection, tenant, endpoint_id)
+    row = find_endpoint(connection, tenant, endpoint_id)
     connection.execute(delete(webhook_endpoints).where(_e.id == row["id"]))
 
 
@@ -130,6 +146,12 @@ def _due(now: float) -> Any:
     )
 
 
+def _backlog(connection: Connection, now: float) -> WebhookBacklog:
+    due = select(func.count(), func.min(_d.next_try)).where(_d.state == PENDING, _d.next_try <= now)
+    behind, first = connection.execute(due).one()
+    return WebhookBacklog(int(behind), 0.0 if first is None else now - float(first))
+
+
 def _claim(connection: Connection, lease_s: float, now: float) -> Delivery | None:
     row = connection.execute(_due(now).with_for_update(skip_locked=True)).mappings().one_or_none()
     if row is None:
@@ -140,7 +162,8 @@ def _claim(connection: Connection, lease_s: float, now: float) -> Delivery | Non
     keys = [endpoint["secret"]]
     if endpoint["previous_secret"] is not None and endpoint["previous_until"] > now:
         keys.append(endpoint["previous_secret"])
-    return Delivery(row["id"], endpoint["url"], keys, row["body"], row["tries"], held["fence"])
+    once = row["type"] == TEST_EVENT
+    return Delivery(row["id"], endpoint["url"], keys, row["body"], row["tries"], held["fence"], once)
 
 
 def _record(
@@ -152,6 +175,7 @@ def _record(
         "state": state,
         "tries": delivery.tries + 1,
         "last_status": receipt.status,
+        "last_failure": receipt.failure,
         "lease_until": None,
         "next_try": now + (again_in_s or 0.0),
         "changed_at": now,

@@ -4,11 +4,27 @@ PostgreSQL's own text search splits words by the locale of the database and rank
 finds the same passages as SQLite's FTS5 whatever the locale.
 """
 
-import re
-import unicodedata
+from collections.abc import Sequence
 
-from sqlalchemy import ARRAY, BigInteger, Column, Connection, ForeignKey, Index, MetaData, Table, Text, insert, select, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    column,
+    insert,
+    select,
+    text,
+)
 
+from adapters.sql.search_words import folded
 from adapters.sql.tables import passages
 
 K1, B = 1.2, 0.75
@@ -25,7 +41,7 @@ passage_words = Table(
 Index("passage_words_by_tenant", passage_words.c.tenant)
 Index("passage_words_by_word", passage_words.c.words, postgresql_using="gin")
 
-_RANKED = text(f"""
+_SCORED = text(f"""
     WITH mine AS (
         SELECT count(*) AS passages, avg(cardinality(words)) AS mean_length FROM passage_words WHERE tenant = :tenant
     ), found AS (
@@ -37,14 +53,18 @@ _RANKED = text(f"""
     ), spread AS (
         SELECT word, count(*) AS among FROM counted GROUP BY word
     )
-    SELECT passage_id AS id, sum(
+    SELECT passage_id, sum(
         ln(1 + (passages - among + 0.5) / (among + 0.5))
         * times * {K1 + 1} / (times + {K1} * ({1 - B} + {B} * length / mean_length))
     )::float8 AS score
     FROM counted JOIN spread USING (word) CROSS JOIN mine
-    GROUP BY passage_id ORDER BY score DESC, passage_id LIMIT :limit
-""")  # noqa: S608  # two constants, no input
+    GROUP BY passage_id
+""").columns(column("passage_id", BigInteger), column("score", Double))  # noqa: S608  # two constants, no input
 """BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009), over the passages of one tenant."""
+_SPREAD = text("""
+    SELECT word, (SELECT count(*) FROM passage_words WHERE tenant = :tenant AND words && ARRAY[word]) AS among
+    FROM unnest(CAST(:words AS text[])) AS word
+""")
 
 
 def create_index(connection: Connection) -> None:
@@ -61,14 +81,19 @@ def add(connection: Connection, tenant: str, transcript_id: str) -> None:
         connection.execute(insert(passage_words), rows)
 
 
-def folded(spoken: str) -> list[str]:
-    """Return the words of a text in order, without case and accents."""
-    bare = "".join(sign for sign in unicodedata.normalize("NFKD", spoken) if not unicodedata.combining(sign))
-    return re.findall(r"[^\W_]+", bare.casefold())
-
-
-def lexical(connection: Connection, tenant: str, words: list[str], limit: int) -> list[tuple[int, float]]:
-    """Return (passage id, BM25 score), best first; any one word is enough for a hit."""
+def lexical(
+    connection: Connection, tenant: str, words: list[str], wanted: Sequence[ColumnElement[bool]], limit: int
+) -> list[tuple[int, float]]:
+    """Return (passage id, BM25 score), best first, of passages that are as wanted; any one word is enough for a hit."""
     sought = list(dict.fromkeys(word for each in words for word in folded(each)))
-    found = connection.execute(_RANKED, {"tenant": tenant, "words": sought, "limit": limit})
-    return [(row.id, float(row.score)) for row in found]
+    scored = _SCORED.subquery()
+    joined = passages.join(scored, passages.c.id == scored.c.passage_id)
+    chosen = select(passages.c.id, scored.c.score).select_from(joined).where(*wanted)
+    chosen = chosen.order_by(scored.c.score.desc(), passages.c.id).limit(limit)
+    return [(row.id, float(row.score)) for row in connection.execute(chosen, {"tenant": tenant, "words": sought})]
+
+
+def spread(connection: Connection, tenant: str, words: Sequence[str]) -> dict[str, int]:
+    """Return how many of the tenant's passages have each of these folded words."""
+    found = connection.execute(_SPREAD, {"tenant": tenant, "words": list(words)})
+    return {row.word: int(row.among) for row in found}

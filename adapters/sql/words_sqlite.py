@@ -1,6 +1,10 @@
 """Search by words in SQLite: FTS5, kept in step with the passages by the database itself."""
 
-from sqlalchemy import Connection, text
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, column, func, select, table, text
+
+from adapters.sql.tables import passages
 
 FULL_TEXT = (
     """CREATE VIRTUAL TABLE passages_text USING fts5(
@@ -25,15 +29,28 @@ def create_index(connection: Connection) -> None:
         connection.execute(text(FORGET_WORDS))
 
 
-def lexical(connection: Connection, tenant: str, words: list[str], limit: int) -> list[tuple[int, float]]:
-    """Return (passage id, BM25 score), best first; any one word is enough for a hit.
+_TEXTS = table("passages_text", column("rowid"), column("passages_text"))
+_JOINED = passages.join(_TEXTS, passages.c.id == _TEXTS.c.rowid)
 
-    Every word is quoted, so nothing a user writes is query syntax (https://sqlite.org/fts5.html, section 3.1).
-    """
-    statement = text(
-        "SELECT p.id, -bm25(passages_text) AS score FROM passages_text JOIN passages p ON p.id = passages_text.rowid "
-        "WHERE passages_text MATCH :words AND p.tenant = :tenant ORDER BY score DESC, p.id LIMIT :limit"
-    )
-    quoted = " OR ".join(f'"{word}"' for word in words)
-    found = connection.execute(statement, {"words": quoted, "tenant": tenant, "limit": limit})
+
+def _quoted(word: str) -> str:
+    """Return a word as a string of FTS5, so that nothing a user writes is syntax (https://sqlite.org/fts5.html, section 3.1)."""
+    return f'"{word}"'
+
+
+def lexical(
+    connection: Connection, tenant: str, words: list[str], wanted: Sequence[ColumnElement[bool]], limit: int
+) -> list[tuple[int, float]]:
+    """Return (passage id, BM25 score), best first, of passages that are as wanted; any one word is enough for a hit."""
+    score = (-func.bm25(text("passages_text"))).label("score")
+    matching = _TEXTS.c.passages_text.op("MATCH")(" OR ".join(map(_quoted, words)))
+    chosen = select(passages.c.id, score).select_from(_JOINED).where(matching, passages.c.tenant == tenant, *wanted)
+    found = connection.execute(chosen.order_by(score.desc(), passages.c.id).limit(limit))
     return [(row.id, float(row.score)) for row in found]
+
+
+def spread(connection: Connection, tenant: str, words: Sequence[str]) -> dict[str, int]:
+    """Return how many of the tenant's passages have each of these folded words."""
+    counting = select(func.count()).select_from(_JOINED).where(passages.c.tenant == tenant)
+    match = _TEXTS.c.passages_text.op("MATCH")
+    return {word: int(connection.execute(counting.where(match(_quoted(word)))).scalar_one()) for word in words}

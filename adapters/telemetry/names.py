@@ -33,10 +33,19 @@ JOB_ID = "wordloop.job.id"
 CONVERSATION_ID = "wordloop.conversation.id"
 OUTCOME = "wordloop.outcome"
 BREAKER_STATE = "wordloop.breaker.state"
+RULE = "wordloop.rule"
+REFUSED = "refused"
 TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - the name of an attribute
 
-OPERATIONS = {CallKind.TRANSCRIBE: "speech_to_text", CallKind.GENERATE: "chat", CallKind.EMBED: "embeddings"}
-"""`speech_to_text` is proposed (semantic-conventions-genai #390), the other two are listed."""
+OPERATIONS = {
+    CallKind.TRANSCRIBE: "speech_to_text",
+    CallKind.GENERATE: "chat",
+    CallKind.EMBED: "embeddings",
+    CallKind.FIND: "find_items",
+    CallKind.ENTAIL: "judge_entailment",
+    CallKind.DIARIZE: "tell_speakers",
+}
+"""`chat` and `embeddings` are listed, `speech_to_text` is proposed (semantic-conventions-genai #390), `find_items` is our own."""
 
 PARAMETERS = {
     "temperature": "gen_ai.request.temperature",
@@ -49,7 +58,8 @@ PARAMETERS = {
     "input_type": "wordloop.request.input_type",
     "task": "wordloop.request.task",
     "beam_size": "wordloop.request.beam_size",
-    "fallback_temperature": "wordloop.request.fallback_temperature",
+    "second_try": "wordloop.request.second_try",
+    "assume_speech": "wordloop.request.assume_speech",
     "word_timestamps": "wordloop.request.word_timestamps",
 }
 """Parameters that are shown. A parameter that is not listed is not: the vocabulary of a transcription is content."""

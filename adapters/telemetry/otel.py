@@ -11,6 +11,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from adapters.telemetry import names
 from domain.call import CallContext, CallSpec, ModelIdentity, Provenance
+from domain.errors import InvalidModelOutput
 from ports.telemetry import BreakerState, CallEvent, CallSpan, Telemetry
 
 INSTRUMENTATION = "wordloop.model_calls"
@@ -84,6 +85,9 @@ class _OpenSpan(CallSpan):
 
     def happened(self, event: CallEvent) -> None:
         self._span.add_event(event.value)
+
+    def refused(self, error: InvalidModelOutput) -> None:
+        self._span.add_event(names.REFUSED, {names.RULE: error.detail})
 
     def answered(self, provenance: Provenance, finish_reason: str | None) -> None:
         self._span.set_attributes(_spent(provenance))

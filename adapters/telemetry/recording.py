@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from domain.call import CallContext, CallSpec, ModelIdentity, Provenance
+from domain.errors import InvalidModelOutput
 from ports.telemetry import BreakerState, CallEvent, CallSpan, Telemetry
 
 
@@ -17,6 +18,7 @@ class RecordedSpan(CallSpan):
     backend: str
     context: CallContext
     events: list[CallEvent] = field(default_factory=list)
+    refusals: list[InvalidModelOutput] = field(default_factory=list)
     provenance: Provenance | None = None
     finish_reason: str | None = None
     error: BaseException | None = None
@@ -27,6 +29,9 @@ class RecordedSpan(CallSpan):
 
     def happened(self, event: CallEvent) -> None:
         self.events.append(event)
+
+    def refused(self, error: InvalidModelOutput) -> None:
+        self.refusals.append(error)
 
     def answered(self, provenance: Provenance, finish_reason: str | None) -> None:
         self.provenance, self.finish_reason = provenance, finish_reason

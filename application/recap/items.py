@@ -1,95 +1,114 @@
-"""What was found in a conversation before it becomes part of a recap, and how repetitions of it are joined."""
+"""What a conversation came to: found, settled, and worded by what was said or by a sentence that it carries."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from application.recap.sentences import Sentence
-from application.recap.text import content_stems, tokens
-from application.recap.vectors import Vector, dot
+from application.recap.candidates import Candidate, ItemKind, candidates_in
+from application.recap.check import Checked, checked
+from application.recap.lines import SpokenLine
+from application.recap.reading import Reading
+from application.recap.settings import RecapSettings
+from application.recap.settle import settled
+from application.recap.text import quoted
+from application.recap.vectors import Vector
+from application.recap.writing import Written
+from domain.recap import ActionItem, Statement
 
-SAME_MEANING: Final = 0.62
-"""Cosine of MiniLM from which two sentences of one conversation and one kind say the same thing (dev meetings)."""
-SAME_WORDS: Final = 0.60
-"""Share of the shorter one's content words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A decision, an action item or an open question, resting on `places` (sentence indices)."""
-
-    text: str
-    places: tuple[int, ...]
-    score: float
-    owner: str | None = None
-    due: str | None = None
-    restated: bool = False
-
-    @property
-    def stems(self) -> frozenset[str]:
-        return frozenset(content_stems(tokens(self.text)))
+ENOUGH_WORDS, QUOTED_WORDS = 14, 45
+"""Words from which a quote is long enough, and that it has at most when it takes more than one line."""
+NO_WORDS = "…"
+"""The quote of lines of which nothing is left without addresses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Dialogue:
-    """The sentences of a conversation with the vectors of those that have one."""
+class RecapItems:
+    """The items of a recap, each kind in the order of the conversation."""
 
-    sentences: Sequence[Sentence]
-    vectors: Mapping[int, Vector]
-
-    def before(self, index: int, count: int) -> Sequence[Sentence]:
-        """Up to `count` sentences before, nearest first."""
-        return self.sentences[max(0, index - count) : index][::-1]
-
-    def after(self, index: int, count: int) -> Sequence[Sentence]:
-        return self.sentences[index + 1 : index + 1 + count]
-
-    def named(self) -> bool:
-        return any(sentence.speaker for sentence in self.sentences)
-
-    def similarity(self, left: int, right: int) -> float:
-        if left not in self.vectors or right not in self.vectors:
-            return 0.0
-        return dot(self.vectors[left], self.vectors[right])
+    decisions: tuple[Statement, ...]
+    action_items: tuple[ActionItem, ...]
+    open_questions: tuple[Statement, ...]
 
 
-def other_voice(left: Sentence, right: Sentence) -> bool:
-    """True when another person speaks, or nobody can tell."""
-    return left.speaker is None or left.speaker != right.speaker
+def found_items(
+    lines: Sequence[SpokenLine], reading: Reading, vectors: dict[int, Vector], settings: RecapSettings
+) -> list[Candidate]:
+    """Return what is to be reported, in the order of the conversation."""
+    return settled(candidates_in(lines, reading.lines, settings), vectors, settings)
 
 
-def distinct(
-    items: Sequence[Item], dialogue: Dialogue, limit: int, same: Callable[[Item, Item], bool] | None = None
-) -> list[Item]:
-    """Join items that say the same and keep the best `limit`, in the order of the conversation.
-
-    The best-scored wording stays; owner and due are filled in from the others; the places of all are cited, so
-    that every joined claim keeps its source.
+def of_items(
+    candidates: Sequence[Candidate], written: Sequence[Written], lines: Sequence[SpokenLine], settings: RecapSettings
+) -> list[list[Checked]]:
+    """Return for each candidate the sentences that the model made of it and whose words its lines hold; nothing is written of
+    items that it was not asked about.
     """
-    kept: list[Item] = []
-    for item in sorted(items, key=lambda item: (item.restated, -item.score, item.places)):
-        for place, other in enumerate(kept):
-            if (same and same(item, other)) or _says_the_same(item, other, dialogue):
-                kept[place] = _joined(other, item)
-                break
+    speakers = frozenset(line.speaker for line in lines if line.speaker)
+    found: list[list[Checked]] = []
+    for candidate, made in zip(candidates, written or [Written()] * len(candidates), strict=True):
+        cited = [lines[place] for place in candidate.surest]
+        held = [checked(text, cited, (), speakers) for text, _ in made.sentences]
+        found.append([each for each in held if each.support >= settings.minimum_judged])
+    return found
+
+
+def worded_items(
+    candidates: Sequence[Candidate], carried: Sequence[Sequence[Checked]], lines: Sequence[SpokenLine]
+) -> RecapItems:
+    """Word the candidates by the first sentence that the lines of each carry, else by what was said."""
+    decisions, tasks, questions = list[Statement](), list[ActionItem](), list[Statement]()
+    for candidate, sentences in zip(candidates, carried or [()] * len(candidates), strict=True):
+        cited = [lines[place] for place in candidate.lines]
+        quoted_text = quote([lines[place] for place in candidate.surest])
+        text, support = (sentences[0].text, sentences[0].support) if sentences else (quoted_text, 1.0)
+        if candidate.kind is ItemKind.TASK:
+            tasks.append(_task(candidate, text, support, cited))
         else:
-            kept.append(item)
-    best = sorted(kept, key=lambda item: (-item.score, item.places))[:limit]
-    return sorted(best, key=lambda item: item.places[0])
+            chosen = decisions if candidate.kind is ItemKind.DECISION else questions
+            chosen.append(statement(text, cited, support, candidate.confidence))
+    return RecapItems(tuple(decisions), tuple(tasks), tuple(questions))
 
 
-def _joined(kept: Item, other: Item) -> Item:
-    owner = kept.owner or other.owner
-    due = kept.due or other.due
-    helps = (owner, due) != (kept.owner, kept.due) or not other.restated
-    places = tuple(sorted({*kept.places, *other.places})) if helps and len(kept.places) < 4 else kept.places
-    return replace(kept, owner=owner, due=due, places=places)
+def statement(text: str, cited: Sequence[SpokenLine], support: float, confidence: float | None = None) -> Statement:
+    """Return a statement with what leads to its place in the recording."""
+    start, end = min(line.start for line in cited), max(line.end for line in cited)
+    return Statement(text, _segments(cited), round(support, 3), start, end, _speaker(cited), _rounded(confidence))
 
 
-def _says_the_same(left: Item, right: Item, dialogue: Dialogue) -> bool:
-    if left.owner and right.owner and left.owner != right.owner:
-        return False
-    shorter, longer = sorted((left.stems, right.stems), key=len)
-    if shorter and len(shorter & longer) / len(shorter) >= SAME_WORDS and len(shorter & longer) >= 2:
-        return True
-    return dialogue.similarity(left.places[-1], right.places[-1]) >= SAME_MEANING and bool(shorter & longer)
+def _task(candidate: Candidate, text: str, support: float, cited: Sequence[SpokenLine]) -> ActionItem:
+    start, end = min(line.start for line in cited), max(line.end for line in cited)
+    return ActionItem(
+        text,
+        _segments(cited),
+        round(support, 3),
+        candidate.owner,
+        candidate.due,
+        start=start,
+        end=end,
+        speaker=_speaker(cited),
+        confidence=_rounded(candidate.confidence),
+    )
+
+
+def quote(cited: Sequence[SpokenLine]) -> str:
+    """Return what was said, cleaned, in its order: of `cited`, most telling first, as many lines as say something together."""
+    chosen: list[SpokenLine] = []
+    used = 0
+    for line in cited:
+        if chosen and (used >= ENOUGH_WORDS or used + line.words > QUOTED_WORDS):
+            continue
+        chosen.append(line)
+        used += line.words
+    return " ".join(filter(None, (quoted(line.text) for line in sorted(chosen, key=lambda line: line.index)))) or NO_WORDS
+
+
+def _segments(cited: Sequence[SpokenLine]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(line.segment_id for line in cited))
+
+
+def _speaker(cited: Sequence[SpokenLine]) -> str | None:
+    speakers = {line.speaker for line in cited}
+    return speakers.pop() if len(speakers) == 1 else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,47 +1,67 @@
-"""Segments -> recap: select, phrase, check, and say what could not be done."""
+"""Segments -> recap: find, write, check, and say what could not be done."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
+from application.bounded_calls import both
+from application.prompt_files import Prompts
+from application.recap.candidates import PROBABILITY, Candidate
+from application.recap.chapters import chapter_spans
 from application.recap.embed import SentenceVectors
-from application.recap.merge import sound_title
-from application.recap.phrase import Phrased, Phrasing, PromptLike, is_sound, language_name
-from application.recap.plan import Plan, planned
-from application.recap.prototypes import prototype_texts
-from application.recap.sentences import Sentence, sentences_of
-from application.recap.settings import RecapSettings
+from application.recap.entail import Entailed
+from application.recap.items import RecapItems, found_items, of_items, worded_items
+from application.recap.lines import SpokenLine, lines_of
+from application.recap.reading import Reading, read_without_orders
+from application.recap.salience import telling_lines
+from application.recap.settings import RecapSettings, shaped_by
+from application.recap.telling import Telling, empty, support_of
 from application.recap.vectors import Vector, centroid, lexical_vectors
-from application.recap.writing import Writing
+from application.recap.writing import Writer, Written
 from domain.call import CallContext
-from domain.errors import InvalidRequest
-from domain.recap import Chapter, Recap
-from domain.search import Passage
+from domain.languages import language_name
+from domain.recap import ActionItem, Chapter, Recap, Statement
+from domain.search import Passage, PassageKind
+from domain.template import Template
 from domain.transcript import Segment
 from ports.embedder import Embedder
+from ports.entailment_judge import EntailmentJudge
+from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel
 
-TEMPLATES: Final = ("general", "stand-up", "interview", "sales-call", "lecture")
 EMBEDDED, PHRASED = 0.30, 0.90
-"""Fractions of the work done after embedding and after phrasing, from timings on two cores."""
-
-
-class Prompts(Protocol):
-    """Where prompt files come from (the package `prompts`)."""
-
-    def load(self, name: str, version: str | None = None) -> PromptLike: ...
+"""Fractions of the work done after reading and after writing, from timings on two cores."""
+TOKENS_PER_WORD: Final = 2.2
+"""Of a shown line, at most, in the languages looked at: what a chapter's bound in tokens is in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecapResult:
-    """A recap, and the sentences and chapters to index, whose vectors it needed anyway.
+    """A recap, and the lines and chapters to index, whose vectors it needed anyway.
 
-    `passages` is empty without a transcript id, and when the embedder failed.
+    They have no vectors when the embedder failed, and no transcript where the caller brought the segments.
     """
 
     recap: Recap
     passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Everything that is known before a language model is asked.
+
+    `chapters` cover all lines; `heard` are those of each that do not speak to a machine, `told` those of them that the language
+    model reads, best first.
+    """
+
+    lines: tuple[SpokenLine, ...]
+    reading: Reading
+    vectors: Mapping[int, Vector]
+    candidates: tuple[Candidate, ...]
+    chapters: tuple[Sequence[SpokenLine], ...]
+    heard: tuple[Sequence[SpokenLine], ...]
+    told: tuple[Sequence[SpokenLine], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +70,10 @@ class MakeRecap:
 
     language_model: LanguageModel
     embedder: Embedder
+    item_finder: ItemFinder
     prompts: Prompts
     settings: RecapSettings | None = None
+    entailment: EntailmentJudge | None = None
 
     async def __call__(
         self,
@@ -59,100 +81,122 @@ class MakeRecap:
         transcript_id: str | None,
         segments: Sequence[Segment],
         language: str,
-        template: str,
+        template: Template,
         context: CallContext,
         progress: Callable[[float], Awaitable[None]],
     ) -> RecapResult:
         """Make the recap of `segments`, written in `language`; `progress` hears the fraction done.
 
-        Model failures degrade the recap and are named in it. Raises InvalidRequest for an unknown template or a
-        malformed language; cancelling goes through.
+        Model failures degrade the recap and are named in it. Raises InvalidRequest for a malformed language; cancelling
+        goes through.
         """
-        if template not in TEMPLATES:
-            raise InvalidRequest(f"template is one of {', '.join(TEMPLATES)}")
         name = language_name(language)
-        settings = self.settings or RecapSettings()
-        sentences = await asyncio.to_thread(sentences_of, segments)
-        if not sentences:
+        settings = shaped_by(template, self.settings or RecapSettings())
+        lines = await asyncio.to_thread(lines_of, segments)
+        if not lines:
             await progress(1.0)
-            return RecapResult(Recap(recap_id, transcript_id, language, "", (), (), (), (), (), (), 1.0), ())
+            return RecapResult(empty(recap_id, transcript_id, language), ())
+        steps = _Steps(progress)
+        writer = Writer(self.language_model, self.prompts, name, template, settings, context, steps.one)
         embedding = SentenceVectors(self.embedder, settings, context)
-        plan = await _plan(sentences, embedding, settings)
-        await progress(EMBEDDED)
-        phrasing = Phrasing(
-            self.language_model,
-            self.prompts.load("phrase_chapter"),
-            self.prompts.load("title_recap"),
-            name,
-            template,
-            settings,
-            context,
-        )
-        phrased = await phrasing.chapters(plan.notes, _steps(progress, len(plan.notes)))
-        writing = Writing(plan, settings, await _statement_vectors(phrased, embedding))
-        chapters = [writing.chapter(place, made) for place, made in enumerate(phrased)]
-        title = await _title(phrasing, writing, chapters, any(made.sentences for made in phrased))
-        reasons = [embedding.failure or "", *writing.reasons, f"{title.failure}: title" if title.failure else ""]
-        calls = [*embedding.provenance, *(call for made in (*phrased, title) for call in made.provenance)]
-        said = [r for r in reasons if r]
-        recap = writing.recap(recap_id, transcript_id, language, template, title.title, chapters, said, calls)
-        await progress(1.0)
-        if transcript_id is None or embedding.failure:
-            return RecapResult(recap, ())
-        return RecapResult(recap, self._passages(transcript_id, plan, recap))
-
-    def _passages(self, transcript_id: str, plan: Plan, recap: Recap) -> tuple[Passage, ...]:
-        """Return every sentence that says something, and every chapter under the mean of its sentences."""
-        model, vectors = self.embedder.identity, plan.dialogue.vectors
-        found = [
-            Passage(transcript_id, s.segment_ids, s.start, s.end, s.text, vectors[s.index], model, s.speaker)
-            for s in plan.dialogue.sentences
-            if s.index in vectors
+        found = await self._found(lines, embedding, writer.chapter_tokens, settings, context)
+        asked = found.candidates if settings.write_items else ()
+        await steps.begin(len(found.told) + -(-len(asked) // settings.items_per_call))
+        marked = frozenset(place for candidate in found.candidates for place in candidate.lines)
+        heard = [line for chapter in found.heard for line in chapter]
+        written, worded = await both(writer.chapters(found.told, marked), writer.items(asked, heard))
+        telling = Telling(heard, found.chapters, found.heard, found.told, settings, writer.example_words)
+        entailed = Entailed(self.entailment, settings, context)
+        carried = await entailed.of([telling.of_chapter(place, made) for place, made in enumerate(written)])
+        chapters = [telling.chapter(place, *each) for place, each in enumerate(zip(written, carried, strict=True))]
+        items = worded_items(found.candidates, await entailed.of(of_items(found.candidates, worded, lines, settings)), lines)
+        notes = telling.notes(chapters, items)
+        summed = await writer.summary([note.text for note in notes]) if _needed(chapters, written) else Written()
+        (summing,) = await entailed.of([telling.of_summary(summed, notes)])
+        calls = [*embedding.provenance, *found.reading.provenance]
+        calls += [call for made in (*written, *worded, summed) for call in made.provenance]
+        calls += entailed.provenance
+        reasons = [
+            embedding.failure,
+            found.reading.failure,
+            entailed.failure,
+            *(f"{made.failure}: items" for made in worded if made.failure),
         ]
-        for chapter, sentences in zip(recap.chapters, plan.chapters, strict=True):
-            vector = centroid(vectors[s.index] for s in sentences if s.index in vectors)
-            if vector:
-                text = " ".join([chapter.title, *(statement.text for statement in chapter.summary)])
-                found.append(Passage(transcript_id, chapter.segment_ids, chapter.start, chapter.end, text, vector, model))
-        return tuple(found)
+        reasons += [f"{summed.failure}: summary"] if summed.failure else []
+        summary = telling.summary(summing, notes, chapters, items)
+        points = telling.key_points(chapters, summary, items)
+        parts: list[Statement | ActionItem] = [*summary, *points, *items.decisions, *items.action_items, *items.open_questions]
+        recap = Recap(
+            recap_id, transcript_id, language, telling.title(summed, chapters), tuple(summary), tuple(points),
+            items.decisions, items.action_items, items.open_questions, tuple(chapters),
+            support_of([part.support for part in parts]), telling.degraded([why for why in reasons if why]), tuple(calls),
+        )  # fmt: skip
+        await progress(1.0)
+        return RecapResult(recap, self._passages(transcript_id, found, recap, placed=embedding.failure is None))
+
+    async def items(self, segments: Sequence[Segment], context: CallContext) -> tuple[RecapItems, Reading]:
+        """Return the items alone, in quotes: what the finder's measure looks at, without a language model."""
+        settings = self.settings or RecapSettings()
+        lines = lines_of(segments)
+        found = await self._found(lines, SentenceVectors(self.embedder, settings, context), 1_000, settings, context)
+        return worded_items(found.candidates, (), lines), found.reading
+
+    async def _found(
+        self, lines: Sequence[SpokenLine], embedding: SentenceVectors, room: int, settings: RecapSettings, context: CallContext
+    ) -> Found:
+        reading, vectors = await both(
+            read_without_orders(lines, self.item_finder, settings, context), embedding.of([line.text for line in lines])
+        )
+        placed = vectors if vectors is not None else lexical_vectors([line.text for line in lines])
+        return await asyncio.to_thread(_planned, lines, reading, placed, room, settings)
+
+    def _passages(self, transcript_id: str | None, found: Found, recap: Recap, *, placed: bool) -> tuple[Passage, ...]:
+        """Return every line, and every chapter under the mean of its lines. `placed`: their vectors are the embedder's."""
+        model, vectors = self.embedder.identity, found.vectors if placed else {}
+        passages = [
+            Passage(transcript_id, (s.segment_id,), s.start, s.end, s.text, vectors.get(s.index, ()), model, s.speaker)
+            for s in found.lines
+        ]
+        for chapter, lines in zip(recap.chapters, found.chapters, strict=True):
+            vector = centroid(vectors.get(line.index, ()) for line in lines)
+            about = (chapter.segment_ids, chapter.start, chapter.end, chapter.told, vector, model)
+            passages.append(Passage(transcript_id, *about, kind=PassageKind.CHAPTER))
+        return tuple(passages)
 
 
-async def _plan(sentences: list[Sentence], embedding: SentenceVectors, settings: RecapSettings) -> Plan:
-    """Embed, then plan off the event loop, which other jobs need meanwhile."""
-    telling = [s for s in sentences if not s.is_backchannel] or sentences
-    texts = [s.clean or s.text for s in telling]
-    prototypes = await embedding.of(prototype_texts())
-    found = await embedding.of(texts)
-    if found is None:
-        return await asyncio.to_thread(planned, sentences, telling, lexical_vectors(texts), None, settings)
-    return await asyncio.to_thread(planned, sentences, telling, found, prototypes, settings)
+def _planned(
+    lines: Sequence[SpokenLine], reading: Reading, placed: Sequence[Vector], room: int, settings: RecapSettings
+) -> Found:
+    """Plan off the event loop, which other jobs need meanwhile. Pure arithmetic, no model."""
+    vectors = {line.index: vector for line, vector in zip(lines, placed, strict=True)}
+    candidates = found_items(lines, reading, vectors, settings)
+    most = max(settings.minimum_chapter_words, int(room / TOKENS_PER_WORD))
+    chapters = tuple(lines[span.first : span.end] for span in chapter_spans(lines, placed, settings, most))
+    middle = centroid(placed)
+    items = {place: max(p(reading.lines[place]) for p in PROBABILITY.values()) for place in vectors}
+    words = settings.chapter_words or most
+    heard = tuple([line for line in chapter if line.index not in reading.orders] for chapter in chapters)
+    told = tuple(telling_lines(chapter, vectors, middle, items, words) for chapter in heard)
+    return Found(tuple(lines), reading, vectors, tuple(candidates), chapters, heard, told)
 
 
-async def _statement_vectors(phrased: Sequence[Phrased], embedding: SentenceVectors) -> Mapping[str, Vector]:
-    texts = list(dict.fromkeys(text for made in phrased for text in made.sentences if is_sound(text)))
-    vectors = await embedding.of(texts)
-    return dict(zip(texts, vectors, strict=True)) if vectors else {}
+def _needed(chapters: Sequence[Chapter], written: Sequence[Written]) -> bool:
+    """A single chapter is its own summary; a model that wrote no chapter is not asked for more."""
+    return len(chapters) > 1 and any(made.sentences for made in written)
 
 
-async def _title(phrasing: Phrasing, writing: Writing, chapters: Sequence[Chapter], model_answers: bool) -> Phrased:
-    """Name the conversation: by its one chapter, by the model, or by its own words."""
-    if len(chapters) == 1:
-        return Phrased(title=chapters[0].title)
-    if not model_answers:
-        return Phrased(title=writing.keywords())
-    made = await phrasing.title([f"{chapter.title}: {chapter.summary[0].text}" for chapter in chapters if chapter.summary])
-    if made.title and sound_title(made.title, writing.plan.dialogue.sentences):
-        return made
-    return Phrased(writing.keywords(), (), made.provenance, made.failure)
+@dataclass(slots=True)
+class _Steps:
+    """Tells how far the writing is: every call that ends is one step."""
 
+    progress: Callable[[float], Awaitable[None]]
+    count: int = 1
+    finished: int = 0
 
-def _steps(progress: Callable[[float], Awaitable[None]], count: int) -> Callable[[], Awaitable[None]]:
-    """Return what each finished chapter calls."""
-    finished = 0
+    async def begin(self, count: int) -> None:
+        self.count = max(1, count)
+        await self.progress(EMBEDDED)
 
-    async def done() -> None:
-        nonlocal finished
-        finished += 1
-        await progress(EMBEDDED + (PHRASED - EMBEDDED) * finished / max(1, count))
-
-    return done
+    async def one(self) -> None:
+        self.finished += 1
+        await self.progress(EMBEDDED + (PHRASED - EMBEDDED) * min(1.0, self.finished / self.count))

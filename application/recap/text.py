@@ -1,41 +1,45 @@
-"""Words of a sentence: tokens, stems, numbers, negation, and the light cleaning of quoted speech."""
+"""Words of any language, and of none in particular: compared by their beginnings, counted, cleaned when they are quoted."""
 
 import re
-from collections.abc import Iterable, Sequence
+import unicodedata
 from typing import Final
 
-from application.recap.lexicon import BACKCHANNELS, FILLERS, ORDINALS, SCALES, STOP_WORDS, TENS, UNITS
-
-WORD: Final = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-NUMBER: Final = re.compile(r"^(\d+)(?:st|nd|rd|th)?$")
+MARKS: Final = (
+    r"\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u064b-\u065f"
+    r"\u0900-\u0903\u093a-\u094f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+)
+"""Accents and vowel signs behind their letter (Latin, Hebrew, Arabic, Devanagari, Thai): part of its word."""
+_LETTERS: Final = rf"(?:[^\W_]|[{MARKS}])+"
+WORD: Final = re.compile(rf"{_LETTERS}(?:['’]{_LETTERS})*")
+NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 UNSPACED: Final = re.compile(r"[぀-ヿ㐀-鿿가-힯฀-๿]")
 """Scripts written without spaces between words (kana, Han, Hangul, Thai): read as character pairs."""
-STEM_LENGTH: Final = 7
-"""Letters of a stem that must agree. `presentation` and `presented` meet, `interest` and `interface` do not."""
-SUFFIXES: Final = (
-    "ations",
-    "ation",
-    "ments",
-    "ment",
-    "ingly",
-    "ings",
-    "ing",
-    "edly",
-    "ies",
-    "ied",
-    "ers",
-    "ed",
-    "es",
-    "er",
-    "ly",
-    "s",
-)
+STOPS: Final = ".!?…。！？।؟۔"
+CLOSING: Final = "\"')”’»›」』"
+"""What may stand behind the stop of a sentence and still belong to it."""
+SENTENCE_END: Final = re.compile(rf"(?<=[.!?…।؟۔])[{CLOSING}]*\s+|(?<=[。！？])[{CLOSING}]*\s*")
+SHORT_CAPITAL: Final = re.compile(r"\b[^\W\d_]\w{0,2}\.$")
+"""`Dr.`, `J.`: a stop behind so short a word with a capital may be none."""
+BEFORE: Final = 6
+"""Characters in which such a word stands."""
+SHORTEST: Final = 4
+"""Letters of a word that says something by itself; shorter ones are mostly grammar, in all languages that were looked at."""
+STEM: Final = 6
+"""Letters that have to agree, since endings change."""
+UNHEARD: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff<>`{}|\\\[\]]+")
+"""Control characters, invisible marks and the signs of markup: nobody says them, and models and pages read them as more."""
+LINK: Final = re.compile(r"(?:\b\w+:)?//\S+|\bwww\.\S+|\S+@\S+\.\S+")
+
+
+def folded(text: str) -> str:
+    """Return lower-case text without accents; letters that only look alike become the plain one (Unicode NFKD)."""
+    return "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
 
 
 def tokens(text: str) -> tuple[str, ...]:
-    """Return the lower-case words of `text`; unspaced scripts give overlapping character pairs."""
+    """Return the folded words of `text`; unspaced scripts give overlapping character pairs."""
     found: list[str] = []
-    for word in WORD.findall(text.lower().replace("’", "'")):
+    for word in WORD.findall(folded(text)):
         if UNSPACED.search(word) and len(word) > 2:
             found += [word[i : i + 2] for i in range(len(word) - 1)]
         else:
@@ -43,92 +47,63 @@ def tokens(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def stem(word: str) -> str:
-    """Return what stays of a word when its ending may change: enough to compare, not to read."""
-    word = word.removesuffix("'s").removesuffix("'")
-    for suffix in SUFFIXES:
-        if len(word) - len(suffix) >= 3 and word.endswith(suffix):
-            word = word[: -len(suffix)]
-            break
-    word = word.removesuffix("e") if len(word) > 3 else word
-    if len(word) > 3 and word[-1] == word[-2]:
-        word = word[:-1]
-    return word.removesuffix("y")[:STEM_LENGTH] if len(word) > 3 else word
+def content(text: str) -> frozenset[str]:
+    """Return the beginnings of the words that carry a topic."""
+    return frozenset(word[:STEM] for word in tokens(text) if len(word) >= SHORTEST or UNSPACED.search(word))
 
 
-def content_stems(words: Iterable[str]) -> tuple[str, ...]:
-    """Return the stems of the words that carry a topic: neither function words, fillers nor numbers."""
-    parts = (part for word in words for part in word.split("-"))
-    return tuple(
-        stem(part)
-        for part in parts
-        if len(part) > 1 and part not in STOP_WORDS and part not in FILLERS and _value(part) is None and part not in SCALES
-    )
+def numbers(text: str) -> frozenset[str]:
+    """Return every number written in figures."""
+    return frozenset(NUMBER.findall(unicodedata.normalize("NFKC", text)))
 
 
-def numbers(words: Sequence[str]) -> frozenset[int]:
-    """Return every number said, in figures or in English words (`thirty one`, `eighty thousand`, `16th`)."""
-    found: set[int] = set()
-    current: int | None = None
-    for word in (part for said in words for part in said.split("-")):
-        value = _value(word)
-        if word in SCALES:
-            current = (current or 1) * SCALES[word]
-        elif value is None:
-            if current is not None:
-                found.add(current)
-            current = None
-        elif current is not None and _continues(current, value):
-            current += value
-        else:
-            if current is not None:
-                found.add(current)
-            current = value
-    return frozenset(found | ({current} if current is not None else set()))
+def one_line(text: str) -> str:
+    """Return words on one line, without control characters, invisible marks and markup."""
+    return re.sub(r"\s+", " ", UNHEARD.sub(" ", text)).strip()
 
 
-def _continues(current: int, value: int) -> bool:
-    """`thirty` goes on with `one`, `three hundred` with `twelve`."""
-    return (value < 10 <= current < 100 and current % 10 == 0) or (current >= 100 and value < 100)
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, in order; every word is in one of them."""
+    found: list[str] = []
+    start = 0
+    for stop in SENTENCE_END.finditer(text):
+        if not _goes_on(text, stop.start(), stop.end()):
+            found.append(text[start : stop.end()].strip())
+            start = stop.end()
+    return [part for part in (*found, text[start:].strip()) if part]
 
 
-def _value(word: str) -> int | None:
-    if match := NUMBER.match(word):
-        return int(match.group(1)[:12])
-    for table in (UNITS, TENS, ORDINALS):
-        if word in table:
-            return table[word]
-    return None
+def _goes_on(text: str, stop: int, after: int) -> bool:
+    """Whether a sentence goes on behind a stop: a small letter follows, a figure, or the stop may be that of an abbreviation."""
+    following = text[after : after + 1]
+    if following.islower() or text[stop - 1] != ".":
+        return following.islower()
+    short = SHORT_CAPITAL.search(text, max(0, stop - BEFORE), stop)
+    return following.isdigit() or (short is not None and short[0][0].isupper())
 
 
-def is_backchannel(words: Sequence[str]) -> bool:
-    """True for sentences such as `Yeah, okay.` that say nothing by themselves."""
-    return all(word in BACKCHANNELS for word in words)
+def whole(sentence: str) -> bool:
+    """Return whether a sentence ends in a stop."""
+    return sentence.rstrip(CLOSING).endswith(tuple(STOPS))
 
 
-def cleaned(text: str) -> str:
-    """Return a quoted sentence without fillers and stutters, capitalised, with a full stop at its end.
+def quoted(text: str) -> str:
+    """Return what was said as it can stand in minutes: no word twice in a row, a capital, a full stop, no addresses.
 
-    Only words are taken away, none is added: what stays was said.
+    Only words are taken away, none is added.
     """
-    text = re.sub(r"[\x00-\x1f\x7f<>`]+", " ", text)
-    text = re.sub(r",?\s*\b(?:you know|I mean)\s*,", ",", text)
     kept: list[str] = []
-    for token in text.split():
-        bare = token.strip(".,;:!?\"'()…-").lower()
-        previous = kept[-1].strip(".,;:!?\"'()…-").lower() if kept else ""
-        if bare in FILLERS or not bare:
-            if kept and token[-1:] in ".?!" and kept[-1][-1:] not in ".?!":
-                kept[-1] = kept[-1].rstrip(",;:") + token[-1]
+    for token in LINK.sub(" ", one_line(text)).split():
+        bare = token.strip(".,;:!?\"'()…-–—").lower()
+        previous = kept[-1].strip(".,;:!?\"'()…-–—").lower() if kept else ""
+        if not bare:
             continue
-        stutter = bare == previous or (0 < len(previous) <= 3 and previous not in STOP_WORDS and bare.startswith(previous))
-        if kept and stutter and kept[-1][-1:] not in ".?!" and not bare.isdigit():
+        if kept and bare == previous and not bare.isdigit():
             kept[-1] = token
         else:
             kept.append(token)
-    joined = " ".join(kept).strip(" ,;:-")
-    joined = re.sub(r"\s+([,.;:?!])", r"\1", joined)
+    joined = " ".join(kept).strip(" ,;:-–—")
     if not joined:
         return ""
     joined = joined[0].upper() + joined[1:]
-    return joined if joined[-1] in ".?!…。！？" else joined + "."
+    return joined if whole(joined) else joined + "."

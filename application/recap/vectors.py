@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from operator import add, mul, sub
 from typing import Final, TypeAlias
 
-from application.recap.text import content_stems, tokens
+from application.recap.text import content, tokens
 
 Vector: TypeAlias = tuple[float, ...]
 LEXICAL_DIMENSIONS: Final = 256
@@ -48,7 +48,7 @@ def stretch(sums: Sequence[Vector], start: int, end: int) -> Vector:
 
 def lexical_vectors(texts: Sequence[str]) -> tuple[Vector, ...]:
     """Return hashed tf-idf vectors of unit length (Salton and Buckley 1988, smoothed idf), the same on every machine."""
-    bags = [Counter(content_stems(tokens(text)) or tokens(text)) for text in texts]
+    bags = [Counter(content(text) or tokens(text)) for text in texts]
     seen = Counter(word for bag in bags for word in bag)
     return tuple(unit(_hashed(bag, seen, len(bags))) for bag in bags)
 

@@ -1,170 +1,178 @@
-"""Turns what was phrased into what may be said: every sentence grounded, replaced by a quote, or dropped."""
+"""What the language model is asked to write: chapters, items, and the summary of the whole. Bounded calls, all at once."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from application.recap.grounding import MISATTRIBUTED, Grounded, grounded, reattributed, softened
-from application.recap.merge import (
-    Weighed,
-    action_of,
-    key_points,
-    keyword_title,
-    quote,
-    segment_ids,
-    sound_title,
-    statement_of,
-    summary_and_rest,
-)
-from application.recap.overview import Topic, overview
-from application.recap.phrase import CLAUSE_END, SHORTEST_WORDS, Phrased, is_sound
-from application.recap.plan import Plan
-from application.recap.sentences import Sentence
+from application.bounded_calls import DEGRADABLE, estimated_tokens, in_step, reason
+from application.prompt_files import PromptLike, Prompts
+from application.recap.candidates import Candidate
+from application.recap.lines import SpokenLine
 from application.recap.settings import RecapSettings
-from application.recap.text import content_stems, tokens
-from application.recap.vectors import Vector
-from domain.call import Provenance
-from domain.recap import ActionItem, Chapter, Recap, Statement
+from application.recap.text import STEM, content, one_line, sentences
+from domain.call import CallContext, Provenance
+from domain.canonical import Json
+from domain.template import Template
+from ports.language_model import LanguageModel, RenderedPrompt
 
-QUOTES: Final = 2
-"""Notes that tell a chapter when nothing phrased does."""
-COVERED: Final = 0.6
-"""Share of a decision's content words in one summary statement that tells it."""
+CONTEXT_MARGIN: Final = 64
+"""Tokens kept free for the chat template and for the error of our token estimate."""
+AROUND: Final = 2
+"""Lines shown on both sides of an item's evidence."""
 
 
-@dataclass(slots=True)
-class Writing:
-    """The statements of one recap in the making; `reasons` says which chapters are quoted and why."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the model wrote: sentences with the numbers that each of them names. `failure`: the code of why there is nothing."""
 
-    plan: Plan
+    title: str = ""
+    sentences: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    failure: str | None = None
+
+
+def room_of(prompt: PromptLike, context_tokens: int, wishes: str = "") -> int:
+    """Return how many tokens of a conversation fit beside the fixed words of a prompt, what a template wants, and the answer."""
+    fixed = sum(estimated_tokens(words) for _, words in prompt.messages) + estimated_tokens(wishes)
+    return context_tokens - prompt.sampling.max_tokens - CONTEXT_MARGIN - fixed
+
+
+def fitting(lines: Sequence[str], room: int) -> list[str]:
+    """Keep the first lines that fit into so many tokens."""
+    kept: list[str] = []
+    for line in lines:
+        room -= estimated_tokens(line) + 2
+        if room < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """The language model with the prompts, the language and the template of one recap."""
+
+    language_model: LanguageModel
+    prompts: Prompts
+    language: str
+    template: Template
     settings: RecapSettings
-    vectors: Mapping[str, Vector]
-    reasons: list[str] = field(default_factory=list)
-    weighed: list[list[Weighed]] = field(default_factory=list)
-    topics: list[Topic] = field(default_factory=list)
+    context: CallContext
+    done: Callable[[], Awaitable[None]] = field(compare=False)
 
-    def chapter(self, place: int, made: Phrased) -> Chapter:
-        """Write chapter number `place` (they come in order) from what the model made of it."""
-        sentences, notes = self.plan.chapters[place], self.plan.notes[place]
-        weight = sum(len(s.words) for s in sentences)
-        told: list[Weighed] = []
-        quoted: dict[int, Sentence] = {}
-        for text in made.sentences:
-            checked = self._checked(text, notes)
-            if checked.fault is None:
-                statement = Statement(checked.text, segment_ids(checked.sources), round(checked.support, 3))
-                told.append(Weighed(statement, self.vectors.get(text), weight))
-            elif checked.sources:
-                quoted[checked.sources[0].index] = checked.sources[0]
-        if not told and not quoted:
-            quoted = {s.index: s for s in notes[:QUOTES]}
-        if quoted:
-            self.reasons.append(f"{made.failure or 'unsupported_by_transcript'}: chapter {place + 1}")
-        told += [Weighed(quote(s), self.plan.dialogue.vectors[s.index], weight) for s in quoted.values()]
-        told = sorted({w.statement.text: w for w in told}.values(), key=lambda w: w.statement.segment_ids)
-        self.weighed.append(told)
-        title = self._title(made, sentences)
-        return Chapter(
-            title, sentences[0].start, max(s.end for s in sentences), segment_ids(sentences), tuple(w.statement for w in told)
-        )
+    @property
+    def chapter_tokens(self) -> int:
+        """How many tokens of a chapter the model can read at once."""
+        return room_of(self.prompts.load("write_chapter"), self.language_model.context_tokens, self._chapter_focus)
 
-    def _title(self, made: Phrased, sentences: Sequence[Sentence]) -> str:
-        """The model's title when its words were said, else the chapter's own words."""
-        if made.title and sound_title(made.title, sentences):
-            self.topics.append(Topic(made.title, sentences))
-            return made.title
-        return self.keywords(sentences)
+    @property
+    def example_words(self) -> frozenset[str]:
+        """The longer content words of the example that the chapters' prompt shows; everybody tells with the short ones."""
+        shown = self.prompts.load("write_chapter").messages[1:-1]
+        return frozenset(word for _, words in shown for word in content(words) if len(word) >= STEM)
 
-    def _checked(self, text: str, notes: Sequence[Sentence]) -> Grounded:
-        """Return the sentence, or its longest supported beginning; with a fault when neither is carried by the notes.
+    async def chapters(self, chapters: Sequence[Sequence[SpokenLine]], marked: frozenset[int]) -> list[Written]:
+        """Write each chapter from its lines, most telling first; they are shown in their order, those `marked` with a star."""
+        prompt = self.prompts.load("write_chapter")
 
-        The first source of a faulty one is the note that comes nearest, to be quoted instead.
+        async def write(lines: Sequence[SpokenLine]) -> Written:
+            if not lines:
+                return Written()
+            shown = {line.index: f"{'*' * (line.index in marked)}{line.index + 1} {line.shown}" for line in lines}
+            kept = fitting(list(shown.values()), self.chapter_tokens)
+            if not kept:
+                return Written(failure="context_too_small")
+            ordered = "\n".join(shown[index] for index in sorted(list(shown)[: len(kept)]))
+            return await self._written(prompt.render(lines=ordered, language=self.language, focus=self._chapter_focus), "lines")
+
+        return await self._all([partial(write, lines) for lines in chapters])
+
+    async def items(self, candidates: Sequence[Candidate], lines: Sequence[SpokenLine]) -> list[Written]:
+        """Word each candidate from the `lines` that may be shown; several share a call. One `Written` a candidate, with one
+        sentence or none.
         """
-        if not is_sound(text):
-            return Grounded(text, (), 0.0, "no whole sentence, or an order, or a link")
-        vector = self.vectors.get(text)
-        speakers = self.plan.speakers
-        first = grounded(text, notes, vector, self.plan.dialogue.vectors, speakers)
-        soft = softened(text, first.sources, self.plan.settled)
-        if soft != text:
-            first = grounded(soft, notes, vector, self.plan.dialogue.vectors, speakers)
-        if first.fault == MISATTRIBUTED and (renamed := reattributed(soft, first.sources, speakers)):
-            soft = renamed
-            first = grounded(soft, notes, vector, self.plan.dialogue.vectors, speakers)
-        if first.support >= self.settings.minimum_support:
-            return first
-        for end in reversed([match.start() for match in CLAUSE_END.finditer(soft)]):
-            shorter = soft[:end].rstrip(" ,;:")
-            if len(shorter.split()) < SHORTEST_WORDS:
-                break
-            part = grounded(f"{shorter}.", notes, None, self.plan.dialogue.vectors, speakers)
-            if part.support >= max(0.75, self.settings.minimum_support):
-                return part
-        nearest = sorted(first.sources, key=lambda s: (-len(s.stems & frozenset(content_stems(tokens(text)))), s.index))
-        return Grounded(text, tuple(nearest), 0.0, first.fault or "too little of it was said")
+        prompt = self.prompts.load("write_items")
+        size = self.settings.items_per_call
+        groups = [candidates[first : first + size] for first in range(0, len(candidates), size)]
+        wishes = " ".join(filter(None, map(self._focus, ("decisions", "action_items", "open_questions"))))
+        room = room_of(prompt, self.language_model.context_tokens, wishes)
 
-    def keywords(self, sentences: Sequence[Sentence] | None = None) -> str:
-        """Name a chapter, or the whole conversation, by its own words."""
-        spread = Counter(stem for chapter in self.plan.chapters for stem in {stem for s in chapter for stem in s.stems})
-        if sentences is None:
-            return keyword_title(self.plan.dialogue.sentences, {}, 0)
-        return keyword_title(sentences, spread, len(self.plan.chapters))
+        async def write(group: Sequence[Candidate]) -> Written:
+            shown = [f"{number} ({each.kind.value})\n{_neighbourhood(each, lines)}" for number, each in enumerate(group, 1)]
+            kept = fitting(shown, room)
+            if not kept:
+                return Written(failure="context_too_small")
+            return await self._written(prompt.render(items="\n".join(kept), language=self.language, focus=wishes), "number")
 
-    def recap(
-        self,
-        recap_id: str,
-        transcript_id: str | None,
-        language: str,
-        template: str,
-        title: str,
-        chapters: Sequence[Chapter],
-        reasons: Sequence[str],
-        provenance: Sequence[Provenance],
-    ) -> Recap:
-        """Put the chapters and the items together; support is the mean over every statement of the recap."""
-        sentences = self.plan.dialogue.sentences
-        opening = overview(self.topics, len(chapters), template, language, self.plan.speakers)
-        words = max(self.settings.summary_words, self.settings.summary_words_per_chapter * len(chapters))
-        words -= len(opening.text.split()) if opening else 0
-        summary, rest = summary_and_rest(self.weighed, words)
-        summary = [*([opening] if opening else []), *self._with_decisions(summary, words)]
-        decisions = tuple(statement_of(item, sentences) for item in self.plan.decisions)
-        actions = tuple(action_of(item, sentences) for item in self.plan.actions)
-        questions = tuple(statement_of(item, sentences) for item in self.plan.questions)
-        points = tuple(self._key_points(summary, rest))
-        parts: list[Statement | ActionItem] = [*summary, *points, *decisions, *actions, *questions]
-        support = sum(part.support for part in parts) / len(parts) if parts else 1.0
-        return Recap(
-            recap_id, transcript_id, language, title, tuple(summary), points, decisions, actions, questions, tuple(chapters),
-            round(support, 3), tuple(dict.fromkeys(reasons)), tuple(provenance),
-        )  # fmt: skip
+        answers = await self._all([partial(write, group) for group in groups])
+        found: list[Written] = []
+        for group, answer in zip(groups, answers, strict=True):
+            told = {numbers[0]: (text, ()) for text, numbers in reversed(answer.sentences) if numbers}
+            for number in range(1, len(group) + 1):
+                made = (told[number],) if number in told else ()
+                found.append(Written("", made, answer.provenance if number == 1 else (), answer.failure))
+        return found
 
-    def _with_decisions(self, summary: Sequence[Statement], words: int) -> list[Statement]:
-        """Add decisions that no statement tells, as they were said, best supported first, while of `words` some are left."""
-        told = [frozenset(content_stems(tokens(statement.text))) for statement in summary]
-        room = words - sum(len(statement.text.split()) for statement in summary)
-        added: list[Statement] = []
-        for item in sorted(self.plan.decisions, key=lambda item: (-item.score, item.places)):
-            sentence = self.plan.dialogue.sentences[item.places[-1]]
-            size = len(sentence.clean.split())
-            if size > room or any(len(item.stems & stems) >= COVERED * len(item.stems) for stems in told):
-                continue
-            added.append(quote(sentence))
-            told.append(item.stems)
-            room -= size
-        return sorted([*summary, *added], key=lambda statement: statement.segment_ids)
+    async def summary(self, notes: Sequence[str]) -> Written:
+        """Sum up from sentences that are already checked."""
+        prompt = self.prompts.load("write_summary")
+        numbered = [f"{number} {note}" for number, note in enumerate(notes, 1)]
+        wishes = self._focus("summary")
+        kept = fitting(numbered, room_of(prompt, self.language_model.context_tokens, wishes))
+        if not kept:
+            return Written()
+        return await self._written(prompt.render(notes="\n".join(kept), language=self.language, focus=wishes), "notes")
 
-    def _key_points(self, summary: Sequence[Statement], rest: Sequence[Weighed]) -> list[Statement]:
-        """What the summary had no room for, then what was said with figures, as long as it says something new."""
-        told = [w for chapter in self.weighed for w in chapter if w.statement in summary]
-        items = {place for item in (*self.plan.decisions, *self.plan.actions, *self.plan.questions) for place in item.places}
-        vectors = self.plan.dialogue.vectors
-        quotes = [
-            Weighed(quote(s), vectors[s.index], 0)
-            for rank in range(2)
-            for notes in self.plan.notes
-            for s in [n for n in notes if n.index not in items and not n.is_question][rank : rank + 1]
-        ]
-        item_vectors = [Weighed(quote(self.plan.dialogue.sentences[i]), vectors[i], 0) for i in items if i in vectors]
-        return key_points([*rest, *quotes], [*told, *item_vectors], self.settings.key_points)
+    @property
+    def _chapter_focus(self) -> str:
+        return self._focus("chapters") or self._focus("summary")
+
+    def _focus(self, section: str) -> str:
+        """What the template wants of a section: quoted words, on one line, without markup."""
+        return one_line(self.template.instructions.get(section, ""))
+
+    async def _all(self, calls: Sequence[Callable[[], Awaitable[Written]]]) -> list[Written]:
+        return await in_step([_then(call, self.done) for call in calls], self.settings.concurrent_calls)
+
+    async def _written(self, prompt: RenderedPrompt, numbers: str) -> Written:
+        try:
+            answer = await self.language_model.generate(prompt, self.context)
+        except DEGRADABLE as error:
+            return Written(failure=reason(error, "language_model"))
+        title = answer.value.get("title")
+        rows = answer.value.get("items", answer.value.get("sentences"))
+        found = [row for row in (_row(each, numbers) for each in rows) if row[0]] if isinstance(rows, list | tuple) else []
+        return Written(_spaced(title) if isinstance(title, str) else "", tuple(dict(found).items()), (answer.provenance,))
+
+
+def _then(call: Callable[[], Awaitable[Written]], done: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[Written]]:
+    async def run() -> Written:
+        written = await call()
+        await done()
+        return written
+
+    return run
+
+
+def _row(value: Json, numbers: str) -> tuple[str, tuple[int, ...]]:
+    """A sentence and its numbers; only the first sentence of a string counts, and one that was cut off does not."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("text"), str):
+        return "", ()
+    text = re.sub(r"^[^\w¿¡\"'„“«»「『]+", "", _spaced(str(value["text"])))
+    whole = sentences(text)
+    named = value.get(numbers)
+    listed = named if isinstance(named, list | tuple) else (named,)
+    return (whole[0] if whole else ""), tuple(each for each in listed if isinstance(each, int) and not isinstance(each, bool))
+
+
+def _spaced(text: str) -> str:
+    """On one line, and else as it was written: what has markup in it is not told (`check`)."""
+    return " ".join(text.split())
+
+
+def _neighbourhood(candidate: Candidate, lines: Sequence[SpokenLine]) -> str:
+    near = [line for line in lines if candidate.lines[0] - AROUND <= line.index <= candidate.lines[-1] + AROUND]
+    marked = frozenset(candidate.lines)
+    return "\n".join(f"{'* ' * (line.index in marked)}{line.shown}" for line in near)

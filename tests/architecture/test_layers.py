@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("domain", "ports", "prompts", "application", "adapters", "serve_app", "evals", "benchmarks")
+PACKAGES = ("domain", "ports", "prompts", "application", "adapters", "serve_app", "evals", "benchmarks", "training", "dashboards")
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """The project's packages and contracts in a folder where a violation can be planted."""
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.ogg"))
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.ogg", "*.xz"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -42,9 +42,8 @@ def test_the_project_keeps_every_contract(copy: Path) -> None:
         ("application/planted.py", "import serve_app.settings", "Layers point inwards"),
         ("application/planted.py", "import adapters.local_blobs", "Layers point inwards"),
         ("serve_app/planted.py", "import benchmarks.material", "Layers point inwards"),
-        ("domain/planted.py", "import torch", "The core imports no framework and no model library"),
-        ("application/planted.py", "import fastapi", "The core imports no framework and no model library"),
-        ("prompts/planted.py", "import pydantic", "The core imports no framework and no model library"),
+        ("adapters/planted.py", "import training.meetings", "Layers point inwards"),
+        ("serve_app/planted.py", "import dashboards.pages", "Layers point inwards"),
         ("adapters/planted.py", "import adapters.sql", "Adapters are strangers to one another"),
         ("adapters/planted.py", "import application.payloads", "Only the HTTP adapter calls use cases"),
         ("adapters/planted.py", "import ray", "Only the composition root and one adapter know Ray"),

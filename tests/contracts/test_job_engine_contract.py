@@ -585,6 +585,17 @@ class JobEngineContract:
         assert {job.id for job in await jobs.ended_before(ended + 1, own, 10)} == {made["short"].id, made["default"].id}
         assert await jobs.ended_before(None, {}, 10) == []
 
+    async def test_a_job_with_a_time_of_its_own_is_found_when_that_has_passed(self, jobs: JobEngine, clock: MovableClock) -> None:
+        brief, lasting = await submitted(jobs, keep_s=60.0), await submitted(jobs)
+        waiting = await submitted(jobs, keep_s=0.0)
+        for job in (brief, lasting):
+            await jobs.cancel(job.request.tenant, job.id)
+        assert (await jobs.get(waiting.request.tenant, waiting.id)).request.keep_s == 0.0
+        assert await jobs.ended_before(None, {}, 10) == []
+        await clock.advance(61)
+        assert [job.id for job in await jobs.ended_before(None, {}, 10)] == [brief.id]
+        assert {job.id for job in await jobs.ended_before(clock.now(), {}, 10)} == {brief.id, lasting.id}
+
 
 SETTINGS = StoreSettings(max_queued=MAX_QUEUED, max_attempts=MAX_ATTEMPTS)
 

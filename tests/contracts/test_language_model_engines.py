@@ -93,6 +93,12 @@ class Contract(ABC):
         output = await self.said(backend, asks("Tell me a long story.", max_tokens=12))
         assert (output.payload["finish_reason"], output.usage.output_tokens) == ("length", 12)
 
+    async def test_an_answer_ends_before_a_stop_sequence(self, backend: ModelBackend) -> None:
+        whole = (await self.said(backend, asks("Name the colours of the rainbow.", max_tokens=24))).payload["text"]
+        word = whole.split()[3]
+        output = await self.said(backend, asks("Name the colours of the rainbow.", max_tokens=24, stop=[word, "never said"]))
+        assert (output.payload["text"], output.payload["finish_reason"]) == (whole.partition(word)[0], "stop")
+
     async def test_a_greedy_answer_comes_again(self, backend: ModelBackend) -> None:
         first, second = [await self.said(backend, asks("Name the colours of the rainbow.", max_tokens=24)) for _ in range(2)]
         assert first.payload == second.payload

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from adapters.guard import GuardedEmbedder, GuardedLanguageModel, GuardedTranscriber, GuardSettings
+from adapters.guard import GuardedEmbedder, GuardedItemFinder, GuardedLanguageModel, GuardedTranscriber, GuardSettings
+from adapters.guard.models import MOST_CLAIMS, MOST_LINES
 from adapters.openai_compatible import OpenAiBackend
-from adapters.scripted import Delayed, MovableClock
-from domain.call import CallContext, ModelIdentity
+from adapters.scripted import Delayed, MovableClock, ScriptedDiarizer, ScriptedItemFinder, found_by, listened, stretches
+from domain.audio import SAMPLE_RATE
+from domain.call import CallContext, CallKind, ModelIdentity
+from domain.entailment import Claim
 from domain.errors import (
     BudgetExceeded,
     DeadlineExceeded,
@@ -22,12 +26,21 @@ from domain.errors import (
     ModelUnavailable,
     RateLimited,
 )
+from domain.finding import NOTHING_FOUND, Line, LineReading, Span
+from domain.speakers import Stretch
+from ports.diarizer import LONGEST_WINDOW_S, Diarizer
 from ports.embedder import InputType
+from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
 from serve_app.clock import SystemClock
-from tests.guarded import Bench, heard, prompt, segment, vectors, window, written
+from tests.guarded import Bench, heard, judged, prompt, read, reading, segment, vectors, window, written
 from tests.scripted_http import Reply, ScriptedServer, chat, embeddings, refused, scripted_server, spoken, verbose
+
+
+def sound(seconds: float, sample: bytes = b"\x01\x00") -> bytes:
+    return sample * round(seconds * SAMPLE_RATE)
+
 
 HERE = CallContext(tenant="acme", job_id="job_1", conversation_id="conv_1")
 SETTINGS = GuardSettings(
@@ -120,10 +133,11 @@ class OverHttp:
 
 
 class ModelPortContract(ABC):
-    """What all three ports promise."""
+    """What all model ports promise."""
 
     valid: Any
     malformed: tuple[Any, ...]
+    takes_parameters = True
 
     @abstractmethod
     def ask(self, world: World, context: CallContext = HERE) -> Awaitable[Any]:
@@ -141,7 +155,7 @@ class ModelPortContract(ABC):
         )
         assert provenance.usage.audio_seconds or provenance.usage.input_tokens
         assert provenance.cost_usd >= 0
-        assert provenance.parameters
+        assert bool(provenance.parameters) is self.takes_parameters
 
     async def test_the_same_call_again_is_read(self, world: World) -> None:
         world.says(self.valid)
@@ -257,6 +271,169 @@ class EmbedderContract(ModelPortContract):
             await world.run(embedder.embed(["a"] * count, InputType.QUERY, HERE))
 
 
+class ReadsLines(ABC):
+    """What every item finder promises, guarded or not. `line_by_line` finds a decision in what begins with "We"."""
+
+    @abstractmethod
+    def line_by_line(self) -> tuple[ItemFinder, MovableClock]: ...
+
+    async def test_one_reading_per_line_in_order(self) -> None:
+        finder, clock = self.line_by_line()
+        lines = [Line("Ann", "We go."), Line(None, ""), Line("Bo", "Fine."), Line("Ann", "We stay.")]
+        answer = await clock.run(finder.find(lines, HERE))
+        assert [found.decision for found in answer.value] == [0.9, 0.0, 0.0, 0.9]
+        assert answer.provenance.kind is CallKind.FIND
+
+    async def test_who_speaks_is_part_of_the_input(self) -> None:
+        finder, clock = self.line_by_line()
+        spoken = [Line("Ann", "We go."), Line("Bo", "We go."), Line(None, "We go.")]
+        made = [await clock.run(finder.find([line], HERE)) for line in spoken]
+        assert len({answer.provenance.key for answer in made}) == 3
+
+    def test_it_says_how_much_one_call_should_read(self) -> None:
+        assert self.line_by_line()[0].stretch_tokens == 1536
+
+
+def decided(line: Line) -> LineReading:
+    return replace(NOTHING_FOUND, decision=0.9) if line.text.startswith("We") else NOTHING_FOUND
+
+
+class TestScriptedItemFinder(ReadsLines):
+    def line_by_line(self) -> tuple[ItemFinder, MovableClock]:
+        return ScriptedItemFinder(decided), MovableClock()
+
+
+class TestGuardedLines(ReadsLines):
+    def line_by_line(self) -> tuple[ItemFinder, MovableClock]:
+        bench = Bench(clock := MovableClock())
+        return bench.item_finder(bench.backend(otherwise=found_by(decided))), clock
+
+
+class ItemFinderContract(ModelPortContract):
+    takes_parameters = False
+
+    def ask(self, world: World, context: CallContext = HERE) -> Awaitable[Any]:
+        lines = [Line("Ann", "Bo sends it on Friday."), Line(None, "Good.")]
+        return world.bench.item_finder(world.backend).find(lines, context)
+
+    async def test_probabilities_and_spans_come_through(self, world: World) -> None:
+        world.says(self.valid)
+        first, second = (await world.run(self.ask(world))).value
+        assert first == LineReading(0.9, 0.1, 0.0, 1.0, 0.0, 0.5, Span(0, 2, 0.8), Span(12, 21, 1.0))
+        assert (second.owner, second.due) == (None, None)
+
+    async def test_spans_are_in_characters_of_the_text_that_was_given(self, world: World) -> None:
+        """The same words in another spelling are the same call, whose answer then lies elsewhere in the text."""
+        composed, apart = "Zoë fährt am Montag.", unicodedata.normalize("NFD", "Zoë fährt am Montag.")
+        world.says(read(reading(owner=[0, 3, 0.9], due=[13, 19, 0.9])))
+        finder = world.bench.item_finder(world.backend)
+        for text in (composed, apart):
+            found = (await world.run(finder.find([Line(None, text)], HERE))).value[0]
+            words = [text[span.start : span.end] for span in (found.owner, found.due)]
+            assert [unicodedata.normalize("NFC", word) for word in words] == ["Zoë", "Montag"]
+        assert world.asked() == 1
+
+    @pytest.mark.parametrize("count", [0, MOST_LINES + 1])
+    async def test_no_lines_or_too_many_for_one_call_are_refused(self, world: World, count: int) -> None:
+        with pytest.raises(InvalidRequest):
+            await world.run(world.bench.item_finder(world.backend).find([Line(None, "a")] * count, HERE))
+
+    def test_it_names_its_model(self, world: World) -> None:
+        finder = GuardedItemFinder(world.backend, world.bench.guard, 512)
+        assert (finder.identity, finder.stretch_tokens) == (world.backend.identity, 512)
+
+
+class EntailmentJudgeContract(ModelPortContract):
+    takes_parameters = False
+
+    def ask(self, world: World, context: CallContext = HERE) -> Awaitable[Any]:
+        said = (Line("Ann", "Bo sends it on Friday."), Line(None, "Good."))
+        return world.bench.entailment(world.backend).judge([Claim(said, "Bo sends it."), Claim(said, "Ann sends it.")], context)
+
+    async def test_each_claim_has_its_probability_in_order(self, world: World) -> None:
+        world.says(self.valid)
+        answer = await world.run(self.ask(world))
+        assert (answer.value, answer.provenance.kind) == ((0.9, 0.2), CallKind.ENTAIL)
+
+    async def test_premise_speaker_and_text_are_the_input(self, world: World) -> None:
+        judge = world.bench.entailment(world.backend)
+        claims = [
+            Claim((Line("Ann", "We go."),), "They go."),
+            Claim((Line("Bo", "We go."),), "They go."),
+            Claim((Line("Ann", "We stay."),), "They go."),
+            Claim((Line("Ann", "We go."), Line(None, "They go.")), "They go."),
+            Claim((Line("Ann", "We go."),), "They stay."),
+        ]
+        keys = {judge.call([claim], HERE).spec.key for claim in claims}
+        assert len(keys) == len(claims)
+
+    @pytest.mark.parametrize("count", [0, MOST_CLAIMS + 1])
+    async def test_no_claims_or_too_many_for_one_call_are_refused(self, world: World, count: int) -> None:
+        with pytest.raises(InvalidRequest):
+            await world.run(world.bench.entailment(world.backend).judge([Claim((), "a")] * count, HERE))
+
+
+class HearsSpeakers(ABC):
+    """What every diarizer promises, doubles included, where this one hears one speaker in all that is not silent."""
+
+    @abstractmethod
+    def listener(self) -> tuple[Diarizer, MovableClock]: ...
+
+    async def test_each_window_is_heard_by_itself_and_is_its_own_call(self) -> None:
+        diarizer, clock = self.listener()
+        quiet, loud = [await clock.run(diarizer.listen(sound(2.0, sample), HERE)) for sample in (b"\0\0", b"\x01\x00")]
+        assert (quiet.value, loud.value) == ((), (Stretch(0.0, 1.0, 0, (1.0, 0.0), 1.0),))
+        assert quiet.provenance.key != loud.provenance.key
+        assert loud.provenance.kind is CallKind.DIARIZE
+
+
+def one_in_sound(pcm: bytes) -> tuple[Stretch, ...]:
+    return (Stretch(0.0, 1.0, 0, (1.0, 0.0), 1.0),) if any(pcm) else ()
+
+
+class TestScriptedDiarizer(HearsSpeakers):
+    def listener(self) -> tuple[Diarizer, MovableClock]:
+        return ScriptedDiarizer(one_in_sound), MovableClock()
+
+
+class TestGuardedListening(HearsSpeakers):
+    def listener(self) -> tuple[Diarizer, MovableClock]:
+        bench = Bench(clock := MovableClock())
+        return bench.diarizer(bench.backend(otherwise=listened(one_in_sound))), clock
+
+
+class DiarizerContract(ModelPortContract):
+    takes_parameters = False
+
+    def ask(self, world: World, context: CallContext = HERE) -> Awaitable[Any]:
+        return world.bench.diarizer(world.backend).listen(sound(2.0), context)
+
+    async def test_stretches_come_in_order_and_the_same_from_the_cache(self, world: World) -> None:
+        world.says(self.valid)
+        made, read_again = [await world.run(self.ask(world)) for _ in range(2)]
+        assert [(each.start, each.end, each.speaker, each.voice_seconds) for each in made.value] == [
+            (0.0, 0.9, 1, 0.9),
+            (0.5, 2.0, 0, 1.1),
+            (1.5, 1.75, 1, 0.0),
+        ]
+        assert made.value == read_again.value
+        assert (made.provenance.kind, read_again.provenance.cache_hit) == (CallKind.DIARIZE, True)
+
+    async def test_silence_has_no_stretches(self, world: World) -> None:
+        world.says(stretches())
+        assert (await world.run(self.ask(world))).value == ()
+
+    async def test_the_sound_is_the_input(self, world: World) -> None:
+        diarizer = world.bench.diarizer(world.backend)
+        keys = {diarizer.call(pcm, HERE).spec.key for pcm in (sound(2.0), sound(2.0, b"\x02\x00"), sound(1.0))}
+        assert len(keys) == 3
+
+    @pytest.mark.parametrize("seconds", [0.0, LONGEST_WINDOW_S + 1 / SAMPLE_RATE])
+    async def test_no_sound_or_too_much_for_one_call_is_refused(self, world: World, seconds: float) -> None:
+        with pytest.raises(InvalidRequest):
+            await world.run(world.bench.diarizer(world.backend).listen(sound(seconds), HERE))
+
+
 WORDS = [{"word": " Good", "start": 0.1, "end": 0.4}, {"word": " morning.", "start": 0.4, "end": 0.9}]
 
 
@@ -311,6 +488,46 @@ class TestGuardedScriptedEmbedder(OverScript, EmbedderContract):
         vectors([1.0, 0.0]),
         vectors([1.0, 0.0], [1.0]),
         vectors([1.0, 0.0], [math.nan, 1.0]),
+    )
+
+
+class TestGuardedScriptedItemFinder(OverScript, ItemFinderContract):
+    valid = read(reading(owner=[0, 2, 0.8], due=(12, 21, 1)), reading(0.0))
+    malformed = (
+        read(reading()),
+        read(reading(), reading(1.5)),
+        read(reading(), reading(math.nan)),
+        read(reading(owner=[0, 23, 0.9]), reading()),
+        read(reading(), reading(due=[3, 3, 0.9])),
+    )
+
+
+class TestGuardedScriptedEntailmentJudge(OverScript, EntailmentJudgeContract):
+    valid = judged(0.9, 0.2)
+    malformed = (judged(0.9), judged(0.9, 1.5), judged(0.9, math.nan), judged(0.9, None), judged())
+
+
+LOW, HIGH = (1.0, 0.0), (0.6, 0.8)
+AT_ONCE = (Stretch(0.5, 2.0, 0, LOW, 1.1), Stretch(0.0, 0.9, 1, HIGH, 0.9), Stretch(1.5, 1.75, 1))
+
+
+class TestGuardedScriptedDiarizer(OverScript, DiarizerContract):
+    valid = stretches(*AT_ONCE)
+    malformed = (
+        stretches(Stretch(0.5, 2.1, 0)),
+        stretches(Stretch(1.0, 0.5, 0)),
+        stretches(Stretch(-0.1, 0.5, 0)),
+        stretches(Stretch(0.0, 1.0, -1)),
+        stretches(Stretch(0.0, 1.0, 99)),
+        stretches(Stretch(0.0, math.nan, 0)),
+        stretches(Stretch(0.0, 1.0, 0), Stretch(0.9, 1.5, 0)),
+        stretches(Stretch(0.0, 1.0, 0, (1.0, 1.0), 1.0)),
+        stretches(Stretch(0.0, 1.0, 0, (math.nan, 1.0), 1.0)),
+        stretches(Stretch(0.0, 1.0, 0, LOW, 0.0)),
+        stretches(Stretch(0.0, 1.0, 0, (), 0.5)),
+        stretches(Stretch(0.0, 1.0, 0, LOW, 9.0)),
+        stretches(Stretch(0.0, 1.0, 0, LOW, 1.0), Stretch(1.0, 2.0, 0, (1.0,), 1.0)),
+        stretches(*[Stretch(0.0, 0.0, 0)] * 1001),
     )
 
 

@@ -1,6 +1,8 @@
 """The promises of the result stores and of deletion, one per test."""
 
+import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,12 +14,21 @@ from domain.call import CallKind, CallSpec, ModelIdentity, PromptReference, Prov
 from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.job import Job, JobKind, JobRequest
+from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import Passage, SearchMode
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
 from ports.blob_store import Blob, BlobReferences
 from ports.jobs import JobQueue, JobStore
-from ports.results import ConversationDeleter, EmbeddingStore, Ownership, RecapStore, SearchIndex, TranscriptStore
+from ports.results import (
+    ConversationDeleter,
+    ConversationStore,
+    EmbeddingStore,
+    Ownership,
+    RecapStore,
+    SearchIndex,
+    TranscriptStore,
+)
 
 MODEL = ModelIdentity("whisper-base", "abc123", "faster-whisper", "int8")
 PARAMETERS = {"beam_size": 5, "temperature": 0.0, "prompt": None, "word_timestamps": True, "nested": {"a": [1, 2.5, "x"]}}
@@ -39,7 +50,7 @@ class Store(Protocol):
 class Jobs(JobStore, JobQueue, Protocol): ...
 
 
-class Results(TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter, BlobReferences, Protocol): ...
+class Results(TranscriptStore, RecapStore, EmbeddingStore, ConversationStore, ConversationDeleter, BlobReferences, Protocol): ...
 
 
 def a_transcript(transcript_id: str = "transcript_1") -> Transcript:
@@ -49,7 +60,9 @@ def a_transcript(transcript_id: str = "transcript_1") -> Transcript:
         Segment(1, 1.0, 2.0, 'quotes " and \\ and \u2028', None, (), None),
     )
     coverage = Coverage(3.0, 2.0, (SuspectSpan(2.0, 3.0, "low_logprob"),))
-    return Transcript(transcript_id, "de", 3.2, segments, coverage, (PROVENANCE, Provenance.of(SPEC)), damaged=True)
+    speakers = Speakers(SpeakerStatus.FOUND, None, ToldBy.CHANNEL, ("Speaker 1",), ("Ada",), (0, None))
+    calls = (PROVENANCE, Provenance.of(SPEC))
+    return Transcript(transcript_id, "de", 3.2, segments, coverage, calls, damaged=True, speakers=speakers)
 
 
 def a_recap(recap_id: str = "recap_1") -> Recap:
@@ -83,6 +96,34 @@ class ResultsContract:
 
     async def test_a_transcript_is_read_as_it_was_written(self, results: Results) -> None:
         await results.put_transcript(owner(), a_transcript())
+        assert await results.get_transcript("default", "transcript_1") == a_transcript()
+
+    async def test_a_transcript_is_changed_for_its_owner_and_stays_in_its_conversation(self, results: Results) -> None:
+        await results.put_transcript(owner(), a_transcript())
+        named = a_transcript().naming(a_transcript().speakers.renamed({"Ada": "Eva"}))
+        assert await results.change_transcript("default", "transcript_1", lambda found: named) == named
+        assert await results.get_transcript("default", "transcript_1") == named
+        assert (await results.held("default", "conversation_1")).transcript_ids == ["transcript_1"]
+
+    async def test_changes_of_one_transcript_come_one_after_another(self, results: Results) -> None:
+        await results.put_transcript(owner(), replace(a_transcript(), duration=0.0))
+        longer = [
+            results.change_transcript("default", "transcript_1", lambda found: replace(found, duration=found.duration + 1.0))
+            for _ in range(8)
+        ]
+        await asyncio.gather(*longer)
+        assert (await results.get_transcript("default", "transcript_1")).duration == 8.0
+
+    async def test_a_change_that_is_refused_or_not_ones_own_changes_nothing(self, results: Results) -> None:
+        await results.put_transcript(owner(), a_transcript())
+
+        def refused(_found: Transcript) -> Transcript:
+            raise InvalidRequest("no")
+
+        with pytest.raises(InvalidRequest):
+            await results.change_transcript("default", "transcript_1", refused)
+        with pytest.raises(NotFound):
+            await results.change_transcript("other", "transcript_1", refused)
         assert await results.get_transcript("default", "transcript_1") == a_transcript()
 
     async def test_a_recap_is_read_as_it_was_written(self, results: Results) -> None:
@@ -148,6 +189,20 @@ class ResultsContract:
             hits = await store.search.search("default", "words", (1.0, 0.0), MODEL, mode, 10)
             assert [hit.transcript_id for hit in hits] == ["transcript_2"]
         assert await results.get_transcript("default", "transcript_2") == a_transcript("transcript_2")
+
+    async def test_a_conversation_holds_its_own_results_and_no_others(self, results: Results) -> None:
+        await results.put_transcript(owner(), a_transcript())
+        await results.put_recap(owner(), a_recap("recap_2"))
+        await results.put_recap(owner(), a_recap("recap_1"))
+        await results.put_recap(owner("conversation_2"), a_recap("recap_3"))
+        await results.put_recap(owner(tenant="b"), a_recap("recap_4"))
+        held = await results.held("default", "conversation_1")
+        assert (list(held.transcript_ids), list(held.recap_ids), list(held.embedding_ids)) == (
+            ["transcript_1"],
+            ["recap_1", "recap_2"],
+            [],
+        )
+        assert not (await results.held("default", "conversation_3")).anything
 
     async def test_deleting_what_is_not_there_says_so(self, results: Results) -> None:
         with pytest.raises(NotFound):

@@ -14,12 +14,11 @@ import pytest
 from evals import judge
 from evals.judge_model import KEY, MODEL, URL, JudgeServer
 from evals.recap_material import bundled_meetings
-from evals.recap_models import Models
 from evals.report import html
 from evals.runner import Outcome, Where, judged, record, run
 from evals.suite import Result
 from evals.tables import show
-from tests.doubles_recap import HashingEmbedder, RuledLanguageModel, repeat_the_notes
+from tests.evals.scripted_recaps import scripted_models
 
 MEETINGS = bundled_meetings()[:1]
 THRESHOLDS = "[judge]\nmin_faithfulness = 0.8\nmin_summary_score = 0.1\n[judge.gates_from]\nagreement = 0.9\n"
@@ -119,8 +118,7 @@ def where(folder: Path) -> Where:
 
 
 def opinions(server: JudgeOnLoopback, key: str | None = None) -> Result:
-    models = Models(RuledLanguageModel(repeat_the_notes), HashingEmbedder())
-    return judge.run(models=models, server=JudgeServer(server.url, "judge-1", key), meetings=MEETINGS)
+    return judge.run(models=scripted_models(), server=JudgeServer(server.url, "judge-1", key), meetings=MEETINGS)
 
 
 def gate(result: Result, where: Where) -> Outcome:

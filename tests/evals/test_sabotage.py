@@ -22,7 +22,7 @@ from evals.thresholds import limits
 from ports.model_backend import EmbedRequest, RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
 from serve_app.engines import build_embedder, build_transcriber, embedder_identity, model_store
-from serve_app.settings import EmbedderSettings, TranscriberSettings
+from serve_app.model_settings import EmbedderSettings, TranscriberSettings
 
 CLIPS = ("phone-fleurs-en-004.wav", "fleurs-en-004.ogg", "so762-069120121.opus", "so762-022440062.opus", "fleurs-pt-002.ogg")
 """The recordings on which a narrow beam is heard, and one on which it is not."""
@@ -85,18 +85,18 @@ def heard(clips: transcription.Material, where: Where) -> Result:
 
 
 class DroppedWindows:
-    """Forgets what was said in every second window."""
+    """Forgets what was said in every second window, and whatever is listened to again."""
 
     def __init__(self, settings: TranscriberSettings, identity: ModelIdentity) -> None:
         self._engine = build_transcriber(settings, identity)
         self._count = 0
 
     def run(self, batch: Sequence[TranscribeRequest]) -> list[RawOutput | WordloopError]:
-        return [self._every_second(answer) for answer in self._engine.run(batch)]
+        return [self._every_second(request, answer) for request, answer in zip(batch, self._engine.run(batch), strict=True)]
 
-    def _every_second(self, answer: RawOutput | WordloopError) -> RawOutput | WordloopError:
-        self._count += 1
-        if self._count % 2 and isinstance(answer, RawOutput):
+    def _every_second(self, request: TranscribeRequest, answer: RawOutput | WordloopError) -> RawOutput | WordloopError:
+        self._count += not request.parameters["assume_speech"]
+        if (self._count % 2 or request.parameters["assume_speech"]) and isinstance(answer, RawOutput):
             return dataclasses.replace(answer, payload={**answer.payload, "segments": []})
         return answer
 

@@ -148,6 +148,7 @@ async def test_the_child_has_no_secrets_no_privileges_and_no_way_out(
     process = Path(f"/proc/{await child_at_work(folder)}")
     status = dict(line.split(":\t", 1) for line in (process / "status").read_text().splitlines() if ":\t" in line)
     assert int(status["CapEff"], 16) == 0
+    assert (status["Seccomp"], status["Threads"]) == ("2", "1")
     assert status["NoNewPrivs"] == "1"
     limits = {line[:26].strip(): line[26:].split()[1] for line in (process / "limits").read_text().splitlines()[1:]}
     assert limits["Max address space"] == str(DecodeLimits().memory_bytes)
@@ -156,7 +157,7 @@ async def test_the_child_has_no_secrets_no_privileges_and_no_way_out(
     with suppress(PermissionError):  # only root may look further into a process that gave up its identity
         assert b"canary-8d21" not in (process / "environ").read_bytes()
         assert {os.readlink(link) for link in (process / "fd").iterdir() if "/slow.wav" in os.readlink(link)}
-        assert len(list((process / "fd").iterdir())) == 5
+        assert len(list((process / "fd").iterdir())) == 6
         if os.geteuid() == 0:
             assert status["Uid"].split() == ["65534"] * 4
             assert list((process / "root").iterdir()) == []

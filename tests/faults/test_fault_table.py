@@ -13,21 +13,24 @@ from adapters.guard import GuardSettings
 from adapters.guard.settings import AttemptTimeouts
 from adapters.http.problems import KINDS, of_domain
 from adapters.redis_calls import RedisCalls
-from adapters.scripted import Delayed
+from adapters.scripted import Delayed, stretches
 from adapters.sql import SqlStore
 from domain.call import CallContext
+from domain.entailment import Claim
 from domain.errors import ModelOverloaded, ModelRejected, ModelUnavailable, RateLimited, StorageFailed, WordloopError
+from domain.finding import Line
+from domain.speakers import Stretch
 from ports.call_cache import Claimed, InFlight
 from ports.embedder import InputType
 from ports.transcriber import TranscriptionOptions
 from serve_app.clock import SystemClock
-from tests.guarded import Bench, heard, prompt, segment, vectors, window, written
+from tests.guarded import Bench, heard, judged, prompt, read, reading, segment, vectors, window, written
 
 TABLE = Path(__file__).parents[2] / "docs" / "faults.md"
 HERE = CallContext(tenant="acme", job_id="job_1", conversation_id="conversation_1")
 CLAIM_S = 1.0
 SETTINGS = GuardSettings(
-    timeouts={"transcribe": 0.5, "generate": 0.5, "embed": 0.5},
+    timeouts={"transcribe": 0.5, "generate": 0.5, "embed": 0.5, "find": 0.5, "entail": 0.5, "diarize": 0.5},
     retry={"base_s": 0.001, "cap_s": 0.01, "max_tries": 2},
     rate={"max_wait_s": 0, "burst": 50},
     breaker={"min_failures": 2, "open_first_s": 1.5},
@@ -59,7 +62,7 @@ def rows() -> dict[str, Row]:
 
 @dataclass(frozen=True)
 class Kind:
-    """One of the three ports: how it is asked, a good answer and one that breaks a rule."""
+    """One of the model ports: how it is asked, a good answer and one that breaks a rule."""
 
     ask: Callable[[Bench, Any, CallContext], Awaitable[Any]]
     good: Any
@@ -81,6 +84,21 @@ KINDS_OF_CALL = {
         lambda bench, backend, here: bench.embedder(backend).embed(["one", "two"], InputType.DOCUMENT, here),
         vectors([1.0, 0.0], [0.6, 0.8]),
         vectors([1.0, 0.0]),
+    ),
+    "find": Kind(
+        lambda bench, backend, here: bench.item_finder(backend).find([Line("Ann", "We go."), Line(None, "Good.")], here),
+        read(reading(), reading()),
+        read(reading()),
+    ),
+    "entail": Kind(
+        lambda bench, backend, here: bench.entailment(backend).judge([Claim((Line("Ann", "We go."),), "They go.")], here),
+        judged(0.9),
+        judged(1.5),
+    ),
+    "diarize": Kind(
+        lambda bench, backend, here: bench.diarizer(backend).listen(window(2.0).pcm, here),
+        stretches(Stretch(0.0, 1.0, 0, (0.6, 0.8), 1.0)),
+        stretches(Stretch(0.0, 9.0, 0)),
     ),
 }
 
@@ -197,7 +215,8 @@ async def _(shop: Shop) -> Any:
 
 @fault("too-many")
 async def _(shop: Shop) -> Any:
-    narrow = SETTINGS.rate.model_copy(update={"burst": 1, "calls_per_s": 2.0})
+    # A place comes back after two seconds: a store on a busy machine must not take that long between the two calls.
+    narrow = SETTINGS.rate.model_copy(update={"burst": 1, "calls_per_s": 0.5})
     shop.bench = shop.another(SETTINGS.model_copy(update={"rate": narrow}))
     shop.says(ModelRejected("no"))
     with pytest.raises(ModelRejected):
@@ -205,7 +224,7 @@ async def _(shop: Shop) -> Any:
     try:
         return await shop.ask()
     finally:
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2.1)
 
 
 @fault("overloaded")

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import hashlib
+import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +19,12 @@ from fastapi import FastAPI
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardSettings, build_guard
 from adapters.http.app import build_app
 from adapters.http.services import Estimating, HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
+from adapters.icalendar_tasks import IcalendarTasks
 from adapters.local_blobs import LocalBlobStore
 from adapters.local_uploads import LocalUploads
+from adapters.openai_vocabulary import OpenAiVocabulary
 from adapters.outbound import AddressPolicy, GuardedClient
+from adapters.pages import JinjaPages
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from adapters.silero_vad import SileroVad
@@ -30,6 +34,7 @@ from application.delete_conversation import DeleteConversation
 from application.estimate_request import Places
 from application.known_transcripts import KnownTranscripts
 from application.remove_blobs import RemoveBlobs
+from application.rename_speakers import RenameSpeakers
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from application.wait_for_job import WaitForJob
@@ -38,15 +43,17 @@ from domain.canonical import sha256_of
 from domain.embedding import Embedding
 from domain.errors import WordloopError
 from domain.job import Job, Lease
+from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import Passage
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
 from ports.call_metering import Amounts
 from ports.clock import Clock
-from ports.embedder import Embedder, InputType, Vectors
+from ports.embedder import Embedder, InputType, LongTexts, Vectors
 from ports.language_model import LanguageModel, RenderedPrompt
 from ports.results import Ownership
 from tests.estimating import ScriptedModels
+from tests.http.documented import held_to_the_document
 
 EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
 WHISPER = ModelIdentity("whisper-base", "r1", "scripted", "int8")
@@ -87,10 +94,15 @@ class RealClock(WaitingClock):
 
 
 class ScriptedEmbedder(Embedder):
-    """Answers every text with a unit vector made of its hash; raises `error` when one is set. Keeps what it was asked."""
+    """Answers every text with a unit vector made of its hash; raises `error` when one is set. Keeps what it was asked.
+
+    `cached`: whether it has answered before.
+    """
 
     def __init__(self) -> None:
         self.asked: list[tuple[tuple[str, ...], InputType, CallContext]] = []
+        self.long_texts: LongTexts | None = None
+        self.cached = False
         self.error: WordloopError | None = None
 
     @property
@@ -101,17 +113,26 @@ class ScriptedEmbedder(Embedder):
     def dimensions(self) -> int:
         return DIMENSIONS
 
-    async def embed(self, texts: Sequence[str], input_type: InputType, context: CallContext) -> Answer[Vectors]:
+    async def embed(
+        self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
+    ) -> Answer[Vectors]:
         self.asked.append((tuple(texts), input_type, context))
+        self.long_texts = long_texts
         if self.error is not None:
             raise self.error
-        return Answer(tuple(vector_of(text) for text in texts), embedded(len(texts)))
+        made = embedded(len(texts))
+        return Answer(tuple(vector_of(text) for text in texts), made.served_from_cache(0.0) if self.cached else made)
 
 
 class ScriptedLanguageModel(LanguageModel):
-    """Answers every prompt with `answer`; raises `error` when one is set. Keeps what it was asked."""
+    """Answers every prompt with `answer`, in words where these are asked for; raises `error` when one is set.
+
+    Keeps what it was asked. `ended` is why its words end, `cached` whether it has said them before.
+    """
 
     context_tokens = 4096
+    ended = "stop"
+    cached = False
 
     def __init__(self) -> None:
         self.asked: list[tuple[RenderedPrompt, CallContext]] = []
@@ -128,7 +149,10 @@ class ScriptedLanguageModel(LanguageModel):
             raise self.error
         parameters = prompt.sampling.parameters()
         spec = CallSpec(CallKind.GENERATE, sha256_of(prompt.messages), WRITER, parameters, prompt.reference)
-        return Answer(self.answer, replace(Provenance.of(spec), attempts=1, usage=Usage(0.0, 20, 5, 16)))
+        text = self.answer["text"] if prompt.schema is None else json.dumps(self.answer, ensure_ascii=False)
+        value = {"text": text, "finish_reason": self.ended} if prompt.verbatim else self.answer
+        made = replace(Provenance.of(spec), attempts=1, usage=Usage(0.0, 20, 5, 16))
+        return Answer(value, made.served_from_cache(0.0) if self.cached else made)
 
 
 def embedded(texts: int) -> Provenance:
@@ -151,7 +175,8 @@ def a_transcript(transcript_id: str) -> Transcript:
     )
     coverage = Coverage(66.0, 64.15, (SuspectSpan(1.4, 2.0, "no_text"),))
     spec = CallSpec(CallKind.TRANSCRIBE, "a" * 64, WHISPER, {"beam_size": 5})
-    return Transcript(transcript_id, "en", 66.0, segments, coverage, (Provenance.of(spec),))
+    speakers = Speakers(SpeakerStatus.FOUND, None, ToldBy.VOICE, ("Ann", "Bob"), ("Ann", "Bob"), (0, 1))
+    return Transcript(transcript_id, "en", 66.0, segments, coverage, (Provenance.of(spec),), speakers=speakers)
 
 
 def a_recap(recap_id: str, transcript_id: str | None) -> Recap:
@@ -213,9 +238,9 @@ class World:
         assert lease is not None
         return lease
 
-    async def complete(self) -> Job:
-        """Do what the worker does for the next job, with scripted results."""
-        lease = await self.claim()
+    async def complete(self, lease: Lease | None = None) -> Job:
+        """Do what the worker does for the next job, or for the one it holds, with scripted results."""
+        lease = lease or await self.claim()
         job, owner = lease.job, Ownership(lease.job.request.tenant, lease.job.result_id("conversation"))
         result = {"conversation_id": owner.conversation_id}
         if job.request.kind in ("conversation", "transcription"):
@@ -258,6 +283,14 @@ def speech_detector() -> SileroVad:
     return SileroVad()
 
 
+@functools.cache
+def vocabulary() -> OpenAiVocabulary:
+    """The real one; it takes a moment to read."""
+    found = OpenAiVocabulary.installed()
+    assert found is not None
+    return found
+
+
 def guard_over(store: SqlStore, clock: Clock) -> CallGuard:
     return build_guard(
         GuardSettings(budget={"per_tenant": {"audio_seconds": 3600.0}}),
@@ -279,7 +312,9 @@ async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
     raise AssertionError("a name was looked up at the edge")
 
 
-def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for_keys: bool = False) -> World:
+def make_world(
+    folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for_keys: bool = False, origins: frozenset[str] = frozenset()
+) -> World:
     url = f"sqlite:///{folder / 'wordloop.db'}"
     migrate(url)
     store = SqlStore.open(url, clock)
@@ -311,26 +346,34 @@ def make_world(folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for
         transcripts=store.results,
         recaps=store.results,
         embeddings=store.results,
+        conversations=store.results,
         blobs=blobs,
         references=store.results,
         search=SearchTranscripts(store.search, embedder, clock, 2.0),
         delete_conversation=DeleteConversation(store.jobs, store.results, removal, store.calls, wait),
+        rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
         embedder=embedder,
         language_model=writer,
         estimating=estimating,
         readiness=ready,
         models=models,
         clock=clock,
-        model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id},
+        pages=JinjaPages(),
+        calendar=IcalendarTasks(),
+        model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id, "text-embedding-ada-002": EMBEDDER.id},
         templates=frozenset({"general", "sales"}),
         remote=GuardedClient(AddressPolicy(), resolve=nobody_asks),
         webhooks=store.webhooks,
         uploads=uploads,
+        hosts=frozenset({"service"}),
+        origins=origins,
+        text_of_ids=vocabulary().text,
     )
     left = BudgetLeft()
     keys = store.keys if ask_for_keys else None
     app = build_app(replace(services, budget_left=left, keys=keys), limits, lambda: "request-1")
-    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+    told = {"response": [held_to_the_document(app)]}
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service", event_hooks=told)
     return World(
         app, client, store, blobs, folder, clock, embedder, readiness, writer, models_behind, estimating, cards, left, uploads
     )

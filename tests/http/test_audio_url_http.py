@@ -9,13 +9,15 @@ URL = "https://media.example.com/call.wav?X-Amz-Signature=canary"
 
 @pytest.mark.parametrize("route", ["/v1/conversations", "/v1/transcriptions"])
 async def test_an_address_becomes_a_job_at_once(world, route):
-    body = {"audio_url": URL, "language": "de", "vocabulary": "Wordloop", "timeout": 60}
+    body = {"audio_url": URL, "language": "de", "vocabulary": "Wordloop", "timeout": 60, "recorded_at": "2026-11-30"}
+    body["template"] = {"base": "sales", "length": "short"}
     answer = await world.client.post(route, json=body)
 
     assert answer.status_code == 202, answer.text
     job = await world.store.jobs.get("default", answer.json()["id"])
     payload = job.request.payload
     assert (payload["audio_url"], payload["blob_id"], payload["language"]) == (URL, None, "de")
+    assert (payload["recorded_at"], payload["template"]) == ("2026-11-30", {"base": "sales", "length": "short"})
     assert job.request.deadline == pytest.approx(world.clock.now() + 60)
 
 

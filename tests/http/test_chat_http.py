@@ -40,7 +40,7 @@ async def test_an_answer_has_openais_shape_and_says_where_it_came_from(world):
             "prompt_tokens_details": {"cached_tokens": 16},
         },
     }
-    assert (provenance["prompt"]["name"], provenance["prompt"]["version"]) == ("chat", "1")
+    assert (provenance["prompt"]["name"], provenance["prompt"]["version"]) == ("chat", "2")
 
 
 async def test_what_is_asked_reaches_the_model_and_nothing_is_left_to_defaults(world):
@@ -72,12 +72,68 @@ async def test_a_schema_is_followed_and_its_answer_is_json(world):
     assert [json.loads(content) for content in contents] == [{"title": "Größe", "n": 1}] * 2
 
 
+async def test_an_answer_that_reaches_its_token_limit_is_an_answer_that_says_so(world):
+    world.writer.ended = "length"
+    answer = await world.client.post(ROUTE, json={"messages": HELLO, "max_tokens": 3})
+
+    (choice,) = answer.json()["choices"]
+    assert (answer.status_code, choice["finish_reason"], choice["message"]["content"]) == (200, "length", "Good morning.")
+    ((prompt, _),) = world.writer.asked
+    assert prompt.verbatim
+
+
+@pytest.mark.parametrize(("sent", "stops"), [("END", ("END",)), (["\n\n", "END"], ("\n\n", "END")), ([], ()), (None, ())])
+async def test_stop_sequences_reach_the_model(world, sent, stops):
+    answer = await world.client.post(ROUTE, json={"messages": HELLO, "stop": sent})
+
+    ((prompt, _),) = world.writer.asked
+    assert (answer.status_code, prompt.sampling.stop) == (200, stops)
+
+
+async def test_who_wants_nothing_stored_leaves_no_answer_in_the_cache(world):
+    await world.client.post(ROUTE, json={"messages": HELLO, "store": False})
+    await world.client.post(ROUTE, json={"messages": HELLO})
+
+    assert [context.store for _, context in world.writer.asked] == [False, True]
+
+
+async def test_a_stream_is_the_finished_answer_in_pieces(world):
+    world.writer.answer = {"text": "Guten  Morgen,\nFreunde! "}
+    answer = await world.client.post(ROUTE, json={"messages": HELLO, "stream": True, "stream_options": {"include_usage": True}})
+
+    *events, done = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    first, *words, last, usage = map(json.loads, events)
+    assert (answer.headers["content-type"].split(";")[0], done) == ("text/event-stream", "[DONE]")
+    assert first["choices"] == [{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}]
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in words) == world.writer.answer["text"]
+    assert len(words) > 2
+    assert (last["choices"][0]["delta"], last["choices"][0]["finish_reason"]) == ({}, "stop")
+    assert (usage["choices"], usage["usage"]["total_tokens"]) == ([], 25)
+    assert len({(chunk["id"], chunk["model"], chunk["object"]) for chunk in map(json.loads, events)}) == 1
+
+
+async def test_a_stream_that_can_not_begin_is_the_status_that_clients_know(world):
+    world.writer.error = RateLimited("later", 7.0)
+    answer = await world.client.post(ROUTE, json={"messages": HELLO, "stream": True})
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+async def test_an_answer_from_the_cache_tells_the_tokens_that_it_took(world):
+    world.writer.cached = True
+    body = (await world.client.post(ROUTE, json={"messages": HELLO})).json()
+
+    assert (body["usage"]["prompt_tokens"], body["usage"]["completion_tokens"]) == (20, 5)
+    assert (body["provenance"]["cache_hit"], body["provenance"]["usage"]["input_tokens"]) == (True, 0)
+
+
 REFUSED = {
-    "streaming": ({"stream": True}, "stream"),
     "several answers": ({"n": 2}, "n"),
     "tools": ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
     "log-probabilities": ({"logprobs": True}, "logprobs"),
-    "stop": ({"stop": ["\n"]}, "stop"),
+    "too many stops": ({"stop": ["a", "b", "c", "d", "e"]}, "stop"),
+    "an empty stop": ({"stop": ""}, "stop"),
+    "a stop in JSON": ({"stop": "\n", "response_format": {"type": "json_object"}}, "stop"),
     "penalties": ({"presence_penalty": 0.5}, "presence_penalty"),
     "bias": ({"logit_bias": {"1": 5}}, "logit_bias"),
     "audio": ({"modalities": ["text", "audio"]}, "modalities"),
@@ -137,7 +193,7 @@ FAILURES = [
     (BudgetExceeded("spent", "tokens", 0.0), 402, None),
     (RateLimited("later", 7.0), 429, "7"),
     (ModelOverloaded("full", 3.0), 503, "3"),
-    (InvalidModelOutput("the answer was cut off at its token limit"), 502, None),
+    (InvalidModelOutput("the answer is not JSON"), 502, None),
     (DeadlineExceeded("too late"), 504, None),
 ]
 
@@ -157,12 +213,18 @@ async def test_openais_client_gets_text_and_parsed_answers_and_typed_errors(serv
         plain = await create(model=WRITER.id, messages=HELLO, max_tokens=16)
         served.writer.answer = {"title": "Hello"}
         shaped = await create(**with_schema(SCHEMA), model=WRITER.id)
-        with pytest.raises(BadRequestError, match="Streaming"):
-            await create(model=WRITER.id, messages=HELLO, stream=True)
+        with pytest.raises(BadRequestError, match="Tools"):
+            await create(model=WRITER.id, messages=HELLO, tools=[{"type": "function", "function": {"name": "f"}}])
         served.writer.error = RateLimited("later", 1.0)
         with pytest.raises(RateLimitError):
             await create(model=WRITER.id, messages=HELLO)
 
+        served.writer.error = None
+        served.writer.answer = {"text": "Good morning, all."}
+        chunks = [chunk async for chunk in await create(model=WRITER.id, messages=HELLO, stream=True)]
+
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == "Good morning, all."
+    assert chunks[-1].choices[0].finish_reason == "stop"
     assert plain.choices[0].message.content == "Good morning."
     assert (plain.usage.total_tokens, plain.choices[0].finish_reason) == (25, "stop")
     assert json.loads(shaped.choices[0].message.content) == {"title": "Hello"}

@@ -10,7 +10,7 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from adapters.http.services import HttpLimits
 from application.payloads import EmbeddingPayload
 from domain.errors import ModelOverloaded, ModelTimeout
-from ports.embedder import InputType
+from ports.embedder import InputType, LongTexts
 
 
 async def test_a_text_becomes_a_vector_in_openais_shape(world):
@@ -46,12 +46,14 @@ async def test_fewer_dimensions_are_cut_and_made_unit_length_again(world):
 
 
 REFUSED = {
-    "token ids": ({"input": [1, 2, 3]}, 400, "unsupported_parameter", "input"),
-    "lists of token ids": ({"input": [[1], [2]]}, 400, "unsupported_parameter", "input"),
+    "ids of another vocabulary": ({"input": [[1], [100_256]]}, 400, "unsupported_parameter", "input"),
+    "a mark that is no text": ({"input": [100_257]}, 400, "unsupported_parameter", "input"),
+    "half a letter": ({"input": [127]}, 400, "validation_failed", "input"),
+    "no ids": ({"input": [[]]}, 400, "validation_failed", "input"),
     "nothing": ({"input": []}, 400, "validation_failed", "input"),
     "empty text": ({"input": ["a", " "]}, 400, "validation_failed", "input"),
     "too many": ({"input": ["a"] * 2049}, 400, "validation_failed", "input"),
-    "mixed": ({"input": ["a", 1]}, 400, "validation_failed", "input.str"),
+    "mixed": ({"input": ["a", 1]}, 400, "validation_failed", "input.1"),
     "more dimensions than there are": ({"input": "a", "dimensions": 9}, 400, "unsupported_parameter", "dimensions"),
     "no dimensions": ({"input": "a", "dimensions": 0}, 400, "validation_failed", "dimensions"),
     "unknown format": ({"input": "a", "encoding_format": "int8"}, 400, "validation_failed", "encoding_format"),
@@ -60,6 +62,49 @@ REFUSED = {
     "a model of another kind": ({"input": "a", "model": "whisper-base"}, 404, "model_not_found", "model"),
     "too much in all": ({"input": ["word " * 200] * 60}, 413, "too_large", "input"),
 }
+
+
+async def test_texts_that_come_as_token_ids_are_read_in_the_vocabulary_of_openais_clients(world):
+    """What tiktoken makes of the texts, as LangChain sends it: a list for each text, or one text without its list."""
+    texts = ["Größe: 日本語 🎉", "hello"]
+    half = [6600, 80040, 25, 76502, 22656, 45918, 252, 11410, 236]
+    for ids, expected in (
+        ([half], ["Größe: 日本語 "]),
+        ([[6600, 80040, 25, 76502, 22656, 45918, 252, 11410, 236, 231], [15339]], texts),
+        ([15339], ["hello"]),
+    ):
+        answer = await world.client.post("/v1/embeddings", json={"input": ids})
+        assert answer.status_code == 200, answer.text
+        assert list(world.embedder.asked[-1][0]) == expected
+
+
+async def test_an_answer_from_the_cache_tells_the_tokens_of_its_texts(world):
+    world.embedder.cached = True
+    body = (await world.client.post("/v1/embeddings", json={"input": ["a", "b"]})).json()
+
+    assert body["usage"] == {"prompt_tokens": 6, "total_tokens": 6}
+    assert (body["provenance"][0]["cache_hit"], body["provenance"][0]["usage"]["input_tokens"]) == (True, 0)
+
+
+@pytest.mark.parametrize("limits", [HttpLimits(), HttpLimits(long_texts=LongTexts.REFUSE)])
+async def test_a_setting_says_what_becomes_of_texts_that_are_too_long(world, limits):
+    await world.client.post("/v1/embeddings", json={"input": "a"})
+    await world.client.post("/v1/embeddings", json={"input": "a"}, headers={"Prefer": "respond-async"})
+
+    (job,) = await world.store.jobs.list("default", 2)
+    assert world.embedder.long_texts == job.request.payload["long_texts"] == limits.long_texts
+
+
+async def test_vectors_that_a_job_made_are_found_by_headers_and_nothing_is_kept_on_request(world):
+    world.clock.during_sleep.append(world.complete)
+    kept = await world.client.post("/v1/embeddings", json={"input": ["short"] * 65})
+    world.clock.during_sleep.append(world.complete)
+    headers = {"Cache-Control": "no-store"}
+    unkept = await world.client.post("/v1/embeddings", json={"input": ["brief"] * 65}, headers=headers)
+
+    stored = await world.client.get(f"/v1/embeddings/{kept.headers['wordloop-embedding-id']}")
+    assert (stored.status_code, unkept.status_code, "location" in unkept.headers) == (200, 200, False)
+    assert [job.id for job in await world.store.jobs.list("default", 5)] == [kept.headers["location"].rpartition("/")[2]]
 
 
 @pytest.fixture
@@ -125,15 +170,19 @@ async def test_openais_client_reads_vectors_and_errors(served):
     async with AsyncOpenAI(base_url=f"{served.client.base_url}/v1", api_key="none", max_retries=0) as client:
         made = await client.embeddings.create(model="text-embedding-3-small", input=["hello", "world"])
         plain = await client.embeddings.create(model=EMBEDDER.id, input="hello", encoding_format="float")
+        of_ids = await client.embeddings.create(model="text-embedding-ada-002", input=[[15339], [15339, 1917]])
         with pytest.raises(BadRequestError) as tokens:
-            await client.embeddings.create(model=EMBEDDER.id, input=[1, 2, 3])
+            await client.embeddings.create(model=EMBEDDER.id, input=[-1])
         with pytest.raises(NotFoundError) as unknown:
             await client.embeddings.create(model="gpt-9", input="hello")
         models = [model.id async for model in client.models.list()]
 
     assert made.data[0].embedding == pytest.approx(plain.data[0].embedding, abs=1e-6)
+    assert [item.embedding for item in of_ids.data] == [
+        pytest.approx(vector_of(text), abs=1e-6) for text in ("hello", "hello world")
+    ]
     assert made.usage.prompt_tokens == 6
     assert tokens.value.code == "unsupported_parameter"
     assert tokens.value.param == "input"
     assert unknown.value.code == "model_not_found"
-    assert models == ["whisper-base", EMBEDDER.id, WRITER.id]
+    assert models == ["whisper-base", EMBEDDER.id, WRITER.id, "whisper-1", "text-embedding-3-small", "text-embedding-ada-002"]

@@ -8,7 +8,7 @@ import pytest
 from conftest import LIMITS
 
 from domain.call import CallContext
-from ports.embedder import InputType
+from ports.embedder import InputType, LongTexts
 
 JFK = Path(__file__).parents[1] / "data" / "speech" / "jfk.ogg"
 SAID = [
@@ -42,7 +42,7 @@ async def test_a_recording_is_estimated_and_not_kept(world):
 async def test_a_recording_is_a_whole_conversation_unless_stages_say_less(world):
     body = (await world.upload("/v1/estimate", sound=JFK.read_bytes())).json()
 
-    assert set(body["stages"]) == {"transcription", "recap", "embedding"}
+    assert set(body["stages"]) == {"transcription", "recap", "embedding", "finding", "checking"}
     assert body["exact"] is False
     assert body["total"]["calls"] == sum(stage["calls"] for stage in body["stages"].values())
     assert body["total"]["cost_usd"] > 0
@@ -53,11 +53,11 @@ async def test_a_stored_transcript_segments_texts_and_a_length_are_estimated(wor
     await world.upload()
     transcript_id = (await world.complete()).result["transcript_id"]
     requests = [
-        ({"transcript_id": transcript_id}, {"recap", "embedding"}),
-        ({"segments": SAID, "language": "en"}, {"recap", "embedding"}),
+        ({"transcript_id": transcript_id}, {"recap", "embedding", "finding", "checking"}),
+        ({"segments": SAID, "language": "en"}, {"recap", "embedding", "finding", "checking"}),
         ({"input": ["a", "b"], "input_type": "query"}, {"embedding"}),
         ({"input": "a"}, {"embedding"}),
-        ({"audio_seconds": 600}, {"transcription", "recap", "embedding"}),
+        ({"audio_seconds": 600}, {"transcription", "recap", "embedding", "finding", "checking"}),
     ]
     for body, stages in requests:
         answer = await world.client.post("/v1/estimate", json=body)
@@ -66,7 +66,7 @@ async def test_a_stored_transcript_segments_texts_and_a_length_are_estimated(wor
 
 async def test_what_is_cached_is_told(world):
     context = CallContext(tenant="default", conversation_id="conversation_1")
-    await world.models.embedder.embed(["a", "b"], InputType.DOCUMENT, context)
+    await world.models.embedder.embed(["a", "b"], InputType.DOCUMENT, context, LongTexts.POOL)
 
     body = (await world.client.post("/v1/estimate", json={"input": ["a", "b"]})).json()
     unstored = {"Cache-Control": "no-store"}
@@ -101,7 +101,7 @@ async def test_what_can_not_be_estimated_is_refused(world, case):
 @pytest.mark.parametrize(
     ("sound", "status", "code"),
     [
-        (b"", 422, "invalid_request"),
+        (b"", 422, "invalid_audio"),
         (b"x" * 1_000_001, 413, "too_large"),
         (b"RIFF\x24\x00\x00\x00WAVEfmt ", 422, "invalid_audio"),
         (b"not a recording at all", 415, "unsupported_audio"),

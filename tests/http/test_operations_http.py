@@ -43,7 +43,9 @@ async def test_models_are_listed_with_their_breakers(world):
 
     assert listed["data"][1] == one
     assert (one["object"], one["breaker"], one["precision"]) == ("model", "open", "float32")
-    assert (await world.client.get("/v1/models/whisper-1")).json()["id"] == "whisper-base"
+    alias = (await world.client.get("/v1/models/whisper-1")).json()
+    assert (alias["id"], alias["alias_of"], one["alias_of"]) == ("whisper-1", "whisper-base", None)
+    assert alias in listed["data"]
     assert (await world.client.get("/v1/models/gpt-9")).json()["error"]["code"] == "model_not_found"
 
 
@@ -177,8 +179,7 @@ async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(w
     assert "POST /v1/conversations" in answer.text
     assert 'href="#JobView"' in answer.text
     assert 'id="JobView"' in answer.text
-    assert not any(word in answer.text for word in ("<script", "http://", "https://", "src="))
-    assert "script-src" not in answer.headers["content-security-policy"]
+    assert not any(word in answer.text for word in ("src=", 'href="http', "url(", "@import"))
 
 
 async def test_the_document_says_where_a_key_may_be_asked_for_and_how_that_is_refused(world):
@@ -187,6 +188,6 @@ async def test_the_document_says_where_a_key_may_be_asked_for_and_how_that_is_re
     assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            probe = path in ("/livez", "/readyz")
+            probe = path in ("/livez", "/readyz", "/problems/{code}")
             assert operation.get("security") == (None if probe else [{}, {"key": []}]), (method, path)
             assert probe or {"401", "403", "429"} <= set(operation["responses"]), (method, path)

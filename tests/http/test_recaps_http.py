@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from application.payloads import RecapPayload, SpokenSegment
+from application.payloads import AudioPayload, RecapPayload, SpokenSegment
 from domain.errors import CircuitOpen, ModelRejected
 
 SAID = [{"start": 0, "end": 1.5, "text": "Hello", "speaker": "Ann"}, {"start": 1.5, "end": 2, "text": "Bye"}]
@@ -64,7 +64,26 @@ REFUSED = {
     "unknown template": ({"segments": SAID, "template": "poem"}, 422),
     "path as id": ({"transcript_id": "../../etc"}, 422),
     "list": ([], 422),
-}
+    "no template": ({"segments": SAID, "template": 5}, 422),
+    "unknown base": ({"segments": SAID, "template": {"base": "poem"}}, 422),
+    "unknown member of a template": ({"segments": SAID, "template": {"prompt": "x"}}, 422),
+    "no section": ({"segments": SAID, "template": {"sections": []}}, 422),
+    "unknown section": ({"segments": SAID, "template": {"sections": ["summary", "jokes"]}}, 422),
+    "a section twice": ({"segments": SAID, "template": {"sections": ["summary", "summary"]}}, 422),
+    "unknown length": ({"segments": SAID, "template": {"length": "endless"}}, 422),
+    "an instruction for no section": ({"segments": SAID, "template": {"instructions": {"jokes": "x"}}}, 422),
+    "an instruction that is left out": (
+        {"segments": SAID, "template": {"sections": ["summary"], "instructions": {"decisions": "x"}}}, 422,
+    ),
+    "an empty instruction": ({"segments": SAID, "template": {"instructions": {"summary": "  "}}}, 422),
+    "a long instruction": ({"segments": SAID, "template": {"instructions": {"summary": "x" * 301}}}, 422),
+    "too many instructions": ({"segments": SAID, "template": {"instructions": dict.fromkeys("abcdefg", "x")}}, 422),
+    "language of a template": ({"segments": SAID, "template": {"language": "Germanic"}}, 422),
+    "no date": ({"segments": SAID, "recorded_at": "yesterday"}, 422),
+    "no such date": ({"segments": SAID, "recorded_at": "2026-02-30"}, 422),
+    "no such time": ({"segments": SAID, "recorded_at": "2026-02-03T25:00"}, 422),
+    "date as number": ({"segments": SAID, "recorded_at": 20261130}, 422),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -78,6 +97,52 @@ async def test_a_refused_recap_says_where_and_never_what_and_stores_nothing(worl
     assert answer.headers["content-type"] == "application/problem+json"
     assert "Hello" not in answer.text
     assert await world.nothing_is_stored()
+
+
+PLACES = {
+    "template.sections.1": {"sections": ["summary", "jokes"]},
+    "template.length": {"length": "endless"},
+    "template.instructions.summary": {"instructions": {"summary": "x" * 301}},
+    "template.instructions": {"instructions": dict.fromkeys("abcdefg", "x")},
+    "template.language": {"language": "Germanic"},
+    "template": {"base": "poem"},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_what_is_wrong_with_a_template_is_named(world, place):
+    answer = await world.client.post("/v1/recaps", json={"segments": SAID, "template": PLACES[place]})
+
+    assert place in {error["location"] for error in answer.json()["errors"]}
+
+
+SHAPED = {
+    "base": "sales",
+    "sections": ["summary", "decisions"],
+    "instructions": {"decisions": "{{notes}} <x>"},
+    "length": "short",
+}
+
+
+@pytest.mark.parametrize(("template", "carried"), [("sales", "sales"), ({"base": "sales"}, "sales"), (SHAPED, SHAPED)])
+async def test_a_template_by_name_and_one_of_the_callers_own_are_carried_as_they_came(world, template, carried):
+    body = {"segments": SAID, "template": template, "recorded_at": "2026-11-30"}
+    answer = await world.client.post("/v1/recaps", json=body)
+
+    payload = RecapPayload.of((await world.store.jobs.get("default", answer.json()["id"])).request.payload)
+    assert (payload.template, payload.recorded_at) == (carried, "2026-11-30")
+
+
+def test_a_request_of_before_keeps_its_fingerprint():
+    assert RecapPayload(None, (SpokenSegment(0, 1, "Hello"),), "en").plain() == {
+        "transcript_id": None,
+        "segments": [{"start": 0, "end": 1, "text": "Hello", "speaker": None}],
+        "language": "en",
+        "template": "general",
+    }
+    assert set(AudioPayload("b", 1).plain()) == {
+        "blob_id", "size", "filename", "media_type", "language", "vocabulary", "template",
+    }  # fmt: skip
 
 
 async def test_a_place_in_the_body_is_named(world):

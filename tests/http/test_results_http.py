@@ -10,9 +10,33 @@ async def test_a_transcript_as_json_has_the_members_of_the_contract(world):
     done = await world.complete()
     body = (await world.client.get(f"/v1/transcripts/{done.result['transcript_id']}")).json()
 
-    assert set(body) == {"id", "object", "language", "duration", "text", "segments", "coverage", "damaged", "provenance"}
+    assert set(body) == {
+        "id",
+        "object",
+        "language",
+        "duration",
+        "text",
+        "segments",
+        "speakers",
+        "coverage",
+        "damaged",
+        "provenance",
+    }
     assert body["text"] == "Good morning We ship A&B <now> --> on Friday"
-    assert body["segments"][0]["words"][0] == {"start": 0.5, "end": 0.9, "text": "Good", "probability": 0.9}
+    assert body["segments"][0]["words"][0] == {
+        "start": 0.5,
+        "end": 0.9,
+        "text": "Good",
+        "probability": 0.9,
+        "speaker": "Ann",
+    }
+    assert body["speakers"] == {
+        "status": "found",
+        "reason": None,
+        "told_by": "voice",
+        "names": ["Ann", "Bob"],
+        "labels": {"Ann": "Ann", "Bob": "Bob"},
+    }
     assert body["segments"][0]["scores"]["avg_logprob"] == -0.2
     assert body["coverage"]["suspects"] == [{"start": 1.4, "end": 2.0, "reason": "no_text"}]
     assert body["provenance"][0]["parameters"] == {"beam_size": 5}
@@ -25,7 +49,8 @@ async def test_a_transcript_as_json_has_the_members_of_the_contract(world):
         ("txt", "text/plain; charset=utf-8", "Ann: Good morning\n"),
         ("srt", "application/x-subrip", "00:00:00,500 --> 00:00:01,400\nAnn: Good morning\n\n"),
         ("vtt", "text/vtt; charset=utf-8", "WEBVTT\n\n"),
-        ("md", "text/markdown; charset=utf-8", "**[0:02]** Bob: We ship"),
+        ("md", "text/markdown; charset=utf-8", '<a id="t-1"></a>**[0:02]** Bob: We ship'),
+        ("html", "text/html; charset=utf-8", '<div class="turn" id="t-1">'),
     ],
 )
 async def test_a_transcript_as_a_file(world, form, media_type, holds):
@@ -45,21 +70,74 @@ async def test_a_recap_as_json_has_the_members_of_the_contract(world):
 
     assert set(body) == {
         "id", "object", "transcript_id", "language", "title", "summary", "key_points", "decisions", "action_items",
-        "open_questions", "chapters", "support", "degraded", "provenance",
+        "open_questions", "chapters", "support", "degraded", "sections", "calls", "provenance",
     }  # fmt: skip
-    assert body["summary"] == [{"text": "The team ships on Friday.", "segment_ids": [1], "support": 0.9}]
-    assert (body["action_items"][0]["owner"], body["action_items"][0]["due"]) == ("Bob", "Friday")
+    assert body["summary"] == [
+        {
+            "text": "The team ships on Friday.", "segment_ids": [1], "support": 0.9,
+            "start": 2.0, "end": 65.25, "speaker": "Bob", "confidence": None,
+        }
+    ]  # fmt: skip
+    assert body["action_items"] == [
+        {
+            "text": "Prepare the release", "segment_ids": [0, 1], "support": 0.8, "start": 0.5, "end": 65.25, "speaker": None,
+            "confidence": None, "owner": "Bob", "due": "Friday", "due_date": None, "due_rule": None,
+        }
+    ]  # fmt: skip
+    assert body["sections"] == ["summary", "key_points", "decisions", "action_items", "open_questions", "chapters"]
+    assert body["calls"] == {"made": 0, "reused": 0}
+
+
+async def test_a_recap_of_words_that_nobody_keeps_says_that_its_times_are_not_known(world):
+    """As older recaps of a caller's own segments are stored."""
+    recap_id = (await world.client.post("/v1/recaps", json={"segments": [{"start": 0, "end": 1, "text": "Hello"}]})).json()["id"]
+    done = await world.complete()
+    assert done.id == recap_id
+    (summary,) = (await world.client.get(f"/v1/recaps/{done.result['recap_id']}")).json()["summary"]
+
+    assert (summary["start"], summary["end"], summary["speaker"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("form", "cited"), [("md", "The team ships on Friday. `[0:02]`"), ("txt", "The team ships on Friday. [0:02]")]
+    ("form", "media_type", "cited"),
+    [
+        ("md", "text/markdown; charset=utf-8", "The team ships on Friday. ([0:02](/v1/transcripts/{}?format=html#t-1))"),
+        ("txt", "text/plain; charset=utf-8", "The team ships on Friday. Heard from Bob at 2 seconds."),
+        ("html", "text/html; charset=utf-8", '<a href="/v1/transcripts/{}?format=html#t-1">0:02</a>'),
+        ("csv", "text/csv; charset=utf-8", '"Bob","Prepare the release","Friday","","","0.500","65.250","0 1"\r\n'),
+        ("ics", "text/calendar; charset=utf-8", "SUMMARY:Bob: Prepare the release\r\n"),
+    ],
 )
-async def test_a_recap_as_a_file_cites_the_times_of_its_transcript(world, form, cited):
+async def test_a_recap_as_a_file_leads_to_the_times_of_its_transcript(world, form, media_type, cited):
     await world.upload()
     done = await world.complete()
     answer = await world.client.get(f"/v1/recaps/{done.result['recap_id']}", params={"format": form})
 
-    assert cited in answer.text
+    assert answer.headers["content-type"] == media_type
+    assert cited.format(done.result["transcript_id"]) in answer.text
+    assert f'filename="{done.result["recap_id"]}.{form}"' in answer.headers["content-disposition"]
+
+
+async def test_pages_may_show_their_own_styles_and_do_nothing_else(world):
+    await world.upload()
+    done = await world.complete()
+    for path in (f"recaps/{done.result['recap_id']}", f"transcripts/{done.result['transcript_id']}"):
+        answer = await world.client.get(f"/v1/{path}", params={"format": "html"})
+
+        policy = answer.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
+        assert "script-src" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "<now>" not in answer.text
+
+
+async def test_a_link_of_a_recap_leads_to_an_anchor_that_is_there(world):
+    await world.upload()
+    done = await world.complete()
+    page = (await world.client.get(f"/v1/recaps/{done.result['recap_id']}", params={"format": "html"})).text
+    address, _, anchor = page.partition('<a href="')[2].partition('"')[0].partition("#")
+
+    assert f'id="{anchor}"' in (await world.client.get(address)).text
 
 
 @pytest.mark.parametrize("path", ["transcripts", "recaps", "embeddings"])

@@ -42,7 +42,7 @@ async def offset_of(world, where):
 async def connected(world, where, offset, announced):
     """A connection of its own on which a piece has begun."""
     reader, writer = await asyncio.open_connection(world.client.base_url.host, world.client.base_url.port)
-    named = PIECE | {"Host": "x", "Upload-Offset": offset, "Content-Length": announced}
+    named = PIECE | {"Host": "localhost", "Upload-Offset": offset, "Content-Length": announced}
     head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     writer.write(f"PATCH {where} HTTP/1.1\r\n{head}\r\n".encode())
     return reader, writer

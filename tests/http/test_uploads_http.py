@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -38,6 +39,14 @@ async def test_an_upload_is_stored_under_its_hash_and_answered_with_a_job(world)
     assert (payload.size, payload.filename, payload.media_type) == (10, "call.wav", "audio/wav")
     assert (payload.language, payload.vocabulary, payload.template) == ("en", "Wordloop", "sales")
     assert b"".join([piece async for piece in world.blobs.read("default", payload.blob_id)]) == b"some sound"
+
+
+async def test_a_form_may_shape_its_template_in_json_and_say_when_the_recording_was_made(world):
+    shaped = {"base": "sales", "sections": ["summary"], "instructions": {"summary": "Name the customer."}, "language": "de"}
+    answer = await world.upload(data={"template": json.dumps(shaped), "recorded_at": "2026-11-30T09:30:00+01:00"})
+
+    payload = AudioPayload.of((await world.store.jobs.get("default", answer.json()["id"])).request.payload)
+    assert (payload.template, payload.recorded_at) == (shaped, "2026-11-30T09:30:00+01:00")
 
 
 async def test_terms_of_the_request_reach_the_job(world):
@@ -83,7 +92,7 @@ async def test_sound_that_looks_like_a_boundary_arrives_whole_in_single_bytes(wo
 
 
 REFUSED = {
-    "empty file": (HEAD + TAIL, MULTIPART, 422, "invalid_request"),
+    "empty file": (HEAD + TAIL, MULTIPART, 422, "invalid_audio"),
     "empty body": (b"", MULTIPART, 400, "malformed_request"),
     "cut off in the file": (HEAD + b"half of it", MULTIPART, 400, "malformed_request"),
     "cut off before the file": (HEAD[:30], MULTIPART, 400, "malformed_request"),
@@ -101,6 +110,9 @@ REFUSED = {
     "unknown field": (field("owner", "me") + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
     "field twice": (field("language", "en") * 2 + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
     "bad language": (field("language", "../x") + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
+    "template that is no JSON": (field("template", "{base") + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
+    "unknown section": (field("template", '{"sections": ["x"]}') + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
+    "no date": (field("recorded_at", "soon") + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
     "unknown template": (field("template", "poem") + HEAD + b"x" + TAIL, MULTIPART, 422, "validation_failed"),
     "long field": (field("prompt", "x" * 70_000) + HEAD + b"x" + TAIL, MULTIPART, 400, "malformed_request"),
     "field not UTF-8": (field("prompt", "?").replace(b"?", b"\xff") + HEAD + b"x" + TAIL, MULTIPART, 400, "malformed_request"),
@@ -182,7 +194,8 @@ async def test_a_client_that_goes_away_half_way_leaves_nothing(world):
 
     scope = {
         "type": "http", "method": "POST", "path": "/v1/conversations", "raw_path": b"/v1/conversations", "query_string": b"",
-        "headers": [(b"content-type", MULTIPART["content-type"].encode())], "http_version": "1.1", "scheme": "http",
+        "headers": [(b"host", b"service"), (b"content-type", MULTIPART["content-type"].encode())],
+        "http_version": "1.1", "scheme": "http",
         "server": ("service", 80), "client": ("client", 1), "root_path": "",
     }  # fmt: skip
     await world.app(scope, receive, send)

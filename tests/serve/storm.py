@@ -167,7 +167,7 @@ class Weather:
     done: list[str] = field(default_factory=list)
     snapshots: list[tuple[set[str], int]] = field(default_factory=list)
 
-    REPLICAS = ("JobWorker", "Transcriber", "Embedder", "LanguageModel", "Ingress")
+    REPLICAS = ("JobWorker", "Transcriber", "Embedder", "Reader", "Diarizer", "LanguageModel", "Ingress")
 
     def plan(self, kills: int) -> list[Callable[[], None]]:
         """`kills` faults in random order: every kind of process at least once where there is room, workers more often."""
@@ -181,6 +181,8 @@ class Weather:
             ("Embedder", lambda: self._kill("Embedder")),
             ("everything", self._cut_power),
             ("LanguageModel", lambda: self._kill("LanguageModel")),
+            ("Reader", lambda: self._kill("Reader")),
+            ("Diarizer", lambda: self._kill("Diarizer")),
             ("controller", self._kill_controller),
             ("JobWorker", lambda: self._kill("JobWorker")),
         ]

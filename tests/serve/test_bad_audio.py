@@ -85,3 +85,9 @@ def test_an_empty_upload_is_refused_at_once_and_stores_nothing(service: RunningS
         response = client.post("/v1/conversations", files={"file": ("empty.wav", b"")})
         assert response.status_code == 422
         assert client.get("/v1/jobs", params={"limit": 1}).json()["data"][:1] == before
+
+
+def test_the_logs_of_ingress_and_worker_say_how_decoders_are_shut_in(service: RunningService) -> None:
+    logs = (Path(service.described["log_dir"]) / "serve").glob("replica_wordloop_*")
+    told = {path.name.split("_")[2] for path in logs if "audio decoders are shut in by" in path.read_text(errors="replace")}
+    assert told == {"Ingress", "JobWorker"}

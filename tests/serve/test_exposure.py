@@ -16,12 +16,15 @@ from adapters.ray_serve.cluster import PrivateCluster, prepare_environment
 folder = Path(sys.argv[1])
 place = prepare_environment(folder)
 from serve_app.graph import build
-from serve_app.settings import RemoteSettings, Settings
+from serve_app.model_settings import RemoteSettings
+from serve_app.settings import Settings
 remote = {"remote": RemoteSettings(base_url="http://127.0.0.1:9/v1", model="nobody")}
 settings = Settings()
 models = {
     name: getattr(settings, name).model_copy(update=remote) for name in ("transcriber", "language_model", "embedder")
 }
+models["reader"] = settings.reader.model_copy(update={"engine": "language-model"})  # no model is loaded here
+models["diarizer"] = settings.diarizer.model_copy(update={"enabled": False})
 settings = settings.model_copy(update={"data_dir": folder, **models})
 cluster = PrivateCluster(place)
 try:

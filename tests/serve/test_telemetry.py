@@ -10,7 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from adapters.ray_serve import metric_table as table
+from adapters.ray_serve.metric_table import FROM_RAY, OWN
 from tests.otlp_collector import CollectedSpan, Collector
 from tests.running_service import ROOT, RunningService, finished, submit
 
@@ -19,6 +22,11 @@ SPOKEN = ROOT / "tests" / "data" / "speech" / "librispeech-198-209-0000.ogg"
 EXPORTED_WITHIN_S = 40.0
 """The metrics go out every 15 s, the spans every 5."""
 TRACE, CLIENT_SPAN = secrets.token_hex(16), secrets.token_hex(8)
+ONLY_WHEN_IT_HAPPENS = (
+    *(table.CACHE_HITS, table.RETRIES, table.REFUSED, table.BREAKER, table.TAKEOVERS, table.COST),
+    table.QUEUED,
+)
+"""Metrics that a job without any trouble may leave out."""
 WORDS_IN_A_ROW = 4
 """So many words of a transcript in a row are content; fewer can be chance in logs of this size."""
 
@@ -84,6 +92,24 @@ def test_every_model_call_is_counted_for_prometheus_and_the_collector(
         r'wordloop_model_calls\S*\{[^}]*outcome="ok"[^}]*operation="transcribe"', scraped()
     )
     wait_until(lambda: "gen_ai.client.operation.duration" in collector.metrics)
+
+
+def test_the_page_for_prometheus_holds_the_table_of_metrics(service: RunningService, traced_job: dict[str, Any]) -> None:
+    assert traced_job["status"] == "completed", traced_job
+    known = {metric.exposed.removesuffix("_total"): metric for metric in (*OWN, *FROM_RAY)}
+    seen: dict[str, Any] = {}
+
+    def all_seen() -> bool:
+        page = httpx.get(service.described["metrics_url"], timeout=10, trust_env=False).text
+        seen.update({family.name: family for family in text_string_to_metric_families(page)})
+        return {name for name, metric in known.items() if metric not in ONLY_WHEN_IT_HAPPENS} <= set(seen)
+
+    wait_until(all_seen)
+    assert {name for name in seen if name.startswith("ray_wordloop_")} <= set(known)
+    for name in set(known) & set(seen):
+        assert seen[name].type == known[name].kind.value, name
+        for sample in seen[name].samples:
+            assert set(known[name].labels) <= set(sample.labels), name
 
 
 def test_log_lines_carry_trace_and_job(service: RunningService, traced_job: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from serve_app import arguments
-from serve_app.arguments import LANGUAGES, check_server, recordings
+from serve_app.arguments import LANGUAGES, check_server, recordings, speakers_field
 from serve_app.cli import app
 from serve_app.errors import ArgumentWrong
 
@@ -126,6 +126,24 @@ def test_a_language_is_a_code_that_whisper_knows() -> None:
 
     assert set(_LANGUAGE_CODES) == LANGUAGES
     assert "ISO 639-1" in refusal("process", RECORDING, "--language", "english")
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"),
+    [
+        (None, None),
+        ("off", "false"),
+        ("3", '{"count": 3}'),
+        (" 2-4 ", '{"min": 2, "max": 4}'),
+        ("Ana, Ben", '{"names": ["Ana", "Ben"]}'),
+    ],
+)
+def test_speakers_are_a_number_names_or_off(typed: str | None, sent: str | None) -> None:
+    assert speakers_field(typed) == sent
+
+
+def test_speakers_without_a_name_are_refused() -> None:
+    assert "--speakers takes" in refusal("process", RECORDING, "--speakers", "Ana,,Ben")
 
 
 def test_an_output_folder_that_can_not_be_is_refused(tmp_path: Path) -> None:

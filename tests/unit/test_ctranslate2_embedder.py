@@ -90,3 +90,46 @@ def test_models_of_another_kind_are_left_to_sentence_transformers(folder: Path, 
     (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(cls))
     assert not is_readable(tmp_path)
     assert not is_readable(tmp_path / "nowhere")
+
+
+STORY = " ".join(f"On day {day} the crew of the Ünïcödé repairs the launch, and nobody moves the crash." for day in range(60))
+
+
+def pooling(*texts: str) -> EmbedRequest:
+    return EmbedRequest(texts, {"input_type": "document", "dimensions": None, "long_texts": "pool"})
+
+
+def test_a_long_text_is_the_mean_of_its_pieces_and_every_word_of_it_is_read(engine: CTranslate2Embedder) -> None:
+    """Both halves of a text count alike: the pooled vector lies between theirs, and moves when the last words change."""
+    half = STORY[: STORY.index("On day 30")].strip()
+    other = STORY[STORY.index("On day 30") :]
+    (output,) = engine.run([pooling(STORY, STORY + " The bird sings of summer." * 20, "short")])
+    whole, longer, short = vectors(output)
+    (halves,) = engine.run([pooling(half, other)])
+
+    assert isinstance(output, RawOutput)
+    assert math.hypot(*whole) == pytest.approx(1.0)
+    assert output.usage.input_tokens > 2 * engine.max_tokens
+    for part in vectors(halves):
+        assert sum(a * b for a, b in zip(whole, part, strict=True)) > 0.95
+    assert sum(a * b for a, b in zip(whole, longer, strict=True)) < 0.99
+    assert short == pytest.approx(vectors(engine.run([request("short")])[0])[0], abs=1e-6)
+
+
+def test_a_long_text_without_spaces_is_read_too(engine: CTranslate2Embedder) -> None:
+    for text in ("日本語の長い文章です。" * 100, "z" * 4000):
+        (vector,) = vectors(engine.run([pooling(text)])[0])
+        assert math.hypot(*vector) == pytest.approx(1.0)
+
+
+def test_long_texts_are_pooled_as_sentence_transformers_pools_them(engine: CTranslate2Embedder, folder: Path) -> None:
+    reference = SentenceTransformersEngine(str(folder), IDENTITY, SentenceTransformersSettings())
+    (ours,), (theirs,) = engine.run([pooling(STORY, "short")]), reference.run([pooling(STORY, "short")])
+    for one, other in zip(vectors(ours), vectors(theirs), strict=True):
+        assert sum(a * b for a, b in zip(one, other, strict=True)) > 0.99999
+    assert isinstance(ours, RawOutput)
+    assert isinstance(theirs, RawOutput)
+    assert ours.usage == theirs.usage
+    (refused,) = reference.run([request(STORY)])
+    assert isinstance(refused, ModelRejected)
+    assert f"the model reads {reference.max_tokens}" in refused.detail

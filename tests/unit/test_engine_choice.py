@@ -8,7 +8,7 @@ from adapters.model_store import ModelStore
 from serve_app.engine_choice import EngineChoice, choose_engine
 from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Gpu, Machine, this_machine
-from serve_app.settings import LanguageModelSettings
+from serve_app.model_settings import LanguageModelSettings
 
 GIB = 1024**3
 AVX2 = frozenset({"avx2", "fma", "f16c", "bmi2"})
@@ -95,6 +95,12 @@ def test_weights_that_only_vllm_reads_are_run_by_vllm(store: ModelStore, safeten
 def test_gguf_of_ones_own_is_run_by_llama_cpp(store: ModelStore, gguf: str) -> None:
     choice = chosen(LAPTOP, store, model=gguf)
     assert (choice.engine, choice.model) == ("llama-cpp", gguf)
+
+
+def test_the_trunk_of_the_item_finder_writes_nothing(store: ModelStore) -> None:
+    for machine in (LAPTOP, ICELAKE):
+        with pytest.raises(ConfigurationInvalid, match="is for the item finder"):
+            chosen(machine, store, model="qwen2.5-coder-0.5b-instruct:trunk14-int8")
 
 
 def test_a_replaced_precision_is_said(store: ModelStore) -> None:

@@ -10,16 +10,22 @@ import prompts
 from adapters.guard import DEFAULT_PRICES, GuardSettings
 from adapters.guard.prices import Price, Prices
 from adapters.sql import SqlStore
+from application.diarise.find_speakers import DiarizationSettings, FindSpeakers, planned
 from application.dry_run import fixed_tokens
 from application.estimate_inputs import Conversation, Length, Recording, Texts, default_stages
-from application.estimate_request import JOB_S, EstimateRequest, Places
+from application.estimate_request import JOB_S, KINDS, EstimateRequest, Places
 from application.known_transcripts import KnownTranscripts
 from application.pricing import Judged, Pricing
+from application.recap.settings import RecapSettings
+from application.speakers.asked import SpeakersAsked
 from application.transcribe_audio import TranscribeAudio
+from application.unheard_recap import TOKENS_PER_SPOKEN_WORD
 from domain.call import CallContext, CallKind, Usage
 from domain.errors import InvalidRequest, RateLimited, WordloopError
 from domain.estimate import Estimate, Stage
+from domain.named_speakers import ToldBy
 from domain.rate import EngineRate
+from domain.speakers import SpeakerCount
 from domain.transcript import Segment, Transcript
 from ports.embedder import InputType
 from ports.results import Ownership
@@ -59,7 +65,7 @@ class World:
         return transcript
 
     async def recap(self, segments: Sequence[Segment]) -> None:
-        await self.models.make_recap()("recap_1", "transcript_1", segments, "en", "general", CONTEXT, still)
+        await self.models.make_recap()("recap_1", "transcript_1", segments, "en", prompts.template("general"), CONTEXT, still)
 
     async def run_job(self, language: str | None = "en") -> None:
         await self.recap((await self.transcribe(language)).segments)
@@ -88,6 +94,55 @@ async def test_a_new_recording_is_known_by_its_windows_and_no_model_runs(tmp_pat
     assert list(world.work.iterdir()) == []
 
 
+async def test_speakers_are_known_by_their_windows_and_read_after_they_were_found(tmp_path: Path) -> None:
+    world, settings = World(tmp_path), DiarizationSettings()
+    looking = world.models.estimate(PlainDecoder(), world.detector, world.work, settings)
+    audio = await PlainDecoder().decode(world.source, tmp_path / "job.pcm", 3600)
+    windows = planned(audio.seconds, settings)
+    hearing = {Stage.TRANSCRIPTION, Stage.SPEAKERS}
+
+    before = await looking(Recording(world.source, "en"), frozenset(hearing), LOOKING)
+    asked = len(world.models.listener.asked)
+    await FindSpeakers(world.models.diarizer, settings)(audio, SpeakerCount(), CONTEXT, uncounted)
+    after = await looking(Recording(world.source, "en"), frozenset({Stage.TRANSCRIPTION}), LOOKING)
+
+    # Windows of the same silence are the same call.
+    made = len(world.models.listener.asked)
+    assert (asked, before.stages[Stage.SPEAKERS].calls, before.exact) == (0, made, True)
+    assert 1 < made <= len(windows)
+    assert before.stages[Stage.SPEAKERS].seconds == pytest.approx(before.stages[Stage.SPEAKERS].audio_seconds / 20)
+    assert calls(after)["speakers"] == (made, made)
+    assert set(before.stages) == set(after.stages) == hearing
+
+
+@pytest.mark.parametrize(
+    "said",
+    [SpeakersAsked(False), SpeakersAsked(True, SpeakerCount(1, 1)), SpeakersAsked(True, told_by=ToldBy.CHANNEL)],
+    ids=["none wanted", "one", "by channel"],
+)
+async def test_nobody_pays_for_listening_to_voices_that_the_job_would_not_listen_to(tmp_path: Path, said: SpeakersAsked) -> None:
+    world = World(tmp_path)
+    looking = world.models.estimate(PlainDecoder(), world.detector, world.work, DiarizationSettings())
+
+    found = await looking(Recording(world.source, "en", speakers=said), frozenset({Stage.TRANSCRIPTION}), LOOKING)
+
+    assert set(found.stages) == {Stage.TRANSCRIPTION}
+
+
+async def test_speakers_of_a_length_are_its_windows(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    looking = world.models.estimate(PlainDecoder(), world.detector, world.work, DiarizationSettings())
+
+    found = await looking(Length(60.0), frozenset({Stage.TRANSCRIPTION}), LOOKING)
+
+    assert calls(found)["speakers"] == (11, 0)
+    assert found.stages[Stage.SPEAKERS].audio_seconds == pytest.approx(110.0)
+    assert "speakers" not in calls(await world.estimate(Length(60.0), frozenset({Stage.TRANSCRIPTION}), LOOKING))
+
+
+async def uncounted(_done: int, _total: int) -> None: ...
+
+
 @pytest.mark.parametrize("language", ["en", None])
 async def test_after_the_job_every_call_is_known_and_costs_nothing(tmp_path: Path, language: str | None) -> None:
     world = World(tmp_path)
@@ -101,6 +156,8 @@ async def test_after_the_job_every_call_is_known_and_costs_nothing(tmp_path: Pat
         "transcription": (made[CallKind.TRANSCRIBE],) * 2,
         "recap": (made[CallKind.GENERATE],) * 2,
         "embedding": (made[CallKind.EMBED],) * 2,
+        "finding": (made[CallKind.FIND],) * 2,
+        "checking": (made[CallKind.ENTAIL],) * 2,
     }
     assert made[CallKind.GENERATE] > 1
     assert (found.total.cost_usd, found.total.seconds, found.total.input_tokens, found.total.output_tokens) == (0, JOB_S, 0, 0)
@@ -130,7 +187,9 @@ async def test_only_the_first_call_of_a_prompt_reads_what_all_have_in_common(tmp
 
     found = (await world.estimate(Conversation(segments, "en"), default_stages(Conversation), LOOKING)).stages[Stage.RECAP]
 
-    chapters, shared = found.calls - 1, fixed_tokens(prompts.load("phrase_chapter").messages[:-1])
+    await world.recap(segments)
+    chapters = sum(asked.request.messages[-1][1].startswith("<lines>") for asked in world.models.writer.asked)
+    shared = fixed_tokens(prompts.load("write_chapter").messages[:-1])
     assert chapters > 1
     assert found.seconds == pytest.approx(found.input_tokens - (chapters - 1) * shared)
 
@@ -184,7 +243,8 @@ async def test_the_recap_of_words_nobody_has_heard_is_judged_close_to_what_it_th
     guessed = await world.look()
     await world.run_job()
 
-    for stage, kind in ((Stage.RECAP, CallKind.GENERATE), (Stage.EMBEDDING, CallKind.EMBED)):
+    kinds = {stage: kind for stage, kind in KINDS.items() if stage not in (Stage.TRANSCRIPTION, Stage.SPEAKERS)}
+    for stage, kind in kinds.items():
         assert abs(guessed.stages[stage].calls - world.models.asked[kind]) <= 2
         assert guessed.stages[stage].cached_calls == 0
     assert not guessed.exact
@@ -249,7 +309,11 @@ async def test_a_length_alone_is_judged_as_talk_in_full_windows(tmp_path: Path) 
     found = await World(tmp_path).estimate(Length(600.0), ALL, LOOKING)
 
     assert found.stages[Stage.TRANSCRIPTION].calls == 20
-    assert found.stages[Stage.RECAP].calls == 5  # four chapters and the title
+    assert found.stages[Stage.RECAP].calls == 5  # four chapters and the summary; items are quoted
+    finding, tokens = found.stages[Stage.FINDING], 1500 * TOKENS_PER_SPOKEN_WORD
+    assert finding.calls == 2  # stretches of 1,536 tokens
+    assert finding.input_tokens == tokens + 2 * RecapSettings().margin_tokens
+    assert finding.seconds == pytest.approx(finding.input_tokens / RATES[CallKind.FIND].input_per_s)
     assert (found.exact, found.audio_seconds) == (False, 600)
 
 
@@ -271,6 +335,7 @@ async def test_a_recording_that_can_not_be_decoded_leaves_nothing(tmp_path: Path
 IMPOSSIBLE = [
     (Length(1.0), {Stage.RECAP}),
     (Length(1.0), {Stage.TRANSCRIPTION, Stage.EMBEDDING}),
+    (Length(1.0), {Stage.TRANSCRIPTION, Stage.FINDING}),
     (Conversation((), "en"), {Stage.TRANSCRIPTION, Stage.RECAP}),
     (Conversation((), "en"), {Stage.EMBEDDING}),
     (Texts(("a",)), {Stage.RECAP}),

@@ -5,7 +5,8 @@ from adapters.guard.prices import UNKNOWN_REMOTE
 from domain.call import CallKind, Usage
 from serve_app.engines import remote_identity
 from serve_app.estimating import pricing
-from serve_app.settings import LanguageModelSettings, RemoteSettings, Settings, WorkerSettings
+from serve_app.model_settings import LanguageModelSettings, RemoteSettings
+from serve_app.settings import Settings, WorkerSettings
 
 REMOTE = RemoteSettings(base_url="http://127.0.0.1:1/v1", model="gpt")
 

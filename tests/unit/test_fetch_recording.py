@@ -20,17 +20,22 @@ from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.expected_time import ExpectedTime
 from application.fetch_recording import FetchRecording
+from application.index_transcript import IndexTranscript
 from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload
+from application.recap.settings import RecapSettings
 from application.remove_blobs import RemoveBlobs
-from application.run_stages import TranscribeUpload
+from application.rename_speakers import IndexUnderNames
+from application.run_stages import TranscribeAlone
+from application.transcribe_upload import TranscribeUpload
 from application.work_on_jobs import WorkOnJobs
 from domain.audio import DecodedAudio
 from domain.call import CallContext, CallKind
 from domain.job import Job, JobKind, JobRequest, JobStatus
 from domain.transcript import Coverage, Segment, Transcript
 from ports.transcriber import TranscriptionOptions
+from tests.doubles_recap import HashingEmbedder
 
 SPEECH = (Path(__file__).parents[1] / "data/speech/jfk.ogg").read_bytes()
 SEGMENTS = tuple(Segment(place, float(place), place + 1.0, f"said {place}", speaker="A") for place in range(5))
@@ -127,10 +132,12 @@ async def shop(tmp_path: Path, server: Server, database_url: str) -> AsyncIterat
         max_audio_s=60.0,
         options=TranscriptionOptions(),
         fetch=FetchRecording(client, blobs, store.results, LONGEST, RemoveBlobs(blobs, store.results, clock)),
-        expected=ExpectedTime(ScriptedRates(), prompts, {CallKind.TRANSCRIBE: 16}),
+        expected=ExpectedTime(ScriptedRates(), prompts, {CallKind.TRANSCRIBE: 16, CallKind.EMBED: 1}),
     )
+    index = IndexTranscript(HashingEmbedder(), IndexUnderNames(store.search, store.results), stage.expected, RecapSettings())
+    alone = TranscribeAlone(stage, index)
     worker = WorkOnJobs(
-        store.jobs, store.calls, {JobKind.TRANSCRIPTION: stage}, clock, build_telemetry().tracer, "test", KeepHouse({}, clock)
+        store.jobs, store.calls, {JobKind.TRANSCRIPTION: alone}, clock, build_telemetry().tracer, "test", KeepHouse({}, clock)
     )
     yield Shop(store, blobs, clock, transcribe, worker)
     store.close()

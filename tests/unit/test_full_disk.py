@@ -86,7 +86,7 @@ async def test_a_spooled_upload_that_does_not_fit_leaves_nothing(small_disk: Pat
             yield os.urandom(ROOM // 2)
 
     with pytest.raises(StorageFull):
-        async with Spool(small_disk).kept(pieces(), 100 * ROOM):
+        async with Spool(small_disk).kept("caller", pieces(), 100 * ROOM):
             pass
     assert files_in(small_disk) == []
 

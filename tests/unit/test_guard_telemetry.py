@@ -198,3 +198,13 @@ async def test_with_a_collector_spans_and_metrics_arrive_there() -> None:
     assert names.DURATION.encode() in received["/v1/metrics"]
     assert not any(CANARY.encode() in body for body in received.values())
     assert trace.get_tracer_provider() is before, "the process's own provider is left alone"
+
+
+async def test_every_refused_answer_is_told_with_the_rule_that_it_broke() -> None:
+    bench = Bench()
+    backend = bench.backend(written('{"title": 7}'), written('{"title": "x"}'))
+    await bench.clock.run(bench.language_model(backend).generate(prompt(temperature=0.5), HERE))
+
+    (span,) = bench.telemetry.spans  # type: ignore[attr-defined]
+    assert [str(error) for error in span.refusals] == ["the answer breaks its schema at /properties/title/type"]
+    assert span.error is None, "the second answer was taken"

@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 from adapters.guard.checks import checked_usage
 from adapters.guard.json_rules import JsonRules
 from adapters.guard.loops import is_looped
+from adapters.guard.reading_rules import ReadingRules
 from adapters.guard.transcript_rules import TranscriptRules
 from adapters.guard.vector_rules import VectorRules
 from domain.call import Usage
 from domain.errors import InvalidModelOutput
 from ports.model_backend import RawOutput
-from tests.guarded import SCHEMA, heard, segment, vectors, written
+from tests.guarded import SCHEMA, heard, read, reading, segment, vectors, written
 
 TRANSCRIPT, JSON, VECTORS = TranscriptRules(10.0), JsonRules(SCHEMA, 64), VectorRules(2, 3)
+READINGS = ReadingRules((8, 0))
 
 
 def reason(rules: Any, raw: RawOutput) -> str:
@@ -35,6 +37,11 @@ def reason(rules: Any, raw: RawOutput) -> str:
 
 def word(start: object = 0.1, end: object = 0.5, text: object = " Good", probability: object = 0.9) -> dict[str, Any]:
     return {"start": start, "end": end, "word": text, "probability": probability}
+
+
+def unheard(*withheld: object) -> RawOutput:
+    raw = heard()
+    return RawOutput({**raw.payload, "withheld": list(withheld)}, raw.usage)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +73,12 @@ def word(start: object = 0.1, end: object = 0.5, text: object = " Good", probabi
         (heard(segment(no_speech_prob=None)), "segment.no_speech_prob is not a number"),
         (heard("text"), "a segment is not an object"),
         (heard(*[segment()] * 300), "more than 256 segments"),
+        (unheard({"start": 9.0, "end": 12.0, "reason": "no_speech"}), "withheld lies outside its window"),
+        (unheard({"start": 3.0, "end": 2.0, "reason": "no_speech"}), "withheld ends before it starts"),
+        (unheard({"start": 1.0, "end": 2.0, "reason": "No speech!"}), "withheld.reason is not a code"),
+        (unheard({"start": 1.0, "end": 2.0}), "withheld.reason is not text"),
+        (unheard("no_speech"), "what was withheld is not an object"),
+        (unheard(*[{"start": 1.0, "end": 2.0, "reason": "no_speech"}] * 300), "more than 256 stretches withheld"),
         (RawOutput({"language": "English!", "language_probability": 1, "segments": []}), "language is longer than 3 characters"),
         (RawOutput({"language": "EN", "language_probability": 1, "segments": []}), "language is not an ISO 639 code"),
         (RawOutput({}), "language is not text"),
@@ -161,6 +174,49 @@ def test_free_text_comes_back_as_text() -> None:
     assert reason(JsonRules(None, 64), written("")) == "the answer breaks its schema at /properties/text/minLength"
 
 
+AS_WRITTEN = JsonRules(None, 64, verbatim=True)
+
+
+@pytest.mark.parametrize(
+    ("rules", "raw", "text", "ended"),
+    [
+        (AS_WRITTEN, written("Good morn", "length"), "Good morn", "length"),
+        (AS_WRITTEN, written("Gr\ufffd", "length"), "Gr", "length"),
+        (AS_WRITTEN, written("", "length"), "", "length"),
+        (JsonRules(SCHEMA, 64, verbatim=True), written('{"title": "x', "length"), '{"title": "x', "length"),
+        (JsonRules(SCHEMA, 64, verbatim=True), written('{ "title":"x" }'), '{ "title":"x" }', "stop"),
+        (JsonRules(None, 64, ("END",), verbatim=True), written(""), "", "stop"),
+    ],
+)
+def test_words_that_are_asked_for_as_written_come_as_far_as_they_got(
+    rules: JsonRules, raw: RawOutput, text: str, ended: str
+) -> None:
+    value = rules.check(raw)
+
+    assert value == {"text": text, "finish_reason": ended}
+    assert rules.decode(rules.encode(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("rules", "raw", "said"),
+    [
+        (AS_WRITTEN, written(""), "the answer is empty"),
+        (AS_WRITTEN, written("a\x00b", "length"), "text holds control characters"),
+        (AS_WRITTEN, written("a", "content_filter"), "the answer did not finish of itself"),
+        (JsonRules(SCHEMA, 64, verbatim=True), written("{}"), "the answer breaks its schema at /required"),
+        (JsonRules(None, 64, ("END",), verbatim=True), written("a END b"), "the answer goes on after a stop sequence"),
+    ],
+)
+def test_words_as_written_follow_the_rules_all_the_same(rules: JsonRules, raw: RawOutput, said: str) -> None:
+    assert reason(rules, raw) == said
+
+
+def test_a_stored_answer_that_is_no_words_with_their_end_is_refused() -> None:
+    for stored in ({"text": "x"}, {"text": "x", "finish_reason": "stop", "more": 1}, "x", {"text": "", "finish_reason": "stop"}):
+        with pytest.raises(InvalidModelOutput):
+            AS_WRITTEN.decode(stored)
+
+
 def test_a_broken_schema_is_our_mistake_and_not_the_models() -> None:
     with pytest.raises(Exception, match="bogus"):
         JsonRules({"type": "bogus"}, 64)
@@ -199,6 +255,40 @@ def test_a_length_off_by_rounding_is_set_right_and_the_value_survives_the_cache(
     value = VECTORS.check(RawOutput({"vectors": [[0.99, 0.1, 0.0], np.array([0.6, 0.8, 0.0], dtype=np.float16)]}))
     assert all(abs(math.hypot(*row) - 1) < 1e-6 for row in value)
     assert VECTORS.decode(VECTORS.encode(value)) == value
+
+
+# --- Readings
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (read(reading()), "not one reading for each of 2 lines"),
+        (read(*[reading()] * 3), "not one reading for each of 2 lines"),
+        (read(reading(), "no"), "a reading is not an object"),
+        (read(reading(), reading(None)), "decision is not a number"),
+        (read(reading(), reading(True)), "decision is not a number"),
+        (read(reading(), reading("0.5")), "decision is not a number"),
+        (read(reading(), reading(-0.1)), "decision is not between 0 and 1"),
+        (read(reading(), reading(task=1.1)), "task is not between 0 and 1"),
+        (read(reading(), reading(question=math.nan)), "question is not finite"),
+        (read(reading(), reading(look_alike=math.inf)), "look_alike is not finite"),
+        (read(reading(), reading(speaker_owns=10**400)), "speaker_owns is not finite"),
+        (read(reading(owner=[0, 9, 0.5]), reading()), "owner does not lie inside its line"),
+        (read(reading(owner=[-1, 3, 0.5]), reading()), "owner does not lie inside its line"),
+        (read(reading(due=[3, 3, 0.5]), reading()), "due does not lie inside its line"),
+        (read(reading(), reading(due=[0, 1, 0.5])), "due does not lie inside its line"),
+        (read(reading(due=[0, 3]), reading()), "due is not a start, an end and a probability"),
+        (read(reading(due=[0.0, 3, 0.5]), reading()), "due is not a start, an end and a probability"),
+        (read(reading(due=[False, 3, 0.5]), reading()), "due is not a start, an end and a probability"),
+        (read(reading(due=[0, 3, 2]), reading()), "due is not between 0 and 1"),
+        (read(reading(due="Mon"), reading()), "due is not a list"),
+        (RawOutput({"lines": {}}), "lines is not a list"),
+        (RawOutput({}), "lines is not a list"),
+    ],
+)
+def test_malformed_readings_are_refused_with_the_rule_they_break(raw: RawOutput, said: str) -> None:
+    assert reason(READINGS, raw) == said
 
 
 # --- Usage
@@ -278,10 +368,19 @@ answers |= st.builds(
     st.none() | st.integers(0, 40),
 )
 embeddings |= st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=2, max_size=2).map(lambda rows: {"vectors": rows})
+spans = st.none() | st.tuples(st.integers(-1, 9), st.integers(-1, 9), numbers | st.floats(0, 1)).map(list)
+readings = with_one_thing_wrong(
+    {"lines": [reading(owner=[0, 2, 0.5], due=[3, 8, 1]), reading()]},
+    [("lines",), ("lines", 0), ("lines", 0, "owner"), ("lines", 0, "due", 1), *[("lines", 1, name) for name in reading()]],
+)
+readings |= st.lists(st.builds(reading, numbers | st.floats(0, 1), owner=spans, due=spans), min_size=2, max_size=2).map(
+    lambda rows: {"lines": rows}
+)
 cases = (
     st.tuples(st.just(TRANSCRIPT), transcripts | anything)
     | st.tuples(st.just(JSON), answers | anything)
     | st.tuples(st.just(VECTORS), embeddings | anything)
+    | st.tuples(st.just(READINGS), readings | anything)
 )
 
 
@@ -296,7 +395,7 @@ def test_of_a_thousand_malformed_outputs_each_is_a_value_or_invalid_model_output
         assert rules.decode(json.loads(json.dumps(rules.encode(value)))) == value
 
 
-@given(st.sampled_from([TRANSCRIPT, JSON, VECTORS]), anything)
+@given(st.sampled_from([TRANSCRIPT, JSON, VECTORS, READINGS]), anything)
 @settings(max_examples=500, deadline=None)
 def test_anything_in_a_stored_row_is_a_value_or_invalid_model_output(rules: Any, stored: object) -> None:
     with suppress(InvalidModelOutput):

@@ -34,9 +34,15 @@ def test_a_key_is_shown_once_and_then_only_listed(tmp_path: Path) -> None:
 def test_a_key_with_limits_of_its_own_shows_them(tmp_path: Path) -> None:
     assert run(tmp_path, "create", "acme", "--requests-per-minute", "30", "--max-upload-mib", "1.5")[0] == 0
     run(tmp_path, "create", "free")
-    assert [key["limits"] for key in listed(tmp_path)] == ["30 requests/min, 1.5 MiB a recording", ""]
+    assert run(tmp_path, "create", "first", "--max-priority", "2")[0] == 0
+    assert [key["limits"] for key in listed(tmp_path)] == [
+        "30 requests/min, 1.5 MiB a recording",
+        "",
+        "priority up to 2",
+    ]
     assert run(tmp_path, "create", "acme", "--requests-per-minute", "0")[0] != 0
     assert run(tmp_path, "create", "acme", "--max-upload-mib", "-1")[0] != 0
+    assert run(tmp_path, "create", "acme", "--max-priority", "4")[0] != 0
 
 
 def test_a_rotated_key_lives_on_and_a_revoked_one_does_not(tmp_path: Path) -> None:

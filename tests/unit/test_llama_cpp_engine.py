@@ -3,13 +3,16 @@
 import asyncio
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
 
 from adapters.llama_cpp_engine import LlamaCppEngine, LlamaCppSettings
+from adapters.llama_cpp_engine.prefixes import SHORTEST_TOKENS, SavedPrefixes
+from adapters.llama_cpp_engine.server import LlamaCppServer
 from adapters.llama_cpp_engine.slots import Slots
 from adapters.model_store.inspect_folder import gguf_file
 from domain.call import ModelIdentity
@@ -75,13 +78,20 @@ def listening_here() -> set[str]:
     return {row[9] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own}
 
 
+def sockets_in_files() -> set[Path]:
+    """The paths of the Unix sockets of this machine."""
+    rows = [line.split() for line in Path("/proc/self/net/unix").read_text().splitlines()[1:]]
+    return {Path(row[7]) for row in rows if len(row) > 7}
+
+
 async def test_nobody_else_can_speak_to_its_server() -> None:
-    before = listening_here()
+    before, paths_before = listening_here(), sockets_in_files()
     folder = model_store().ensure("smollm2-135m-instruct:q4_1").path
     engine = LlamaCppEngine(gguf_file(folder), IDENTITY, LlamaCppSettings(context_tokens=512, max_num_seqs=1))
     try:
         assert listening_here() <= before, "it listens on a socket of the file system only"
-        assert stat.S_IMODE(engine._server._folder.stat().st_mode) == 0o700
+        (own,) = {path for path in sockets_in_files() - paths_before if path.name == "llama.sock"}
+        assert stat.S_IMODE(own.parent.stat().st_mode) == 0o700
     finally:
         engine.shutdown()
 
@@ -121,3 +131,41 @@ async def test_who_stops_waiting_takes_no_slot_along() -> None:
         await asyncio.gather(waiting, return_exceptions=True)
     async with asyncio.timeout(1), slots.taken() as slot:
         assert slot == 0
+
+
+class SlowServer:
+    """Takes as long for reading as the test wants, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.may_read = asyncio.Event()
+        self.asked: list[str] = []
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        if path == "/completion":
+            await self.may_read.wait()
+        self.asked.append(path)
+        return {}
+
+    def remove_saved(self, name: str) -> None:
+        self.asked.append("removed")
+
+
+async def test_a_cancelled_request_keeps_its_slot_until_the_prefix_it_reads_for_all_is_saved() -> None:
+    server, slots = SlowServer(), Slots(1, max_waiting=4)
+    prefixes = SavedPrefixes(cast(LlamaCppServer, server))
+
+    async def ask(first_token: int) -> None:
+        async with slots.taken() as slot:
+            server.asked.append(f"slot taken for {first_token}")
+            await prefixes.bring(slot, tuple(range(first_token, first_token + SHORTEST_TOKENS)))
+
+    first = asyncio.create_task(ask(1))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    second = asyncio.create_task(ask(2))
+    await asyncio.sleep(0.01)
+    server.may_read.set()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert first.cancelled()
+    read_and_saved = ["/completion", "/slots/0?action=save"]
+    assert server.asked == ["slot taken for 1", *read_and_saved, "slot taken for 2", *read_and_saved]

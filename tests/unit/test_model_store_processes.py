@@ -112,10 +112,10 @@ def test_a_disk_that_takes_no_more_bytes_is_explained_and_nothing_is_left(tmp_pa
 def test_safetensors_on_a_full_disk_is_recognised_as_such(tmp_path: Path) -> None:
     script = (
         "import resource, sys, numpy; from safetensors.numpy import save_file; sys.path.insert(0, sys.argv[2])\n"
-        "from adapters.model_store.convert_gguf import _is_disk_full\n"
+        "from adapters.model_store.conversion_child import is_disk_full\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         "try: save_file({'a': numpy.zeros(100_000)}, sys.argv[1])\n"
-        "except Exception as error: print(_is_disk_full(error), error)\n"
+        "except Exception as error: print(is_disk_full(error), error)\n"
     )
     command = [sys.executable, "-c", script, str(tmp_path / "x.safetensors"), str(HERE.parents[1])]
 

@@ -123,6 +123,18 @@ async def test_a_window_is_sent_as_wav_and_words_find_their_segments(server: Scr
         assert (read.getframerate(), read.getnchannels(), read.getnframes()) == (16_000, 1, 32_000)
 
 
+async def test_a_translation_has_a_route_of_its_own_and_names_no_language(server: ScriptedServer, backend: OpenAiBackend) -> None:
+    server.then(verbose(spoken(), language="english"))
+    options = TranscriptionOptions(task="translate", language="de", word_timestamps=False, prompt="Wordloop")
+    output = await backend.call(TranscribeRequest(TRANSCRIBE.pcm, options.parameters()), META, 5)
+
+    (request,) = server.received
+    assert (request.path, output.payload["language"]) == ("/v1/audio/translations", "en")
+    assert b'name="language"' not in request.body
+    assert b"granularities" not in request.body
+    assert b"Wordloop" in request.body
+
+
 async def test_scores_that_a_server_does_not_report_are_computed_or_neutral(
     server: ScriptedServer, backend: OpenAiBackend
 ) -> None:
@@ -136,7 +148,7 @@ async def test_scores_that_a_server_does_not_report_are_computed_or_neutral(
 async def test_translation_is_refused() -> None:
     backend = TranscriptionsBackend(Connection(Server("http://127.0.0.1:9/v1")), MODEL)
     with pytest.raises(ModelRejected):
-        await backend.call(TranscribeRequest(b"", TranscriptionOptions(task="translate").parameters()), META, 5)
+        await backend.call(TranscribeRequest(b"", TranscriptionOptions(task="summarise").parameters()), META, 5)
 
 
 # --- What goes wrong

@@ -7,8 +7,10 @@ import pytest
 
 import prompts
 from evals.prompt_scores import record
-from prompts.checks import SCORES, problems, score_problems, unused_problems, used
-from prompts.lock import LOCK, lock_problems
+from prompts.checks import problems, score_problems, unused_problems, used
+from prompts.lock import lock_problems, write_lock
+
+NAME = "write_summary"
 
 
 def test_nothing_stands_against_the_prompts_of_this_repository() -> None:
@@ -16,42 +18,51 @@ def test_nothing_stands_against_the_prompts_of_this_repository() -> None:
 
 
 def test_changed_words_are_refused_with_the_next_version_to_use(tmp_path: Path) -> None:
-    digest = prompts.load("phrase_chapter", "v2").digest
-    (tmp_path / "lock").write_text(LOCK.read_text().replace(digest, "0" * 64))
+    newest = prompts.load(NAME)
+    write_lock(tmp_path / "lock")
+    (tmp_path / "lock").write_text((tmp_path / "lock").read_text().replace(newest.digest, "0" * 64))
 
     (problem,) = lock_problems(tmp_path / "lock")
 
-    assert problem.startswith("phrase_chapter v2: words, schema or sampling changed without a new version")
-    assert "prompts/phrase_chapter/v3.md" in problem
+    assert problem.startswith(f"{NAME} {newest.version}: words, schema or sampling changed without a new version")
+    assert f"prompts/{NAME}/v{int(newest.version[1:]) + 1}.md" in problem
     assert "`python -m prompts lock`" in problem
 
 
 def test_a_new_version_that_is_not_recorded_says_how_to_record_it(tmp_path: Path) -> None:
-    entries = LOCK.read_text().split("\n[[prompt]]")
-    (tmp_path / "lock").write_text("\n[[prompt]]".join(entries[:-1]))
+    newest = prompts.load(NAME)
+    write_lock(tmp_path / "lock")
+    entry = f'[[prompt]]\nname = "{NAME}"\nversion = "{newest.version}"\ndigest = "{newest.digest}"\n'
+    words = (tmp_path / "lock").read_text()
+    assert entry in words
+    (tmp_path / "lock").write_text(words.replace(entry, ""))
 
     (problem,) = lock_problems(tmp_path / "lock")
 
-    assert problem == "title_recap v1: not recorded yet. Run `python -m prompts lock` and commit prompts/lock."
+    assert problem == f"{NAME} {newest.version}: not recorded yet. Run `python -m prompts lock` and commit prompts/lock."
 
 
 def test_a_prompt_that_no_code_loads_is_refused(tmp_path: Path) -> None:
+    first, *others = prompts.names()
     (tmp_path / "application").mkdir()
-    (tmp_path / "application" / "case.py").write_text('first = prompts.load("title_recap")\nname = "phrase_chapter"\n')
+    loads = "".join(f'prompts.load("{name}")\n' for name in others)
+    (tmp_path / "application" / "case.py").write_text(f'{loads}name = "{first}"\n')
 
-    assert used(tmp_path) == {"title_recap"}
+    assert used(tmp_path) == set(others)
     (problem,) = unused_problems(tmp_path)
-    assert problem.startswith("phrase_chapter: no code loads it. Delete prompts/phrase_chapter/")
+    assert problem.startswith(f"{first}: no code loads it. Delete prompts/{first}/")
 
 
 def test_a_version_in_use_without_recorded_scores_is_refused(tmp_path: Path) -> None:
-    held = json.loads(SCORES.read_text())
-    del held[prompts.load("title_recap").digest]
+    record({"rouge_1": 0.4}, "fast", tmp_path / "recap.json")
+    held = json.loads((tmp_path / "recap.json").read_text())
+    newest = prompts.load(NAME)
+    del held[newest.digest]
     (tmp_path / "recap.json").write_text(json.dumps(held))
 
     (problem,) = score_problems(tmp_path / "recap.json")
 
-    assert problem.startswith("title_recap v1: no evaluation scores are recorded for these words.")
+    assert problem.startswith(f"{NAME} {newest.version}: no evaluation scores are recorded for these words.")
     assert "`python -m evals.prompt_scores`" in problem
     assert len(score_problems(tmp_path / "none.json")) == len(prompts.names())
 
@@ -59,15 +70,15 @@ def test_a_version_in_use_without_recorded_scores_is_refused(tmp_path: Path) -> 
 def test_recording_keeps_the_scores_of_earlier_words(tmp_path: Path) -> None:
     path = tmp_path / "scores" / "recap.json"
     path.parent.mkdir()
-    path.write_text('{"0": {"prompt": "title_recap v0", "tier": "fast", "scores": {"rouge_1": 0.1}}}')
+    path.write_text('{"0": {"prompt": "write_summary v0", "tier": "fast", "scores": {"rouge_1": 0.1}}}')
 
     record({"rouge_1": 0.41234567}, "fast", path)
 
     assert score_problems(path) == ()
     held = json.loads(path.read_text())
     assert held["0"]["scores"] == {"rouge_1": 0.1}
-    assert held[prompts.load("title_recap").digest] == {
-        "prompt": "title_recap v1",
+    assert held[prompts.load(NAME).digest] == {
+        "prompt": f"{NAME} {prompts.load(NAME).version}",
         "tier": "fast",
         "scores": {"rouge_1": 0.412346},
     }

@@ -11,6 +11,8 @@ from domain.prompt import Sampling
 from prompts.library import parse, versions
 from prompts.lock import current, lock_problems, recorded
 
+LONGEST_ANSWER = 700
+"""Tokens: what a model on two cores writes in about a minute."""
 FILE = """+++
 name = "greet"
 version = "v1"
@@ -99,7 +101,7 @@ def test_the_newest_version_is_loaded_unless_one_is_named():
 
 
 @pytest.mark.parametrize(
-    ("name", "version"), [("nothing", None), ("title_recap", "v99"), ("../title_recap", None), ("title_recap", "../v1")]
+    ("name", "version"), [("nothing", None), ("write_summary", "v99"), ("../write_summary", None), ("write_summary", "../v1")]
 )
 def test_an_unknown_prompt_is_a_lookup_error(name, version):
     with pytest.raises(LookupError):
@@ -110,4 +112,4 @@ def test_every_prompt_is_greedy_seeded_and_bounded():
     for name in prompts.names():
         sampling = prompts.load(name).sampling
         assert replace(sampling, max_tokens=1) == Sampling(1, temperature=0.0, top_p=1.0, seed=20)
-        assert sampling.max_tokens <= 160
+        assert sampling.max_tokens <= LONGEST_ANSWER

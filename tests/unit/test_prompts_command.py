@@ -13,9 +13,11 @@ from serve_app.prompts_command import rendered_lines
 
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots" / "prompts"
 VALUES = {
-    "notes": "- Anna: The printer is too slow.\n- Ben: Then we rent another one until {{language}} comes.",
+    "lines": "*1 Anna: The printer is too slow.\n2 Ben: Then we rent another one until {{language}} comes.",
+    "items": "1 (decision)\nAnna: The printer is too slow.\n* Ben: Then we rent another one until {{language}} comes.",
+    "notes": "1 The printer is too slow.\n2 Another one is rented until {{language}} comes.",
     "language": "English",
-    "focus": "stand-up",
+    "focus": "Say what is done, what comes next and what is blocked.",
 }
 
 
@@ -36,29 +38,27 @@ def test_list_tells_of_every_version_which_one_is_in_use() -> None:
 
 
 def test_show_prints_the_words_as_they_are_sent_with_the_holes_that_got_no_value() -> None:
-    shown = wordloop("prompts", "show", "phrase_chapter@v2", "--set", "language=German", "--set", "focus=lecture")
+    shown = wordloop("prompts", "show", "write_chapter@v1", "--set", "language=German", "--set", "focus=Be brief.")
 
     assert shown.exit_code == 0
-    assert "{{notes}}" in shown.stdout
-    assert "Language: German. Say what is explained, defined or concluded." in shown.stdout
-    assert "max_tokens = 150" in shown.stdout
+    assert "{{lines}}" in shown.stdout
+    assert "Language: German. Be brief." in shown.stdout
+    assert "max_tokens = 190" in shown.stdout
     assert '"maxItems": 2' in shown.stdout
-    assert "focus is one of: general, stand-up, interview, sales-call, lecture" in shown.stdout
 
 
 def test_show_takes_the_newest_version_unless_one_is_named() -> None:
-    newest = prompts.load("phrase_chapter").version
-    assert wordloop("prompts", "show", "phrase_chapter").stdout.startswith(f"phrase_chapter {newest}: ")
+    newest = prompts.load("write_chapter").version
+    assert wordloop("prompts", "show", "write_chapter").stdout.startswith(f"write_chapter {newest}: ")
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("show", "nothing"), "there are: phrase_chapter@v1"),
-        (("show", "title_recap@v99"), "no prompt title_recap v99"),
-        (("show", "title_recap", "--set", "tone=kind"), "unknown ['tone']"),
-        (("show", "phrase_chapter", "--set", "focus=rude"), "focus is one of"),
-        (("diff", "title_recap@v1", "title_recap@v0"), "no prompt title_recap v0"),
+        (("show", "nothing"), f"there are: {prompts.names()[0]}@v1"),
+        (("show", "write_summary@v99"), "no prompt write_summary v99"),
+        (("show", "write_summary", "--set", "tone=kind"), "unknown ['tone']"),
+        (("diff", "write_summary@v1", "write_summary@v0"), "no prompt write_summary v0"),
     ],
 )
 def test_what_does_not_exist_exits_with_two_and_says_what_there_is(arguments: tuple[str, ...], words: str) -> None:
@@ -68,14 +68,15 @@ def test_what_does_not_exist_exits_with_two_and_says_what_there_is(arguments: tu
 
 
 def test_diff_shows_words_schema_and_parameters_and_nothing_for_the_same_version() -> None:
-    shown = wordloop("prompts", "diff", "phrase_chapter@v1", "phrase_chapter@v2")
+    shown = wordloop("prompts", "diff", "write_chapter@v1", "write_summary@v1")
 
     assert shown.exit_code == 0
     lines = shown.stdout.splitlines()
-    assert lines[:2] == ["--- phrase_chapter@v1", "+++ phrase_chapter@v2"]
-    assert {"-max_tokens = 140", "+max_tokens = 150", '-    "maxLength": 200,', '+    "maxLength": 220,'} <= set(lines)
+    assert lines[:2] == ["--- write_chapter@v1", "+++ write_summary@v1"]
+    assert {"-max_tokens = 190", "+max_tokens = 300"} <= set(lines)
+    assert {("-", '"maxItems": 2,'), ("+", '"maxItems": 5,')} <= {(line[:1], line[1:].strip()) for line in lines}
     assert any(line.startswith("+Use only what the notes say. Keep names, numbers, dates") for line in lines)
-    assert wordloop("prompts", "diff", "title_recap@v1", "title_recap").stdout == ""
+    assert wordloop("prompts", "diff", "write_chapter@v1", "write_chapter").stdout == ""
 
 
 @pytest.mark.parametrize("name", prompts.names())

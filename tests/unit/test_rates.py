@@ -1,11 +1,16 @@
 """How fast a model is: measured, kept up to date, told, remembered."""
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.ray_serve.measuring import measured_language_model
+from adapters.ray_serve.stopwatch import QuietStopwatch
 from domain.call import CallKind, Usage
 from domain.rate import EngineRate, RateMeter
 from ports.model_backend import CallMeta, GenerateRequest, RawOutput
@@ -53,7 +58,7 @@ def test_what_read_nothing_teaches_nothing() -> None:
 async def test_a_language_model_is_measured_by_what_it_read_and_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that reads 50 tokens/s and writes 10, one call after another, on a clock of its own."""
     now = [0.0]
-    monkeypatch.setattr("adapters.ray_serve.measuring.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("adapters.ray_serve.stopwatch.time.perf_counter", lambda: now[0])
 
     async def generate(request: GenerateRequest, _meta: CallMeta) -> RawOutput:
         read = sum(len(words.split()) + 4 for _, words in request.messages)
@@ -105,3 +110,25 @@ def test_what_a_start_measured_is_there_at_the_next_look(tmp_path: Path) -> None
 def test_a_record_that_can_not_be_read_is_none(tmp_path: Path) -> None:
     (tmp_path / "model-rates.json").write_text("[{]")
     assert remembered(tmp_path) == []
+
+
+def test_what_a_busy_machine_takes_from_a_warm_up_is_not_counted() -> None:
+    cores = len(os.sched_getaffinity(0))
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * cores)]
+    try:
+        stopwatch, begun, own = QuietStopwatch(), time.perf_counter(), time.process_time()
+        while time.process_time() - own < 0.3:
+            pass
+        passed, quiet = time.perf_counter() - begun, stopwatch.seconds()
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert passed > 0.5, "the others took their share"
+    assert quiet == pytest.approx(0.3, rel=0.3)
+
+
+def test_a_stopwatch_counts_all_the_time_of_a_process_that_waits_for_another() -> None:
+    stopwatch = QuietStopwatch()
+    time.sleep(0.2)
+    assert stopwatch.seconds() == pytest.approx(0.2, rel=0.2)

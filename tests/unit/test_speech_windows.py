@@ -113,6 +113,34 @@ def test_a_full_window_is_cut_at_its_longest_late_silence() -> None:
     assert windows[1].speech[0].start == pytest.approx(26.0, abs=3 * FRAME)
 
 
+def test_windows_are_as_few_as_the_speech_allows() -> None:
+    _, windows = planned(frames_of(*((0.9, 4), (0.0, 1)) * 24))
+
+    assert [len(window.speech) for window in windows] == [6, 6, 6, 6]
+
+
+def test_of_as_few_windows_those_are_taken_that_are_cut_at_long_silences() -> None:
+    short = (0.0, 0.2)
+    _, windows = planned(frames_of((0.9, 9), short, (0.9, 9), (0.0, 2), (0.9, 9), short, (0.9, 9), short, (0.9, 9)))
+
+    assert [len(window.speech) for window in windows] == [2, 3]
+
+
+def test_a_full_window_keeps_some_silence_after_its_last_word() -> None:
+    _, windows = planned(frames_of(*((0.9, 5.6), (0.0, 0.4)) * 20))
+
+    for window in windows[:-1]:
+        assert window.end - window.speech[-1].end >= 0.19
+
+
+def test_windows_know_how_much_of_their_recording_is_still_to_come() -> None:
+    _, windows = planned(frames_of(*((0.9, 4), (0.0, 1)) * 24))
+
+    assert [window.left for window in windows] == [
+        pytest.approx(sum(each.end - each.start for each in windows[place:])) for place in range(len(windows))
+    ]
+
+
 def test_a_long_silence_parts_windows_that_would_fit_together() -> None:
     _, windows = planned(frames_of((0.9, 3), (0.0, 60), (0.9, 3)))
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from application.payloads import AudioPayload
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance
 from domain.errors import InvalidModelOutput, ModelUnavailable
-from domain.transcript import RecognisedWindow, Segment, SegmentScores, Word
+from domain.transcript import RecognisedWindow, Segment, SegmentScores, SuspectSpan, Word
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import Transcriber, TranscriptionOptions
 
@@ -228,11 +229,11 @@ async def test_a_recording_without_speech_has_an_empty_transcript_and_no_call(tm
     assert transcript.coverage.ratio == 1.0
 
 
-@pytest.mark.parametrize(("scores", "reason"), [(LOOPING, "repetition"), (SILENT, "no_speech")])
+@pytest.mark.parametrize(("scores", "seconds", "reason"), [(LOOPING, 5, "repetition"), (SILENT, 1.7, "no_speech")])
 async def test_text_that_can_not_have_been_said_is_withheld_and_listed(
-    tmp_path: Path, scores: SegmentScores, reason: str
+    tmp_path: Path, scores: SegmentScores, seconds: float, reason: str
 ) -> None:
-    audio, detector = recording(tmp_path, (0.9, 5))
+    audio, detector = recording(tmp_path, (0.9, seconds))
 
     transcript = await TranscribeAudio(ScriptedTranscriber(says("so so so", scores=scores)), detector)(
         "t", audio, ENGLISH, CONTEXT, nobody
@@ -241,6 +242,112 @@ async def test_text_that_can_not_have_been_said_is_withheld_and_listed(
     assert transcript.segments == ()
     assert [suspect.reason for suspect in transcript.coverage.suspects] == [reason]
     assert transcript.coverage.ratio == 0.0
+
+
+async def test_seconds_of_speech_that_the_recogniser_takes_for_silence_keep_their_text_and_are_named(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 5))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(says("all at once", scores=SILENT)), detector)(
+        "t", audio, ENGLISH, CONTEXT, nobody
+    )
+
+    assert transcript.text == "all at once"
+    assert [suspect.reason for suspect in transcript.coverage.suspects] == ["doubtful"]
+    assert transcript.coverage.ratio == pytest.approx(1.0)
+
+
+async def test_speech_without_text_is_listened_to_again_in_a_shorter_window(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 10), (0.0, 3), (0.9, 5), (0.0, 2))
+
+    def script(window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        if options.assume_speech:
+            return says("and the second")(window, options)
+        return RecognisedWindow("en", 1.0, (spoken("the first part", 0, 10),), (SuspectSpan(13, 20, "no_speech"),))
+
+    transcriber = ScriptedTranscriber(script)
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.text == "the first part and the second"
+    assert [(round(window.start, 1), round(window.end, 1)) for window, _ in transcriber.asked] == [(0, 20), (12.2, 18.8)]
+    assert (transcript.coverage.suspects, transcript.coverage.ratio) == ((), pytest.approx(1.0))
+
+
+async def test_the_silence_after_the_last_word_is_not_missing(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 4), (0.0, 3))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, (spoken("all of it", 0, 3.9),), (SuspectSpan(3.9, 7, "no_speech"),))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.coverage.suspects == ()
+
+
+async def test_the_recognisers_own_reason_for_no_text_is_listed(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 4), (0.0, 1))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, (), (SuspectSpan(0, 4, "impossible_rate"),))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert [suspect.reason for suspect in transcript.coverage.suspects] == ["impossible_rate"]
+    assert transcript.coverage.ratio == 0.0
+
+
+LIKELY_WORD = SegmentScores(avg_logprob=-0.9, no_speech_prob=0.4, compression_ratio=0.5)
+SURE_WORD = SegmentScores(avg_logprob=-0.4, no_speech_prob=0.4, compression_ratio=0.5)
+SURE_SILENCE = SegmentScores(avg_logprob=-0.4, no_speech_prob=0.55, compression_ratio=0.5)
+
+
+@pytest.mark.parametrize(
+    ("peak", "scores", "text"),
+    [
+        (0.7, LIKELY_WORD, "six"),
+        (0.7, IMPROBABLE, ""),
+        (0.7, SURE_SILENCE, ""),
+        (0.4, LIKELY_WORD, ""),
+        (0.4, SURE_WORD, "six"),
+    ],
+)
+async def test_a_single_word_that_the_detector_takes_for_a_click_stands_when_it_is_likely_enough(
+    tmp_path: Path, peak: float, scores: SegmentScores, text: str
+) -> None:
+    audio, detector = recording(tmp_path, (0.0, 1), (peak, 0.128), (0.0, 1))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 0.6, (spoken("six", 1.0, 1.3, scores),))
+
+    transcriber = ScriptedTranscriber(script)
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert transcript.text == text
+    assert len(transcriber.asked) == 1, "the rest of such a recording is not listened to again"
+    assert [suspect.reason for suspect in transcript.coverage.suspects] == ([] if text else ["improbable"])
+    assert transcript.coverage.speech_seconds == pytest.approx(0.128 if text else 0.0)
+
+
+async def test_where_neither_detector_nor_recogniser_hears_anybody_nothing_is_suspect(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.0, 1), (0.4, 0.064), (0.0, 1))
+
+    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 0.6, (), (SuspectSpan(0.0, 2.0, "no_speech"),))
+
+    transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert (transcript.segments, transcript.coverage.suspects, transcript.coverage.ratio) == ((), (), 1.0)
+
+
+@pytest.mark.parametrize(("peak", "seconds"), [(0.25, 2), (0.7, 40)])
+async def test_neither_steady_noise_nor_a_click_in_a_long_recording_costs_a_call(
+    tmp_path: Path, peak: float, seconds: float
+) -> None:
+    audio, detector = recording(tmp_path, (0.0, seconds), (peak, 0.128))
+    transcriber = ScriptedTranscriber(says("six"))
+
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+
+    assert (transcriber.asked, transcript.segments) == ([], ())
 
 
 async def test_doubtful_text_far_from_any_speech_is_withheld(tmp_path: Path) -> None:
@@ -258,8 +365,8 @@ async def test_doubtful_text_far_from_any_speech_is_withheld(tmp_path: Path) -> 
 async def test_text_that_the_recogniser_is_sure_of_stands_where_the_detector_heard_nothing(tmp_path: Path) -> None:
     audio, detector = recording(tmp_path, (0.0, 10), (0.9, 2), (0.0, 10))
 
-    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
-        return RecognisedWindow("en", 1.0, (spoken("whispered words", 2, 4, GOOD),))
+    def script(_window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, () if options.assume_speech else (spoken("whispered words", 2, 4, GOOD),))
 
     transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
 
@@ -294,8 +401,8 @@ async def test_more_text_than_anybody_can_say_is_withheld(tmp_path: Path) -> Non
 async def test_speech_without_text_lowers_the_coverage_and_is_listed(tmp_path: Path) -> None:
     audio, detector = recording(tmp_path, (0.9, 6), (0.0, 1), (0.9, 4))
 
-    def script(_window: SpeechWindow, _options: TranscriptionOptions) -> RecognisedWindow:
-        return RecognisedWindow("en", 1.0, (spoken("only the first part", 0, 6),))
+    def script(_window: SpeechWindow, options: TranscriptionOptions) -> RecognisedWindow:
+        return RecognisedWindow("en", 1.0, () if options.assume_speech else (spoken("only the first part", 0, 6),))
 
     transcript = await TranscribeAudio(ScriptedTranscriber(script), detector)("t", audio, ENGLISH, CONTEXT, nobody)
 
@@ -349,6 +456,23 @@ async def test_a_window_clearly_in_another_language_keeps_it(tmp_path: Path) -> 
     assert transcript.language == "en"
     assert {options.language for _, options in transcriber.asked} == {None}
     assert len(transcriber.asked) == 4
+
+
+async def test_a_translation_is_in_english_whatever_is_spoken(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, *THREE_WINDOWS)
+    transcriber = ScriptedTranscriber(says("Hello.", language="es"))
+
+    options = AudioPayload("b", 1, task="translate", temperature=0.4).options(TranscriptionOptions())
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, options, CONTEXT, nobody)
+
+    assert transcript.language == "en"
+    (asked, *_) = [options for _, options in transcriber.asked]
+    assert (asked.task, asked.temperature, asked.word_timestamps, asked.language) == ("translate", 0.4, False, None)
+    assert {call.parameters["task"] for call in transcript.provenance} == {"translate"}, "the key of every call says so"
+
+
+async def test_a_request_that_says_nothing_is_decoded_as_the_service_does_by_itself() -> None:
+    assert AudioPayload("b", 1).options(TranscriptionOptions()) == TranscriptionOptions()
 
 
 async def test_a_language_that_was_given_is_not_questioned(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Transcripts as text files."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from application.transcript_formats import (
     subrip,
     web_vtt,
 )
+from domain.named_speakers import Speakers, SpeakerStatus
 from domain.transcript import Coverage, Segment, SuspectSpan, Transcript, Word
 
 
@@ -125,8 +127,25 @@ def test_markdown_says_what_has_no_text_and_lets_no_markup_in():
     assert "damaged" in text
 
 
+def test_markdown_says_when_speakers_could_not_be_told():
+    speakers = Speakers(SpeakerStatus.FAILED, "speaker_model_unavailable")
+    text = markdown(replace(transcript(Segment(0, 0, 1, "Hi")), speakers=speakers))
+
+    assert "- Who speaks could not be told: speaker_model_unavailable." in text
+
+
 def test_plain_text_is_one_segment_a_line():
     assert (
         plain_text(transcript(Segment(0, 0, 1, "Hi", speaker="Ann"), Segment(1, 1, 2, " "), Segment(2, 2, 3, "Bye")))
         == "Ann: Hi\nBye\n"
     )
+
+
+def test_a_cue_stays_until_it_can_be_read_but_never_into_the_next():
+    quick = Segment(0, 0.0, 0.4, "We ship on Friday, all of it.")
+    hurried = Segment(1, 1.0, 1.2, "And then we shall see about that.")
+    last = Segment(2, 5.0, 5.1, "Right.")
+
+    made = [(cue.start, round(cue.end, 2)) for cue in cues([quick, hurried, last])]
+
+    assert made == [(0.0, 1.0), (1.0, 2.94), (5.0, 5.35)]

@@ -325,4 +325,4 @@ async def test_a_changed_byte_an_old_time_or_another_secret_is_no_signature(rece
 @pytest.mark.parametrize("url", ["https://127.0.0.1/", "http://169.254.169.254/", "https://localhost/"])
 async def test_a_receiver_with_a_private_address_is_never_reached(url: str) -> None:
     receipt = await SignedWebhooks(GuardedClient(AddressPolicy())).send(Delivery("msg_1", url, ["whsec_AAAA"], "{}", 0, 1), 1.0)
-    assert receipt == Receipt(None)
+    assert receipt == Receipt(None, failure="address_refused")

@@ -51,3 +51,14 @@ def test_prompts_recording_and_manifest_come_with_the_package(installed: Path) -
         "from serve_app.engines import model_store\n"
         "assert RECORDING.exists(), RECORDING\nmodel_store()\nassert names()\nfor name in names(): load(name)",
     )
+
+
+def test_templates_and_pages_come_with_the_package(installed: Path) -> None:
+    found = run(
+        installed,
+        "import prompts\nfrom adapters.pages import JinjaPages\nfrom domain.outline import RecapOutline, TranscriptOutline\n"
+        "for name in prompts.template_names(): prompts.template(name)\n"
+        "JinjaPages().recap(RecapOutline('x', 'en', (), ()))\nJinjaPages().transcript(TranscriptOutline('en', 'x', (), ()))\n"
+        "print(*prompts.template_names())",
+    )
+    assert found == "general interview lecture sales-call stand-up"

@@ -1,0 +1,83 @@
+"""What was said and by whom, as JSON; times in seconds."""
+
+from pydantic import BaseModel
+
+from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
+from domain.transcript import Segment
+
+
+class WordView(BaseModel):
+    """A word; its speaker is its segment's, since segments are cut where the speaker changes."""
+
+    start: float
+    end: float
+    text: str
+    probability: float
+    speaker: str | None
+
+
+class ScoresView(BaseModel):
+    """The recogniser's opinion of its own text (Whisper paper, section 4.5)."""
+
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+
+
+class SegmentView(BaseModel):
+    id: int
+    start: float
+    end: float
+    speaker: str | None
+    text: str
+    words: list[WordView]
+    scores: ScoresView | None
+
+    @classmethod
+    def of(cls, segment: Segment) -> "SegmentView":
+        scores = segment.scores
+        return cls(
+            id=segment.id,
+            start=segment.start,
+            end=segment.end,
+            speaker=segment.speaker,
+            text=segment.text,
+            words=[
+                WordView(start=w.start, end=w.end, text=w.text, probability=w.probability, speaker=segment.speaker)
+                for w in segment.words
+            ],
+            scores=ScoresView(
+                avg_logprob=scores.avg_logprob,
+                no_speech_prob=scores.no_speech_prob,
+                compression_ratio=scores.compression_ratio,
+                temperature=scores.temperature,
+            )
+            if scores
+            else None,
+        )
+
+
+class SpeakersView(BaseModel):
+    """Who the speakers are. `status`: `found`; `failed`, which costs nothing but their names; or `off`, where nobody looked.
+
+    `reason`: why they were not found, a short code. `told_by`: their voices, the channels of the recording, or the count that was
+    asked for. `names` in order of first speech. `labels` maps what each was called when they were found to what they are called
+    now: labels are what a renaming names, and two of one name are one speaker.
+    """
+
+    status: SpeakerStatus
+    reason: str | None
+    told_by: ToldBy | None
+    names: list[str]
+    labels: dict[str, str]
+
+    @classmethod
+    def of(cls, speakers: Speakers) -> "SpeakersView":
+        return cls(
+            status=speakers.status,
+            reason=speakers.reason,
+            told_by=speakers.told_by,
+            names=list(dict.fromkeys(speakers.names)),
+            labels=dict(zip(speakers.labels, speakers.names, strict=True)),
+        )

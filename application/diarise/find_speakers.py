@@ -1,0 +1,85 @@
+"""Finds who speaks when in a decoded recording: listen to windows that overlap, join the voices, put the turns together."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from application.bounded_calls import in_step
+from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, Span
+from domain.call import CallContext, Provenance
+from domain.speaker_turns import TurnRules, speaker_turns
+from domain.speakers import HeardWindow, SpeakerCount, SpokenTurns
+from domain.voice_clusters import ClusterRules
+from ports.diarizer import LONGEST_WINDOW_S, Diarizer
+
+OnProgress = Callable[[int, int], Awaitable[None]]
+"""Told `done` and `total` after every window."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizationSettings:
+    """How speakers are found. All but `concurrent_windows` change the turns; chosen by measurement (docs/adr/0023)."""
+
+    window_s: float = LONGEST_WINDOW_S
+    step_s: float = 5.0
+    """From one window to the next: everything but the two ends is heard twice."""
+    concurrent_windows: int = 8
+    """Windows of one recording in flight; each holds 0.3 MB of sound."""
+    clusters: ClusterRules = field(default_factory=ClusterRules)
+    turns: TurnRules = field(default_factory=TurnRules)
+
+
+@dataclass(frozen=True, slots=True)
+class FindSpeakers:
+    """Tells the speakers of recordings of any length apart; every window is one cached, guarded call."""
+
+    diarizer: Diarizer
+    settings: DiarizationSettings = field(default_factory=DiarizationSettings)
+
+    async def __call__(
+        self, audio: DecodedAudio, count: SpeakerCount, context: CallContext, on_progress: OnProgress
+    ) -> SpokenTurns:
+        """Return the turns of `audio`; a recording without speech has none.
+
+        A window that fails for good (the ModelError kinds, BudgetExceeded, RateLimited, DeadlineExceeded) fails it, and so does a
+        cancel: the windows in flight are cancelled, those that are done stay in the call cache.
+        """
+        spans = planned(audio.seconds, self.settings)
+        done = 0
+
+        async def heard(span: Span) -> tuple[HeardWindow, Provenance]:
+            nonlocal done
+            pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), span)
+            answer = await self.diarizer.listen(pcm, context)
+            done += 1
+            await on_progress(done, len(spans))
+            stretches = tuple(stretch.shifted(span.start) for stretch in answer.value)
+            return HeardWindow(span.start, span.end, stretches), answer.provenance
+
+        found = await in_step([_call(heard, span) for span in spans], self.settings.concurrent_windows)
+        windows = [window for window, _ in found]
+        turns = await asyncio.to_thread(speaker_turns, windows, count, self.settings.clusters, self.settings.turns)
+        return SpokenTurns(turns, tuple(provenance for _, provenance in found))
+
+
+def planned(seconds: float, settings: DiarizationSettings) -> tuple[Span, ...]:
+    """Return the windows of a recording of so many seconds: each a step after the one before, the last one up to the end."""
+    samples = round(seconds * SAMPLE_RATE)
+    window, step = round(settings.window_s * SAMPLE_RATE), round(settings.step_s * SAMPLE_RATE)
+    last = max(0, samples - window)
+    starts = [*range(0, last, step), last] if samples else []
+    return tuple(Span(start / SAMPLE_RATE, min(samples, start + window) / SAMPLE_RATE) for start in starts)
+
+
+def _call(
+    heard: Callable[[Span], Awaitable[tuple[HeardWindow, Provenance]]], span: Span
+) -> Callable[[], Awaitable[tuple[HeardWindow, Provenance]]]:
+    return lambda: heard(span)
+
+
+def _read(pcm: Path, span: Span) -> bytes:
+    first, last = (round(time * SAMPLE_RATE) * BYTES_PER_SAMPLE for time in (span.start, span.end))
+    with pcm.open("rb") as file:
+        file.seek(first)
+        return file.read(last - first)

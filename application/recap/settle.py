@@ -1,0 +1,29 @@
+"""Candidates about one matter: what is said twice is reported once."""
+
+from collections.abc import Mapping, Sequence
+
+from application.recap.candidates import Candidate
+from application.recap.settings import RecapSettings
+from application.recap.vectors import Vector, centroid, dot
+
+
+def settled(candidates: Sequence[Candidate], vectors: Mapping[int, Vector], settings: RecapSettings) -> list[Candidate]:
+    """Return the candidates without those that a later one of their kind repeats: the last state stands.
+
+    Two are about one matter when the mean directions of their lines are nearer than `same_matter` (cosine) and no more than
+    `same_matter_lines` lines lie between them.
+    """
+    kept: list[Candidate] = []
+    for candidate in candidates:
+        own = centroid(vectors[place] for place in candidate.lines if place in vectors)
+        repeated = [
+            other
+            for other in kept
+            if other.kind is candidate.kind
+            and candidate.lines[0] - other.lines[-1] <= settings.same_matter_lines
+            and own
+            and dot(own, centroid(vectors[place] for place in other.lines if place in vectors)) >= settings.same_matter
+        ]
+        kept = [other for other in kept if other not in repeated]
+        kept.append(candidate)
+    return kept

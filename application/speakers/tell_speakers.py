@@ -1,0 +1,146 @@
+"""Find out who speaks while a recording is being transcribed, and give the words to them; its failure costs nothing else."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from application.bounded_calls import reason
+from application.job_session import JobSession
+from application.speakers.asked import SpeakersAsked
+from application.speakers.give_words import with_speakers
+from domain.audio import DecodedAudio
+from domain.call import CallContext, Provenance
+from domain.channels import channel_turns
+from domain.errors import JobCancelled, LeaseLost, StorageFailed, WordloopError
+from domain.failure import places
+from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
+from domain.speakers import SpeakerCount, SpeakerTurn, SpokenTurns
+from domain.transcript import Transcript
+
+log = logging.getLogger("wordloop.worker")
+
+SPEAKER_RECIPE: Final = 1
+"""Version of what tells speakers apart and gives them words; raise it with every change that can change who says what."""
+NO_MODEL: Final = "no_speaker_model"
+"""Why speakers are not found where they are asked for and nothing here can tell them apart."""
+ONE_CHANNEL: Final = "one_channel"
+"""Why channels tell nobody apart where they are asked to: there is one, or more than anybody has speakers in."""
+OnUnit = Callable[[int, int], Awaitable[None]]
+
+
+class FindTurns(Protocol):
+    """Who speaks when in a recording, by voice. `on_progress` is told `done` and `total` units."""
+
+    async def __call__(
+        self, audio: DecodedAudio, count: SpeakerCount, context: CallContext, on_progress: OnUnit
+    ) -> SpokenTurns: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What became of it: turns and what told them apart, or why there are none; neither where nobody looked."""
+
+    turns: tuple[SpeakerTurn, ...] = ()
+    provenance: tuple[Provenance, ...] = ()
+    told_by: ToldBy | None = None
+    failure: str | None = None
+
+
+NOBODY_LOOKED = Heard()
+
+
+@dataclass(frozen=True, slots=True)
+class TellSpeakers:
+    """Tells speakers apart. `find` None: no voices here. `by_default`: also where a request says nothing of speakers."""
+
+    find: FindTurns | None = None
+    by_default: bool = True
+
+    @asynccontextmanager
+    async def beside(
+        self, session: JobSession, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext
+    ) -> AsyncGenerator["Listening", None]:
+        """Listen while the body of the `with` runs; what is not heard by its end is given up."""
+        progress = _Progress(session)
+        task = asyncio.create_task(self._heard(audio, asked, context, progress.on_unit))
+        try:
+            yield Listening(task, progress, asked)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _heard(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, on_unit: OnUnit) -> Heard:
+        if not (self.by_default if asked.wanted is None else asked.wanted):
+            return NOBODY_LOOKED
+        if asked.count.most == 1:
+            return Heard((SpeakerTurn(0.0, audio.seconds, 0),), told_by=ToldBy.COUNT)
+        if asked.told_by is not ToldBy.VOICE and audio.levels:
+            found = await asyncio.to_thread(channel_turns, audio.levels)
+            if asked.told_by is ToldBy.CHANNEL or (found.apart and _fits(asked.count, found.speakers)):
+                return Heard(found.turns, told_by=ToldBy.CHANNEL)
+        if asked.told_by is ToldBy.CHANNEL:
+            return Heard(failure=ONE_CHANNEL)
+        if self.find is None:
+            return NOBODY_LOOKED if asked.wanted is None else Heard(failure=NO_MODEL)
+        try:
+            spoken = await self.find(audio, asked.count, context, on_unit)
+            return Heard(spoken.turns, spoken.provenance, ToldBy.VOICE)
+        except (LeaseLost, JobCancelled):
+            raise
+        except StorageFailed:
+            return Heard(failure="storage_failed")
+        except WordloopError as error:
+            return Heard(failure=reason(error, "speaker_model"))
+        except Exception as error:
+            log.error("speakers could not be found", extra={"wordloop_job_id": context.job_id, "failure": places(error)})
+            return Heard(failure="internal_error")
+
+
+def _fits(count: SpeakerCount, speakers: int) -> bool:
+    return (count.least or 0) <= speakers <= (count.most or speakers)
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Speakers being found."""
+
+    task: asyncio.Task[Heard]
+    progress: "_Progress"
+    asked: SpeakersAsked
+
+    async def named(self, transcript: Transcript) -> Transcript:
+        """Return the transcript with its speakers as soon as they are known, or with the reason why they are not."""
+        if not self.task.done():
+            await self.progress.begin()
+        heard = await self.task
+        if heard.failure is not None:
+            return replace(transcript, speakers=Speakers(SpeakerStatus.FAILED, heard.failure))
+        if heard.told_by is None:
+            return transcript
+        named = await asyncio.to_thread(with_speakers, transcript, heard.turns, self.asked.names, heard.told_by)
+        return replace(named, provenance=named.provenance + heard.provenance)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Tells the job how far it is, once nothing else is left to tell of."""
+
+    session: JobSession
+    done: int = 0
+    total: int = 0
+    known: int | None = None
+
+    async def begin(self) -> None:
+        """Enter the stage. What it takes is known when its next unit ends."""
+        self.known = self.done
+        left = max(1, self.total - self.done)
+        self.session.remaining.price("speakers", None)
+        await self.session.begin("speakers", in_flight=1 / left)
+
+    async def on_unit(self, done: int, total: int) -> None:
+        self.done, self.total = done, total
+        if self.known is not None and total > self.known:
+            await self.session.advance(done - self.known, total - self.known)

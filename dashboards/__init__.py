@@ -1,0 +1,1 @@
+"""What operators look at: Grafana dashboards and Prometheus rules, made from the table of metrics."""

@@ -1,0 +1,95 @@
+"""Who the speakers of a transcript are: found, labelled, and named by whoever knows them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from domain.errors import InvalidRequest
+
+MOST_SPEAKERS = 32
+"""Of one recording: a large meeting. Nobody follows more voices in a transcript."""
+
+
+class SpeakerStatus(StrEnum):
+    """Whether speakers were looked for, and whether that came to an end."""
+
+    FOUND = "found"
+    FAILED = "failed"
+    OFF = "off"
+
+
+class ToldBy(StrEnum):
+    """What tells speakers apart: their voices, the channels of the recording, or that the caller knows of one only."""
+
+    VOICE = "voice"
+    CHANNEL = "channel"
+    COUNT = "count"
+
+
+def label_of(place: int) -> str:
+    """Return what the speaker who is heard first, second, ... is called before anybody has a name."""
+    return f"Speaker {place + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Speakers:
+    """The speakers of a transcript, in order of first speech. `reason`: why they were not found, a short code.
+
+    `labels` are what they were called when they were found and never change, `names` what they are called now; two of one name
+    are one speaker to a reader. `said_by`: for each segment the place of its speaker, None where nobody knows.
+    """
+
+    status: SpeakerStatus = SpeakerStatus.OFF
+    reason: str | None = None
+    told_by: ToldBy | None = None
+    labels: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    said_by: tuple[int | None, ...] = ()
+
+    def name_of(self, place: int | None) -> str | None:
+        return None if place is None else self.names[place]
+
+    @property
+    def merged(self) -> Mapping[str, tuple[str, ...]]:
+        """The labels behind each name that several have."""
+        shared = {name: tuple(label for label, other in self._called if other == name) for name in dict.fromkeys(self.names)}
+        return {name: labels for name, labels in shared.items() if len(labels) > 1}
+
+    @property
+    def _called(self) -> list[tuple[str, str]]:
+        return list(zip(self.labels, self.names, strict=True))
+
+    def renamed(self, names: Mapping[str, str]) -> "Speakers":
+        """Return them with new names, by their labels or the names they have now. Doing it twice is doing it once.
+
+        A name that another has already makes one speaker of two. Raises InvalidRequest for who is not among them, for two names
+        of one speaker, and for the label of a speaker who is called otherwise.
+        """
+        new: dict[int, str] = {}
+        for known, name in names.items():
+            for place in self._places(known):
+                if new.setdefault(place, name) != name:
+                    raise InvalidRequest(f"`{self.labels[place]}` is to be called two things at once.")
+        called = tuple(new.get(place, name) for place, name in enumerate(self.names))
+        for place, name in enumerate(called):
+            other = self.labels.index(name) if name in self.labels else place
+            if called[other] != name:
+                raise InvalidRequest(f"`{name}` is the label of another speaker, who is called `{called[other]}`.")
+        return replace(self, names=called)
+
+    def _places(self, known: str) -> list[int]:
+        """A label names one speaker, a name all who have it."""
+        if known in self.labels:
+            return [self.labels.index(known)]
+        places = [place for place, name in enumerate(self.names) if name == known]
+        if not places:
+            there = ", ".join(f"`{name}`" for name in dict.fromkeys(self.names))
+            raise InvalidRequest(f"No speaker of this transcript has that name; there are: {there or 'none'}.")
+        return places
+
+    def as_found(self) -> "Speakers":
+        """Return them as they were before anybody renamed them."""
+        return replace(self, names=self.labels)
+
+
+NOT_LOOKED_FOR = Speakers()

@@ -1,0 +1,36 @@
+"""From an upload to its transcript, wired to the decoder, the voice detector and the transcriber."""
+
+from typing import TYPE_CHECKING
+
+from application.fetch_recording import FetchRecording
+from application.speakers.tell_speakers import TellSpeakers
+from application.transcribe_audio import TranscribeAudio
+from application.transcribe_upload import TranscribeUpload
+from ports.transcriber import TranscriptionOptions
+from serve_app.blobs import work_dir
+
+if TYPE_CHECKING:
+    from serve_app.compose import Composition
+
+
+def transcribe_upload(composition: "Composition") -> TranscribeUpload:
+    """Return the part of the plan that every job over a recording begins with."""
+    from adapters.pyav_decoder.decoder import PyAvDecoder
+    from adapters.pyav_decoder.limits import DecodeLimits
+    from adapters.silero_vad import SileroVad
+
+    settings, results = composition.settings, composition.store.results
+    most_bytes = settings.limits.max_upload_bytes
+    return TranscribeUpload(
+        blobs=composition.blobs,
+        decoder=PyAvDecoder(DecodeLimits(), require_confinement=settings.security.require_confinement),
+        transcribe=TranscribeAudio(composition.transcriber, SileroVad(), composition.transcription),
+        transcripts=results,
+        known=composition.known,
+        work_dir=work_dir(settings.data_folder),
+        max_audio_s=settings.limits.max_audio_s,
+        options=TranscriptionOptions(),
+        fetch=FetchRecording(composition.outbound, composition.blobs, results, most_bytes, composition.removal),
+        expected=composition.expected,
+        speakers=TellSpeakers(composition.find_speakers, settings.speakers.by_default),
+    )

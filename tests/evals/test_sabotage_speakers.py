@@ -1,0 +1,102 @@
+"""What can go wrong with telling speakers apart turns the gate red: the real networks, spoiled in one way at a time."""
+
+import wave
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+
+from adapters.pyav_decoder.decoder import PyAvDecoder
+from adapters.pyav_decoder.limits import DecodeLimits
+from application.diarise.find_speakers import DiarizationSettings
+from domain.audio import SAMPLE_RATE
+from domain.call import ModelIdentity
+from domain.voice_clusters import ClusterRules
+from evals import speakers
+from evals.gate import judge
+from evals.speakers import Conversation, Diarist
+from evals.suite import Result
+from evals.thresholds import limits
+from ports.model_backend import DiarizeRequest, RawOutput
+from serve_app.demo import RECORDING
+from serve_app.engines import build_diarizer
+from serve_app.model_settings import DiarizerSettings
+
+SECONDS = 60.0
+"""Of the demonstration: eight turns of three persons."""
+SCORES = ("error_rate", "error_rate/spoken", "count_error/spoken")
+"""What this recording can have."""
+Spoil = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+class Networks:
+    """The real engine, each window heard once for all tests, with every answer spoiled by `spoil`."""
+
+    known: ClassVar[dict[bytes, RawOutput]] = {}
+
+    def __init__(self, settings: DiarizerSettings, identity: ModelIdentity, spoil: Spoil) -> None:
+        self._engine = build_diarizer(settings, identity)
+        self._spoil = spoil
+
+    def run(self, batch: Sequence[DiarizeRequest]) -> list[RawOutput]:
+        for request in batch:
+            if request.pcm not in self.known:
+                self.known[request.pcm] = self._engine.run([request])[0]
+        outputs = [self.known[request.pcm] for request in batch]
+        return [RawOutput({"stretches": [self._spoil(dict(row)) for row in output.payload["stretches"]]}) for output in outputs]
+
+
+@pytest.fixture(scope="module")
+def material(tmp_path_factory: pytest.TempPathFactory) -> list[Conversation]:
+    import asyncio
+
+    folder = tmp_path_factory.mktemp("demo")
+    asyncio.run(PyAvDecoder(DecodeLimits()).decode(RECORDING, folder / "demo.pcm", 600))
+    with wave.open(str(folder / "demo.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((folder / "demo.pcm").read_bytes()[: round(SECONDS * SAMPLE_RATE) * 2])
+    whole = speakers.spoken(RECORDING)
+    talks = tuple(replace(talk, end=min(talk.end, SECONDS)) for talk in whole.talks if talk.start < SECONDS)
+    return [Conversation(folder / "demo.wav", speakers.SPOKEN, talks)]
+
+
+def scored(material: list[Conversation], spoil: Spoil = lambda row: row, path: DiarizationSettings | None = None) -> Result:
+    diarist = Diarist(build=lambda settings, identity: Networks(settings, identity, spoil), path=path or DiarizationSettings())
+    return speakers.run(diarist=diarist, material=material)
+
+
+def failures(result: Result) -> list[str]:
+    """What the gate says by the committed bounds, of the scores that this recording can have."""
+    known = {name: limit for name, limit in limits("speakers", "fast").items() if name in SCORES}
+    assert set(known) == set(SCORES)
+    only: Result = {**result, "scores": {name: result["scores"][name] for name in SCORES}}
+    return [failure for verdict in judge(only, known, None) for failure in verdict.failures]
+
+
+def one_voice(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "voice": [1.0] + [0.0] * (len(row["voice"]) - 1) if row["voice"] else []}
+
+
+def late(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "start": min(row["start"] + 0.9, row["end"])}
+
+
+def short(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "end": row["start"] + (row["end"] - row["start"]) / 2}
+
+
+def test_the_honest_networks_stand(material: list[Conversation]) -> None:
+    assert failures(scored(material)) == []
+
+
+@pytest.mark.parametrize("spoil", [one_voice, late, short])
+def test_spoiled_networks_turn_the_gate_red(material: list[Conversation], spoil: Spoil) -> None:
+    assert failures(scored(material, spoil))
+
+
+@pytest.mark.parametrize("least", [0.2, 3.0], ids=["all are one", "nobody is himself"])
+def test_a_wrong_likeness_turns_the_gate_red(material: list[Conversation], least: float) -> None:
+    assert failures(scored(material, path=DiarizationSettings(clusters=ClusterRules(least_likeness=least))))

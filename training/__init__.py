@@ -1,0 +1,1 @@
+"""What the trained reader of conversations is made from, and how."""
