@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from adapters.sql import SqlStore
+from tests.memory_folder import memory_folder
 from tests.postgresql_server import PostgresqlServer, running_server
 from tests.redis_server import RedisServer, running_redis
 from tests.s3_server import S3Server, running_s3
+
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory_folder(runs_programs=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: whoever runs tests on two cores shall not wait for one of them in the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)
@@ -66,9 +74,11 @@ def migrated_postgresql(postgresql: PostgresqlServer) -> str:
 
 
 @pytest.fixture
-def postgresql_url(postgresql: PostgresqlServer, migrated_postgresql: str) -> str:
+def postgresql_url(postgresql: PostgresqlServer, migrated_postgresql: str) -> Iterator[str]:
     """A migrated PostgreSQL database of this test."""
-    return postgresql.database(like=migrated_postgresql)
+    url = postgresql.database(like=migrated_postgresql)
+    yield url
+    postgresql.drop(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,6 +16,8 @@ from pathlib import Path
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from tests.memory_folder import memory_folder
+
 PATIENCE_S = 60.0
 
 
@@ -67,6 +69,10 @@ class PostgresqlServer:
         self._execute(f"CREATE DATABASE {name}{template}")
         return self._url(name)
 
+    def drop(self, url: str) -> None:
+        """Delete a database, whoever is still connected to it."""
+        self._execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
     def _url(self, name: str) -> str:
         return f"postgresql://tests@/{name}?host={self._folder}"
 
@@ -97,7 +103,7 @@ def as_somebody_else() -> dict[str, object]:
 @contextmanager
 def running_server(*, durable: bool = False) -> Iterator[PostgresqlServer]:
     """Run a server for the time of the context. Not `durable` is several times faster and loses data only in a power cut."""
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # the path of a socket holds 107 bytes
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp" if durable else memory_folder()))  # a socket's path holds 107 bytes
     try:
         if os.geteuid() == 0:
             os.chown(folder, pwd.getpwnam("nobody").pw_uid, -1)

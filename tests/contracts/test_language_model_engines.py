@@ -28,6 +28,7 @@ from domain.errors import ModelRejected, ModelTimeout, ModelUnavailable
 from ports.model_backend import CallMeta, GenerateRequest, ModelBackend, RawOutput
 from serve_app.engines import model_store, wait_without_spinning
 
+pytestmark = pytest.mark.slow
 CONTEXT = 2048
 SEQUENCES = 2
 wait_without_spinning()

@@ -24,6 +24,7 @@ from ports.transcriber import TranscriptionOptions
 from serve_app.engines import build_embedder, build_transcriber, embedder_identity, model_store
 from serve_app.model_settings import EmbedderSettings, TranscriberSettings
 
+pytestmark = pytest.mark.slow
 CLIPS = ("phone-fleurs-en-004.wav", "fleurs-en-004.ogg", "so762-069120121.opus", "so762-022440062.opus", "fleurs-pt-002.ogg")
 """The recordings on which a narrow beam is heard, and one on which it is not."""
 WORDS = ("word_error_rate", "character_error_rate", "coverage")

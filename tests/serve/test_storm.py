@@ -22,8 +22,8 @@ from tests.serve.storm import LEASE_S, Books, Stream, Weather, hold_to_account, 
 from tests.webhook_receiver import Receiver, receiving_beside
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(7200)]
-JOBS = int(os.environ.get("WORDLOOP_STORM_JOBS", "20"))
-KILLS = int(os.environ.get("WORDLOOP_STORM_KILLS", "5"))
+JOBS = int(os.environ.get("WORDLOOP_STORM_JOBS", "14"))
+KILLS = int(os.environ.get("WORDLOOP_STORM_KILLS", "4"))
 RECORD = os.environ.get("WORDLOOP_STORM_RECORD")
 DRAIN_S = 1200.0
 HEARD_S = 600.0
