@@ -15,8 +15,18 @@ NAMES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 
 
-def language_name(tag: str) -> str:
-    """Return the English name of a language tag, the tag itself when unknown. Raises InvalidRequest for anything else."""
+def check_language(tag: str) -> None:
+    """Raise InvalidRequest for what is no language tag."""
     if not LANGUAGE_TAG.fullmatch(tag):
         raise InvalidRequest("language is not a language tag such as en or pt-BR")
-    return NAMES.get(re.split("[-_]", tag.lower())[0], tag)
+
+
+def language_code(tag: str) -> str:
+    """Return the language of a tag without region and script: `pt` of `pt-BR`."""
+    return re.split("[-_]", tag.lower())[0]
+
+
+def language_name(tag: str) -> str:
+    """Return the English name of a language tag, the tag itself when unknown. Raises InvalidRequest for anything else."""
+    check_language(tag)
+    return NAMES.get(language_code(tag), tag)

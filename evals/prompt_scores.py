@@ -16,6 +16,7 @@ from evals.recap import prose_scores
 from evals.suite import Report, Tier
 from evals.thresholds import limits
 from prompts.checks import SCORES
+from prompts.library import in_use
 
 
 def record(scores: Mapping[str, float], tier: Tier, path: Path = SCORES) -> None:
@@ -28,8 +29,7 @@ def record(scores: Mapping[str, float], tier: Tier, path: Path = SCORES) -> None
         raise ValueError(f"no scores to record: {', '.join(missing) or 'the suite gave none'}")
     held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     rounded = {name: round(value, DIGITS) for name, value in scores.items()}
-    for name in prompts.names():
-        prompt = prompts.load(name)
+    for prompt in (prompts.load(name, version) for name in prompts.names() for version in in_use(name)):
         held[prompt.digest] = {"prompt": f"{prompt.name} {prompt.version}", "tier": tier, "scores": rounded}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(held, indent=1, sort_keys=True) + "\n", encoding="utf-8")

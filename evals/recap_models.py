@@ -111,9 +111,9 @@ class PinnedPrompts:
 
     versions: Mapping[str, str] = field(default_factory=dict)
 
-    def load(self, name: str, version: str | None = None) -> prompts.Prompt:
+    def load(self, name: str, version: str | None = None, language: str | None = None) -> prompts.Prompt:
         """Return a prompt as `prompts.load` does."""
-        return prompts.load(name, version or self.versions.get(name))
+        return prompts.load(name, version or self.versions.get(name), language)
 
 
 @dataclass(frozen=True, slots=True)

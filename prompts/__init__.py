@@ -2,7 +2,8 @@
 
 A prompt is a file `prompts/NAME/VERSION.md`: TOML front matter between `+++` lines, then messages under `# system`,
 `# user` and `# assistant` headings with holes written `{{name}}`. `prompts/lock` holds the digest of every version:
-changed words need a new version (`python -m prompts lock` records it). Templates of recaps (`prompts/templates/NAME.toml`)
+changed words need a new version (`python -m prompts lock` records it). `prompts/NAME/VERSION.LANGUAGE.md` says the same in
+another language: a small model writes in the language in which it is asked. Templates of recaps (`prompts/templates/NAME.toml`)
 carry their version inside and are recorded alike.
 """
 

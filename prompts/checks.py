@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Final
 
-from prompts.library import FOLDER, load, names
+from prompts.library import FOLDER, Prompt, in_use, load, names
 from prompts.lock import lock_problems
 
 ROOT: Final = FOLDER.parent
@@ -17,7 +17,7 @@ SCORES: Final = ROOT / "evals" / "scores" / "recap.json"
 
 def problems() -> tuple[str, ...]:
     """Return one sentence, with what to do, for each thing that stands against the prompts as they are."""
-    return (*lock_problems(), *unused_problems(), *score_problems())
+    return (*lock_problems(), *unused_problems(), *translation_problems(), *score_problems())
 
 
 def used(root: Path = ROOT) -> frozenset[str]:
@@ -43,10 +43,29 @@ def unused_problems(root: Path = ROOT) -> tuple[str, ...]:
     )
 
 
+def translation_problems() -> tuple[str, ...]:
+    """Return a sentence for each translation that asks for another answer than its original, or leaves a hole out."""
+    found: list[str] = []
+    for name in names():
+        original, *translated = (load(name, version) for version in in_use(name))
+        found += [
+            f"{name} {each.version}: schema, sampling, holes or roles are not those of {original.version}. "
+            f"Change prompts/{name}/{each.version}.md until only its words differ."
+            for each in translated
+            if _asked(each) != _asked(original)
+        ]
+    return tuple(found)
+
+
+def _asked(prompt: Prompt) -> object:
+    """What a prompt asks for, whatever its words are."""
+    return prompt.schema, prompt.sampling, prompt.holes, [role for role, _ in prompt.messages]
+
+
 def score_problems(path: Path = SCORES) -> tuple[str, ...]:
     """Return a sentence for each prompt whose newest version, the one in use, has no recorded evaluation scores."""
     held = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    newest = (load(name) for name in names())
+    newest = (load(name, version) for name in names() for version in in_use(name))
     return tuple(
         f"{prompt.name} {prompt.version}: no evaluation scores are recorded for these words. "
         "Run `python -m evals.prompt_scores` and commit evals/scores/recap.json."

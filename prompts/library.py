@@ -17,6 +17,7 @@ FOLDER: Final = Path(__file__).parent
 HOLE: Final = re.compile(r"\{\{(\w+)\}\}")
 MESSAGE: Final = re.compile(r"^# (system|user|assistant)[ \t]*$", re.MULTILINE)
 VERSION: Final = re.compile(r"v([1-9]\d*)")
+TRANSLATION: Final = re.compile(r"v[1-9]\d*\.[a-z]{2,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +106,37 @@ def names() -> tuple[str, ...]:
 
 
 def versions(name: str) -> tuple[str, ...]:
-    """Return the versions of a prompt, oldest first; empty for an unknown name."""
+    """Return the versions of a prompt, oldest first, without their translations; empty for an unknown name."""
     found = [path.stem for path in (FOLDER / name).glob("v*.md") if VERSION.fullmatch(path.stem)]
     return tuple(sorted(found, key=lambda version: int(version[1:])))
 
 
+def translations(name: str, version: str) -> tuple[str, ...]:
+    """Return the translations of a version, as versions of their own: `v1.de`, `v1.fr`."""
+    return tuple(sorted(path.stem for path in (FOLDER / name).glob(f"{version}.*.md") if TRANSLATION.fullmatch(path.stem)))
+
+
+def all_versions(name: str) -> tuple[str, ...]:
+    """Return the versions of a prompt, oldest first, each before its translations."""
+    return tuple(each for version in versions(name) for each in (version, *translations(name, version)))
+
+
+def in_use(name: str) -> tuple[str, ...]:
+    """Return the newest version of a prompt and its translations."""
+    newest = versions(name)[-1]
+    return (newest, *translations(name, newest))
+
+
 @lru_cache(maxsize=64)
-def load(name: str, version: str | None = None) -> Prompt:
-    """Return a prompt, its newest version unless one is named. Raises LookupError for one that does not exist."""
+def load(name: str, version: str | None = None, language: str | None = None) -> Prompt:
+    """Return a prompt, its newest version unless one is named, in `language` (`de`) where it is translated.
+
+    Raises LookupError for one that does not exist.
+    """
     known = versions(name) if re.fullmatch(r"\w+", name) else ()
     chosen = version or (known[-1] if known else None)
-    if chosen is None or chosen not in known:
+    if chosen is None or not known or chosen not in all_versions(name):
         raise LookupError(f"no prompt {name} {version or ''}".strip())
-    return parse(name, chosen, (FOLDER / name / f"{chosen}.md").read_text(encoding="utf-8"))
+    translated = f"{chosen}.{language}"
+    file = translated if translated in translations(name, chosen) else chosen
+    return parse(name, file, (FOLDER / name / f"{file}.md").read_text(encoding="utf-8"))

@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
-from prompts.library import FOLDER, load, names, versions
+from prompts.library import FOLDER, all_versions, load, names, versions
 from prompts.templates import template_digest, template_names, template_version
 
 LOCK: Final = FOLDER / "lock"
@@ -24,7 +24,7 @@ def recorded(path: Path = LOCK) -> dict[tuple[str, str], str]:
 
 def current() -> dict[tuple[str, str], str]:
     """Return the digests that the files have now, by name and version."""
-    return {(name, version): load(name, version).digest for name in names() for version in versions(name)}
+    return {(name, version): load(name, version).digest for name in names() for version in all_versions(name)}
 
 
 def lock_problems(path: Path = LOCK) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from application.recap import settings as recap
 from ports.embedder import LongTexts
 from serve_app.cosine_settings import CosineSettings
 from serve_app.strict import Strict
@@ -113,6 +114,9 @@ class DiarizerSettings(Strict):
     remote: None = None
 
 
+_RECAP = recap.RecapSettings()
+
+
 class RecapSettings(Strict):
     """How much the language model reads and writes for a recap.
 
@@ -120,9 +124,9 @@ class RecapSettings(Strict):
     words decisions, tasks and questions, `items_per_call` at a time; they are quoted otherwise.
     """
 
-    chapter_words: int | None = Field(default=160, ge=60)
-    write_items: bool = False
-    items_per_call: int = Field(default=4, ge=1, le=8)
+    chapter_words: int | None = Field(default=_RECAP.chapter_words, ge=60)
+    write_items: bool = _RECAP.write_items
+    items_per_call: int = Field(default=_RECAP.items_per_call, ge=1, le=8)
 
 
 TWO_CORES_USD = 0.08

@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 import prompts
-from prompts.checks import score_problems, unused_problems
-from prompts.library import Prompt, versions
-from prompts.lock import lock_problems
+from prompts.checks import problems
+from prompts.library import Prompt, all_versions, in_use
 from serve_app.terminal import console, output
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help="The words sent to models.")
@@ -26,7 +25,7 @@ def list_prompts() -> None:
     Example: wordloop prompts list
     """
     output.print("\n".join(lines_of_all()), markup=False, highlight=False, soft_wrap=True)
-    for problem in (*lock_problems(), *unused_problems(), *score_problems()):
+    for problem in problems():
         console.print(f"! {problem}", markup=False, soft_wrap=True)
 
 
@@ -61,10 +60,10 @@ def lines_of_all() -> list[str]:
     """Return a heading and one line per version."""
     rows = [("NAME", "VERSION", "IN USE", "WORDS", "TOKENS OUT", "DIGEST", "HOLES", "PURPOSE")]
     for name in prompts.names():
-        known = versions(name)
-        for version in known:
+        used_now = in_use(name)
+        for version in all_versions(name):
             prompt = prompts.load(name, version)
-            used = "yes" if version == known[-1] else "no"
+            used = "yes" if version in used_now else "no"
             holes = ",".join(sorted(prompt.holes))
             size = (str(prompt.words), str(prompt.sampling.max_tokens))
             rows.append((name, version, used, *size, prompt.digest[:12], holes, prompt.purpose))
@@ -114,6 +113,6 @@ def _found(reference: str) -> Prompt:
     try:
         return prompts.load(name, version or None)
     except LookupError as error:
-        known = ", ".join(f"{each}@{v}" for each in prompts.names() for v in versions(each))
+        known = ", ".join(f"{each}@{v}" for each in prompts.names() for v in all_versions(each))
         console.print(f"{error}; there are: {known}", markup=False, soft_wrap=True)
         raise typer.Exit(2) from error

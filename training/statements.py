@@ -17,6 +17,7 @@ from typing import Any, Final
 from babel import Locale
 from num2words import num2words
 
+from application.recap.entail import MOST_LINES
 from training.meetings import DATA, Item, LabelledMeeting
 
 WORD: Final = re.compile(r"\w+(?:['’]\w+)?")
@@ -24,7 +25,6 @@ LONG: Final = 5
 """Letters from which a word is taken for one that carries meaning."""
 FRAMED: Final = 0.5
 BESIDE: Final = 0.3
-MOST_LINES: Final = 6
 LEAST_WORDS, MOST_WORDS = 5, 40
 """Of something that was said, to be told as such."""
 FALSE_OF_EACH: Final = 2

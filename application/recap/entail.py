@@ -14,7 +14,7 @@ from domain.finding import Line
 from ports.entailment_judge import EntailmentJudge
 
 MOST_LINES: Final = 6
-"""Of a premise, as in the statements that the judge learnt from; a sentence of the summary may rest on a whole chapter."""
+"""Of a premise, in the statements that the judge learns from too; a sentence of the summary may rest on a whole chapter."""
 
 
 @dataclass(slots=True)

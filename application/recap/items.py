@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.recap.candidates import Candidate, ItemKind, candidates_in
-from application.recap.check import Checked, checked
+from application.recap.check import FEWEST_CLAIMS, Checked, checked
 from application.recap.lines import SpokenLine
 from application.recap.reading import Reading
 from application.recap.settings import RecapSettings
 from application.recap.settle import settled
-from application.recap.text import quoted
+from application.recap.text import content, quoted
 from application.recap.vectors import Vector
 from application.recap.writing import Written
 from domain.recap import ActionItem, Statement
 
-ENOUGH_WORDS, QUOTED_WORDS = 14, 45
-"""Words from which a quote is long enough, and that it has at most when it takes more than one line."""
+ENOUGH_WORDS, BRIEF_WORDS, MOST_WORDS = 25, 8, 45
+"""Words from which a quote is long enough, where it stands alone and within a summary, and that more than one line has at most.
+
+Chosen on the `tune` meetings: longer items say more of what they are about by themselves, a summary of short ones more in all.
+"""
 NO_WORDS = "…"
 """The quote of lines of which nothing is left without addresses."""
 
@@ -52,13 +55,16 @@ def of_items(
 
 
 def worded_items(
-    candidates: Sequence[Candidate], carried: Sequence[Sequence[Checked]], lines: Sequence[SpokenLine]
+    candidates: Sequence[Candidate],
+    carried: Sequence[Sequence[Checked]],
+    lines: Sequence[SpokenLine],
+    enough: int = ENOUGH_WORDS,
 ) -> RecapItems:
-    """Word the candidates by the first sentence that the lines of each carry, else by what was said."""
+    """Word the candidates by the first sentence that the lines of each carry, else by what was said, in `enough` words."""
     decisions, tasks, questions = list[Statement](), list[ActionItem](), list[Statement]()
     for candidate, sentences in zip(candidates, carried or [()] * len(candidates), strict=True):
         cited = [lines[place] for place in candidate.lines]
-        quoted_text = quote([lines[place] for place in candidate.surest])
+        quoted_text = quote([lines[place] for place in candidate.surest], enough)
         text, support = (sentences[0].text, sentences[0].support) if sentences else (quoted_text, 1.0)
         if candidate.kind is ItemKind.TASK:
             tasks.append(_task(candidate, text, support, cited))
@@ -89,12 +95,15 @@ def _task(candidate: Candidate, text: str, support: float, cited: Sequence[Spoke
     )
 
 
-def quote(cited: Sequence[SpokenLine]) -> str:
-    """Return what was said, cleaned, in its order: of `cited`, most telling first, as many lines as say something together."""
+def quote(cited: Sequence[SpokenLine], enough: int = ENOUGH_WORDS) -> str:
+    """Return what was said, cleaned, in its order: of `cited`, most telling first, as many lines as are `enough` words together.
+
+    Lines that say nothing by themselves (`Yes, we do.`) are left out where others are there.
+    """
     chosen: list[SpokenLine] = []
     used = 0
-    for line in cited:
-        if chosen and (used >= ENOUGH_WORDS or used + line.words > QUOTED_WORDS):
+    for line in [line for line in cited if len(content(line.text)) >= FEWEST_CLAIMS] or cited:
+        if chosen and (used >= enough or used + line.words > MOST_WORDS):
             continue
         chosen.append(line)
         used += line.words

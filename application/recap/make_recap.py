@@ -11,16 +11,16 @@ from application.recap.candidates import PROBABILITY, Candidate
 from application.recap.chapters import chapter_spans
 from application.recap.embed import SentenceVectors
 from application.recap.entail import Entailed
-from application.recap.items import RecapItems, found_items, of_items, worded_items
+from application.recap.items import BRIEF_WORDS, RecapItems, found_items, of_items, worded_items
 from application.recap.lines import SpokenLine, lines_of
 from application.recap.reading import Reading, read_without_orders
 from application.recap.salience import telling_lines
 from application.recap.settings import RecapSettings, shaped_by
-from application.recap.telling import Telling, empty, support_of
+from application.recap.telling import Telling, empty, outcomes_of, support_of
 from application.recap.vectors import Vector, centroid, lexical_vectors
 from application.recap.writing import Writer, Written
 from domain.call import CallContext
-from domain.languages import language_name
+from domain.languages import check_language
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import Passage, PassageKind
 from domain.template import Template
@@ -90,14 +90,14 @@ class MakeRecap:
         Model failures degrade the recap and are named in it. Raises InvalidRequest for a malformed language; cancelling
         goes through.
         """
-        name = language_name(language)
+        check_language(language)
         settings = shaped_by(template, self.settings or RecapSettings())
         lines = await asyncio.to_thread(lines_of, segments)
         if not lines:
             await progress(1.0)
             return RecapResult(empty(recap_id, transcript_id, language), ())
         steps = _Steps(progress)
-        writer = Writer(self.language_model, self.prompts, name, template, settings, context, steps.one)
+        writer = Writer(self.language_model, self.prompts, language, template, settings, context, steps.one)
         embedding = SentenceVectors(self.embedder, settings, context)
         found = await self._found(lines, embedding, writer.chapter_tokens, settings, context)
         asked = found.candidates if settings.write_items else ()
@@ -109,8 +109,10 @@ class MakeRecap:
         entailed = Entailed(self.entailment, settings, context)
         carried = await entailed.of([telling.of_chapter(place, made) for place, made in enumerate(written)])
         chapters = [telling.chapter(place, *each) for place, each in enumerate(zip(written, carried, strict=True))]
-        items = worded_items(found.candidates, await entailed.of(of_items(found.candidates, worded, lines, settings)), lines)
-        notes = telling.notes(chapters, items)
+        held = await entailed.of(of_items(found.candidates, worded, lines, settings))
+        items = worded_items(found.candidates, held, lines)
+        outcomes = outcomes_of(worded_items(found.candidates, held, lines, BRIEF_WORDS))
+        notes = telling.notes(chapters, outcomes)
         summed = await writer.summary([note.text for note in notes]) if _needed(chapters, written) else Written()
         (summing,) = await entailed.of([telling.of_summary(summed, notes)])
         calls = [*embedding.provenance, *found.reading.provenance]
@@ -123,7 +125,7 @@ class MakeRecap:
             *(f"{made.failure}: items" for made in worded if made.failure),
         ]
         reasons += [f"{summed.failure}: summary"] if summed.failure else []
-        summary = telling.summary(summing, notes, chapters, items)
+        summary = telling.summary(summing, notes, chapters, outcomes)
         points = telling.key_points(chapters, summary, items)
         parts: list[Statement | ActionItem] = [*summary, *points, *items.decisions, *items.action_items, *items.open_questions]
         recap = Recap(

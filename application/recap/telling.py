@@ -11,7 +11,7 @@ from application.recap.lines import SpokenLine
 from application.recap.settings import RecapSettings
 from application.recap.text import LINK, STEM, STOPS, WORD, content, folded
 from application.recap.writing import Written
-from domain.recap import ActionItem, Chapter, Recap, Statement
+from domain.recap import Chapter, Recap, Statement
 
 QUOTES = 2
 """Lines that tell a chapter when nothing written does."""
@@ -106,13 +106,12 @@ class Telling:
         words = [spelt[stem] for stem in best[:TITLE_WORDS]]
         return ", ".join([words[0][:1].upper() + words[0][1:], *words[1:]]) if words else _beginning(lines)
 
-    def notes(self, chapters: Sequence[Chapter], items: RecapItems) -> list[Statement]:
-        """Return what the summary is written from: the chapters' sentences, and the items that they do not tell."""
+    def notes(self, chapters: Sequence[Chapter], outcomes: Sequence[Statement]) -> list[Statement]:
+        """Return what the summary is written from: the chapters' sentences, and what came of it that they do not tell."""
         found = [each for chapter in chapters for each in chapter.summary]
-        said: list[Statement | ActionItem] = [*items.decisions, *items.action_items]
-        for item in said:
-            if not _told(item.text, found):
-                found.append(Statement(item.text, item.segment_ids, item.support, item.start, item.end, item.speaker))
+        for each in sorted(outcomes, key=lambda each: (each.start, each.segment_ids)):
+            if not _told(each.text, found):
+                found.append(each)
         return found
 
     def of_summary(self, made: Written, notes: Sequence[Statement]) -> list[Checked]:
@@ -127,7 +126,7 @@ class Telling:
         return [each for each in found if each.support >= self.settings.minimum_judged]
 
     def summary(
-        self, carried: Sequence[Checked], notes: Sequence[Statement], chapters: Sequence[Chapter], items: RecapItems
+        self, carried: Sequence[Checked], notes: Sequence[Statement], chapters: Sequence[Chapter], outcomes: Sequence[Statement]
     ) -> list[Statement]:
         """Return the model's sentences that their lines carry, then what came of the conversation and is not in them, surest
         first; with fewer than two of the model's, the notes fill the room that is left.
@@ -138,7 +137,7 @@ class Telling:
             if not _told(each.text, found):
                 found.append(statement(each.text, each.lines, each.support))
         firsts = [chapter.summary[0] for chapter in chapters if chapter.summary]
-        return found + self._rest(found, [*_outcomes(items), *([*firsts, *notes] if len(found) < 2 else [])], words)
+        return found + self._rest(found, [*outcomes, *([*firsts, *notes] if len(found) < 2 else [])], words)
 
     def _rest(self, told: Sequence[Statement], more: Sequence[Statement], words: int) -> list[Statement]:
         """Return what is not told yet, first in, in the order of the conversation, while there is room."""
@@ -170,7 +169,7 @@ class Telling:
         return tuple(dict.fromkeys([*others, *self.failures, *quotes]))
 
 
-def _outcomes(items: RecapItems) -> list[Statement]:
+def outcomes_of(items: RecapItems) -> list[Statement]:
     """Return decisions and tasks as statements, surest first; a task with whom it is for."""
     found: list[Statement] = list(items.decisions)
     for task in items.action_items:

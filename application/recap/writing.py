@@ -14,6 +14,7 @@ from application.recap.settings import RecapSettings
 from application.recap.text import STEM, content, one_line, sentences
 from domain.call import CallContext, Provenance
 from domain.canonical import Json
+from domain.languages import language_code, language_name
 from domain.template import Template
 from ports.language_model import LanguageModel, RenderedPrompt
 
@@ -52,7 +53,7 @@ def fitting(lines: Sequence[str], room: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """The language model with the prompts, the language and the template of one recap."""
+    """The language model with the prompts, the language (a tag) and the template of one recap."""
 
     language_model: LanguageModel
     prompts: Prompts
@@ -65,17 +66,17 @@ class Writer:
     @property
     def chapter_tokens(self) -> int:
         """How many tokens of a chapter the model can read at once."""
-        return room_of(self.prompts.load("write_chapter"), self.language_model.context_tokens, self._chapter_focus)
+        return room_of(self._chapter_prompt, self.language_model.context_tokens, self._chapter_focus)
 
     @property
     def example_words(self) -> frozenset[str]:
         """The longer content words of the example that the chapters' prompt shows; everybody tells with the short ones."""
-        shown = self.prompts.load("write_chapter").messages[1:-1]
+        shown = self._chapter_prompt.messages[1:-1]
         return frozenset(word for _, words in shown for word in content(words) if len(word) >= STEM)
 
     async def chapters(self, chapters: Sequence[Sequence[SpokenLine]], marked: frozenset[int]) -> list[Written]:
         """Write each chapter from its lines, most telling first; they are shown in their order, those `marked` with a star."""
-        prompt = self.prompts.load("write_chapter")
+        prompt = self._chapter_prompt
 
         async def write(lines: Sequence[SpokenLine]) -> Written:
             if not lines:
@@ -85,7 +86,7 @@ class Writer:
             if not kept:
                 return Written(failure="context_too_small")
             ordered = "\n".join(shown[index] for index in sorted(list(shown)[: len(kept)]))
-            return await self._written(prompt.render(lines=ordered, language=self.language, focus=self._chapter_focus), "lines")
+            return await self._written(prompt.render(lines=ordered, language=self._named, focus=self._chapter_focus), "lines")
 
         return await self._all([partial(write, lines) for lines in chapters])
 
@@ -93,7 +94,7 @@ class Writer:
         """Word each candidate from the `lines` that may be shown; several share a call. One `Written` a candidate, with one
         sentence or none.
         """
-        prompt = self.prompts.load("write_items")
+        prompt = self.prompts.load("write_items", language=self._code)
         size = self.settings.items_per_call
         groups = [candidates[first : first + size] for first in range(0, len(candidates), size)]
         wishes = " ".join(filter(None, map(self._focus, ("decisions", "action_items", "open_questions"))))
@@ -104,7 +105,7 @@ class Writer:
             kept = fitting(shown, room)
             if not kept:
                 return Written(failure="context_too_small")
-            return await self._written(prompt.render(items="\n".join(kept), language=self.language, focus=wishes), "number")
+            return await self._written(prompt.render(items="\n".join(kept), language=self._named, focus=wishes), "number")
 
         answers = await self._all([partial(write, group) for group in groups])
         found: list[Written] = []
@@ -117,13 +118,25 @@ class Writer:
 
     async def summary(self, notes: Sequence[str]) -> Written:
         """Sum up from sentences that are already checked."""
-        prompt = self.prompts.load("write_summary")
+        prompt = self.prompts.load("write_summary", language=self._code)
         numbered = [f"{number} {note}" for number, note in enumerate(notes, 1)]
         wishes = self._focus("summary")
         kept = fitting(numbered, room_of(prompt, self.language_model.context_tokens, wishes))
         if not kept:
             return Written()
-        return await self._written(prompt.render(notes="\n".join(kept), language=self.language, focus=wishes), "notes")
+        return await self._written(prompt.render(notes="\n".join(kept), language=self._named, focus=wishes), "notes")
+
+    @property
+    def _chapter_prompt(self) -> PromptLike:
+        return self.prompts.load("write_chapter", language=self._code)
+
+    @property
+    def _code(self) -> str:
+        return language_code(self.language)
+
+    @property
+    def _named(self) -> str:
+        return language_name(self.language)
 
     @property
     def _chapter_focus(self) -> str:

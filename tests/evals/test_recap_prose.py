@@ -155,10 +155,10 @@ def second_version(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second version of the words for chapters, which says the same."""
     load = prompts.load
 
-    def with_second(name: str, version: str | None = None) -> prompts.Prompt:
+    def with_second(name: str, version: str | None = None, language: str | None = None) -> prompts.Prompt:
         if (name, version) == ("write_chapter", "v2"):
             return replace(load(name, "v1"), version="v2")
-        return load(name, version)
+        return load(name, version, language)
 
     monkeypatch.setattr(prompts, "load", with_second)
 

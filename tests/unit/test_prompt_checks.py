@@ -1,13 +1,15 @@
 """What stops a changed prompt from landing, and what each refusal tells to do."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import prompts
 from evals.prompt_scores import record
-from prompts.checks import problems, score_problems, unused_problems, used
+from prompts.checks import problems, score_problems, translation_problems, unused_problems, used
+from prompts.library import in_use
 from prompts.lock import lock_problems, write_lock
 
 NAME = "write_summary"
@@ -53,6 +55,20 @@ def test_a_prompt_that_no_code_loads_is_refused(tmp_path: Path) -> None:
     assert problem.startswith(f"{first}: no code loads it. Delete prompts/{first}/")
 
 
+def test_a_translation_that_asks_for_another_answer_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hotter(name: str, version: str) -> prompts.Prompt:
+        prompt = prompts.load(name, version)
+        return replace(prompt, sampling=replace(prompt.sampling, temperature=0.7)) if version.endswith(".fr") else prompt
+
+    assert translation_problems() == ()
+    monkeypatch.setattr("prompts.checks.load", hotter)
+
+    refused = translation_problems()
+
+    assert [problem.split(":")[0] for problem in refused] == ["write_chapter v1.fr", "write_summary v2.fr"]
+    assert "until only its words differ" in refused[0]
+
+
 def test_a_version_in_use_without_recorded_scores_is_refused(tmp_path: Path) -> None:
     record({"rouge_1": 0.4}, "fast", tmp_path / "recap.json")
     held = json.loads((tmp_path / "recap.json").read_text())
@@ -64,7 +80,7 @@ def test_a_version_in_use_without_recorded_scores_is_refused(tmp_path: Path) -> 
 
     assert problem.startswith(f"{NAME} {newest.version}: no evaluation scores are recorded for these words.")
     assert "`python -m evals.prompt_scores`" in problem
-    assert len(score_problems(tmp_path / "none.json")) == len(prompts.names())
+    assert len(score_problems(tmp_path / "none.json")) == sum(len(in_use(name)) for name in prompts.names())
 
 
 def test_recording_keeps_the_scores_of_earlier_words(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import prompts
-from prompts.library import versions
+from prompts.library import Prompt, all_versions, in_use
 from serve_app.cli import app
 from serve_app.prompts_command import rendered_lines
 
@@ -31,9 +31,7 @@ def test_list_tells_of_every_version_which_one_is_in_use() -> None:
     assert shown.exit_code == 0
     rows = {tuple(line.split()[:2]): line.split()[2] for line in shown.stdout.splitlines()[1:]}
     assert rows == {
-        (name, version): "yes" if version == versions(name)[-1] else "no"
-        for name in prompts.names()
-        for version in versions(name)
+        (name, version): "yes" if version in in_use(name) else "no" for name in prompts.names() for version in all_versions(name)
     }
 
 
@@ -79,16 +77,23 @@ def test_diff_shows_words_schema_and_parameters_and_nothing_for_the_same_version
     assert wordloop("prompts", "diff", "write_chapter@v1", "write_chapter").stdout == ""
 
 
-@pytest.mark.parametrize("name", prompts.names())
-def test_what_is_sent_is_as_the_snapshot_holds_it(name: str) -> None:
+SENT = {f"{name}@{version}": prompts.load(name, version) for name in prompts.names() for version in in_use(name)}
+"""What is in use, translations included; a snapshot is named for the language, not for the version."""
+
+
+def snapshot_name(prompt: Prompt) -> str:
+    return ".".join([prompt.name, *prompt.version.split(".")[1:]])
+
+
+@pytest.mark.parametrize("prompt", SENT.values(), ids=SENT)
+def test_what_is_sent_is_as_the_snapshot_holds_it(prompt: Prompt) -> None:
     """`UPDATE_SNAPSHOTS=1 pytest tests/unit/test_prompts_command.py` writes them anew; read the difference before it lands."""
-    prompt = prompts.load(name)
     sent = "\n".join(rendered_lines(prompt, {hole: VALUES[hole] for hole in prompt.holes})) + "\n"
-    snapshot = SNAPSHOTS / f"{name}.txt"
+    snapshot = SNAPSHOTS / f"{snapshot_name(prompt)}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
         snapshot.write_text(sent, encoding="utf-8")
     assert sent == snapshot.read_text(encoding="utf-8")
 
 
 def test_every_snapshot_belongs_to_a_prompt() -> None:
-    assert sorted(path.stem for path in SNAPSHOTS.iterdir()) == list(prompts.names())
+    assert sorted(path.stem for path in SNAPSHOTS.iterdir()) == sorted(map(snapshot_name, SENT.values()))

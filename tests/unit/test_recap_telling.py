@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from application.recap.candidates import Candidate, ItemKind
-from application.recap.items import RecapItems, of_items, quote, worded_items
+from application.recap.items import BRIEF_WORDS, RecapItems, of_items, quote, worded_items
 from application.recap.lines import SpokenLine
 from application.recap.settings import RecapSettings
-from application.recap.telling import Telling, support_of
+from application.recap.telling import Telling, outcomes_of, support_of
 from application.recap.writing import Written
 from domain.recap import ActionItem, Chapter, Statement
 from tests.doubles_recap import spoken
@@ -41,9 +41,9 @@ def chapter_of(tell: Telling, place: int, made: Written) -> Chapter:
 
 
 def summary_of(
-    tell: Telling, made: Written, notes: Sequence[Statement], chapters: Sequence[Chapter], items: RecapItems
+    tell: Telling, made: Written, notes: Sequence[Statement], chapters: Sequence[Chapter], items: RecapItems = NO_ITEMS
 ) -> list[Statement]:
-    return tell.summary(tell.of_summary(made, notes), notes, chapters, items)
+    return tell.summary(tell.of_summary(made, notes), notes, chapters, outcomes_of(items))
 
 
 def written(*sentences: tuple[str, tuple[int, ...]], title: str = "", failure: str | None = None) -> Written:
@@ -157,14 +157,14 @@ def chapters_of(tell: Telling) -> list[Chapter]:
 def test_the_summary_is_what_the_model_wrote_and_the_lines_behind_its_notes_carry() -> None:
     tell = telling(PRINTER, PARTY)
     chapters = chapters_of(tell)
-    notes = tell.notes(chapters, NO_ITEMS)
+    notes = tell.notes(chapters, ())
     made = written(
         ("The printer breaks down nearly every week.", (1,)),
         ("The museum garden holds eighty guests.", (3, 70)),
         ("The museum garden holds ninety guests 90.", (3,)),
         ("The museum garden holds eighty guests, a roof against rain.", (3,)),
     )
-    found = summary_of(tell, made, notes, chapters, NO_ITEMS)
+    found = summary_of(tell, made, notes, chapters)
     assert texts(found) == ["The printer breaks down nearly every week.", "The museum garden holds eighty guests."]
     assert [each.segment_ids for each in found] == [(0,), (3,)]
 
@@ -182,14 +182,14 @@ def test_the_summary_is_what_the_model_wrote_and_the_lines_behind_its_notes_carr
 def test_the_first_sentences_of_the_chapters_stand_in_for_what_the_model_did_not_write(made: Written, first: str) -> None:
     tell = telling(PRINTER, PARTY, summary_words=26, summary_words_per_chapter=1)
     chapters = chapters_of(tell)
-    found = summary_of(tell, made, tell.notes(chapters, NO_ITEMS), chapters, NO_ITEMS)
+    found = summary_of(tell, made, tell.notes(chapters, ()), chapters)
     assert texts(found) == [first, PARTY[0][1]]
 
 
 def test_the_summary_takes_more_notes_while_there_is_room() -> None:
     tell = telling(PRINTER, PARTY, summary_words=60)
     chapters = chapters_of(tell)
-    found = summary_of(tell, written(), tell.notes(chapters, NO_ITEMS), chapters, NO_ITEMS)
+    found = summary_of(tell, written(), tell.notes(chapters, ()), chapters)
     assert texts(found) == [PRINTER[0][1], PRINTER[1][1], PARTY[0][1], PARTY[1][1]]
 
 
@@ -199,7 +199,7 @@ def test_the_summary_says_what_came_of_the_conversation_surest_first_while_there
     made = written(("The printer breaks down nearly every week.", (1,)), ("The museum garden holds eighty guests.", (3,)))
     sure = ActionItem("Order toner in the shop.", (2,), 1.0, "Ben", start=8.0, end=12.0, confidence=0.9)
     unsure = Statement("Somebody paints the corridor green before the summer begins.", (1,), 1.0, confidence=0.4)
-    found = summary_of(tell, made, tell.notes(chapters, NO_ITEMS), chapters, RecapItems((unsure,), (sure,), ()))
+    found = summary_of(tell, made, tell.notes(chapters, ()), chapters, RecapItems((unsure,), (sure,), ()))
     assert texts(found)[2:] == ["Ben: Order toner in the shop."]
     assert found[2].confidence is None, "prose has none"
 
@@ -208,7 +208,7 @@ def test_notes_hold_the_items_that_no_chapter_tells() -> None:
     tell = telling(PRINTER, PARTY)
     told = Statement("The printer breaks down nearly every week.", (0,), 1.0)
     items = RecapItems((told,), (ActionItem("Ben orders toner on Monday.", (2,), 1.0, "Ben"),), (told,))
-    assert texts(tell.notes(chapters_of(tell), items))[4:] == ["Ben orders toner on Monday."]
+    assert texts(tell.notes(chapters_of(tell), outcomes_of(items)))[4:] == ["Ben: Ben orders toner on Monday."]
 
 
 def test_key_points_say_nothing_twice() -> None:
@@ -258,16 +258,30 @@ def test_support_is_the_mean_of_all_and_one_of_nothing() -> None:
 
 def test_a_quote_of_several_lines_keeps_the_longest_and_their_order() -> None:
     long = " ".join(f"word{n}" for n in range(35))
-    lines = spoken(("A", "We say it."), ("B", long), ("A", "And these are far too many words."))
-    assert quote(lines) == f"We say it. W{long[1:]}."
+    lines = spoken(("A", "We say it loudly today."), ("B", long), ("A", "And these are far too many words."))
+    assert quote(lines) == f"We say it loudly today. W{long[1:]}."
     assert quote(spoken(("A", "see www.a.example"))) == "See."
     assert quote(spoken(("A", "www.a.example"))) == "…"
 
 
 def test_a_quote_ends_where_the_surest_lines_say_enough() -> None:
     unsure, sure, surest = spoken(*PRINTER)
-    assert quote([surest, unsure, sure]) == f"{unsure.text} {surest.text}"
-    assert quote([spoken(("A", "Yes, we do."))[0], sure]) == f"Yes, we do. {sure.text}"
+    assert quote([surest, unsure, sure], 14) == f"{unsure.text} {surest.text}"
+
+
+def test_a_line_that_says_nothing_by_itself_is_quoted_only_where_there_is_no_other() -> None:
+    sure, empty_words = spoken(("A", "The printer breaks down nearly every week."), ("B", "Yes, we do."))
+    assert quote([empty_words, sure]) == sure.text
+    assert quote([empty_words]) == empty_words.text
+
+
+def test_a_summary_quotes_an_item_in_fewer_words_than_the_item_does() -> None:
+    lines = spoken(
+        ("A", "We order the blue printer from the shop today."), ("B", "It comes with toner for another year of work.")
+    )
+    (found,) = [[Candidate(ItemKind.DECISION, (0, 1), (0, 1), 0.9)]]
+    assert worded_items(found, (), lines).decisions[0].text == " ".join(line.text for line in lines)
+    assert worded_items(found, (), lines, BRIEF_WORDS).decisions[0].text == lines[0].text
 
 
 def test_an_item_is_worded_by_a_sentence_that_its_lines_carry_and_quoted_otherwise() -> None:

@@ -34,7 +34,7 @@ class Done:
 
 
 def writer(model: RuledLanguageModel, template: Template = GENERAL, done: Done | None = None, **settings: Any) -> Writer:
-    return Writer(model, prompts, "English", template, RecapSettings(**settings), CallContext(), done or Done())
+    return Writer(model, prompts, "en", template, RecapSettings(**settings), CallContext(), done or Done())
 
 
 def decision(*lines: int, kind: ItemKind = ItemKind.DECISION) -> Candidate:
@@ -60,6 +60,17 @@ async def test_lines_are_shown_in_their_order_with_their_numbers_and_stars() -> 
         f"*6 Anna: This is sentence number 5 {said}",
         f"8 Anna: This is sentence number 7 {said}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("tag", "version", "named"), [("de", "v1.de", "German"), ("pt-BR", "v1.pt", "Portuguese"), ("da", "v1", "Danish")]
+)
+async def test_the_model_is_asked_in_the_language_that_it_shall_write(tag: str, version: str, named: str) -> None:
+    """A small model answers in the language of its instructions and of its example, whatever it is told."""
+    model = RuledLanguageModel()
+    await replace(writer(model), language=tag).chapters([TALK[:4]], frozenset())
+    assert model.asked[0].reference.version == version
+    assert f"Language: {named}." in model.asked[0].messages[-1][1]
 
 
 async def test_language_and_wishes_stand_behind_the_lines() -> None:
