@@ -39,7 +39,8 @@ class CallBoard(Protocol):
 
     @abstractmethod
     async def open(self, target: str, owner: str, open_for_s: float, doubt_s: float) -> Notice | None:
-        """Post that nobody may call for `open_for_s`, and return what stands there: an earlier opening stays until its time is up.
+        """Post that nobody may call for `open_for_s`, and return what stands there: an earlier opening stays until its time is up
+        and while it is probed.
 
         None, with nothing posted, for an owner whose last opening a probe of another process refuted less than `doubt_s` ago:
         then it is that process which can not reach the target.

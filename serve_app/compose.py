@@ -50,6 +50,7 @@ from application.watch_queue import WatchQueue
 from application.work_on_jobs import WorkOnJobs
 from domain.canonical import Json
 from domain.job import JobKind
+from ports.call_board import CallBoard
 from ports.call_cache import CallCache
 from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
@@ -95,6 +96,16 @@ class Composition:
         return RedisCalls(url, self.clock)
 
     @cached_property
+    def board(self) -> CallBoard:
+        """Where the processes of this service meet: where the answers of calls are."""
+        url = named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
+        if url is None:
+            return self.store.board
+        from adapters.redis_calls import RedisCallBoard
+
+        return RedisCallBoard(url, self.clock)
+
+    @cached_property
     def blobs(self) -> StoredBlobs:
         return build_blobs(self.settings, self.clock)
 
@@ -129,6 +140,7 @@ class Composition:
             ),
             owner=self.owner,
             random=random.Random(),  # noqa: S311 - jitter, not secrets
+            board=self.board,
         )
 
     @cached_property

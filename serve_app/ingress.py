@@ -50,7 +50,7 @@ def build_ingress(composition: Composition) -> Any:
     readiness = DeploymentReadiness("wordloop")
 
     async def models() -> Sequence[ModelCard]:
-        breakers, served = composition.guard.breaker_states(), _identities(composition)
+        breakers, served = await composition.guard.states_of_all(), _identities(composition)
         rates = [await composition.rates.rate(kind) for kind, _ in served]
         return [_card(kind, identity, breakers, rate) for (kind, identity), rate in zip(served, rates, strict=True)]
 
@@ -102,6 +102,7 @@ def build_ingress(composition: Composition) -> Any:
             hosts=frozenset(security.allowed_hosts),
             origins=frozenset(security.trusted_origins),
             text_of_ids=_text_of_ids(composition.settings),
+            share=composition.guard.share,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

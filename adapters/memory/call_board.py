@@ -42,9 +42,9 @@ class MemoryCallBoard(CallBoard):
 
     async def open(self, target: str, owner: str, open_for_s: float, doubt_s: float) -> Notice | None:
         now, row = self._clock.now(), self._rows.setdefault(target, _Row())
-        if row.open_for is not None:
+        if row.open_for is not None and (row.until > now or (row.probed_by and row.probed_until > now)):
             return row.notice(now)
-        if row.opened_by == owner and row.closed_by not in ("", owner) and now < row.closed_at + doubt_s:
+        if row.open_for is None and row.opened_by == owner and row.closed_by not in ("", owner) and now < row.closed_at + doubt_s:
             return None
         row.opened_by = owner
         return self._opened(row, open_for_s)

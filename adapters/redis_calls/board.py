@@ -34,7 +34,7 @@ class RedisCallBoard(CallBoard):
         return News(breakers, demands)
 
     async def open(self, target: str, owner: str, open_for_s: float, doubt_s: float) -> Notice | None:
-        return _notice(await self._change("OPEN", target, owner, repr(open_for_s), repr(doubt_s)))
+        return _said(await self._change("OPEN", target, owner, repr(open_for_s), repr(doubt_s)))
 
     async def probe(self, target: str, owner: str, hold_s: float) -> bool:
         return bool(await self._change("PROBE", target, owner, repr(hold_s)))
@@ -43,10 +43,10 @@ class RedisCallBoard(CallBoard):
         await self._change("DROP_PROBE", target, owner)
 
     async def reopen(self, target: str, owner: str, open_for_s: float) -> Notice | None:
-        return _notice(await self._change("REOPEN", target, owner, repr(open_for_s)))
+        return _said(await self._change("REOPEN", target, owner, repr(open_for_s)))
 
     async def close(self, target: str, owner: str) -> Notice | None:
-        return _notice(await self._change("CLOSE", target, owner))
+        return _said(await self._change("CLOSE", target, owner))
 
     async def end(self) -> None:
         """End the connections."""
@@ -59,9 +59,11 @@ class RedisCallBoard(CallBoard):
         return await answered(self._scripts[script](keys=[self._tag], args=list(arguments)))
 
 
-def _notice(row: Sequence[Any]) -> Any:
+def _said(row: Sequence[Any]) -> Notice | None:
     """Return what a script says of a breaker; None where it says nothing."""
-    if not row:
-        return None
+    return _notice(row) if row else None
+
+
+def _notice(row: Sequence[Any]) -> Notice:
     serial, open_for, left = row
     return Notice(int(serial), float(open_for) if open_for else None, float(left))

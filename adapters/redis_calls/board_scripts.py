@@ -27,9 +27,11 @@ end
 OPEN = (
     COMMON
     + """
-if redis.call('HEXISTS', name, 'open_for') == 1 then return notice() end
+local flying = redis.call('HMGET', name, 'open_for', 'until', 'probed_by', 'probed_until')
+if flying[1] and (tonumber(flying[2]) > now or (flying[3] and tonumber(flying[4]) > now)) then return notice() end
 local row = redis.call('HMGET', name, 'opened_by', 'closed_by', 'closed_at')
-if row[1] == owner and row[2] and row[2] ~= owner and now < tonumber(row[3]) + tonumber(ARGV[5]) then return {} end
+local refuted = not flying[1] and row[1] == owner and row[2] and row[2] ~= owner
+if refuted and now < tonumber(row[3]) + tonumber(ARGV[5]) then return {} end
 redis.call('SADD', tag .. ':breakers', target)
 redis.call('HSET', name, 'opened_by', owner)
 return open(ARGV[4])

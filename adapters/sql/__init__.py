@@ -46,8 +46,9 @@ class SqlStore:
     """One process's door to the database. Every process opens its own; several may share one SQLite file on one machine, or one
     PostgreSQL database from anywhere.
 
-    `jobs` is JobStore and JobQueue; `calls` CallCache; `board` CallBoard; `results` TranscriptStore, RecapStore,
-    EmbeddingStore, ConversationDeleter and BlobReferences; `search` SearchIndex; `webhooks` WebhookStore and WebhookOutbox; `keys` ApiKeys; `ledger` BudgetLedger.
+    `jobs` is JobStore and JobQueue; `calls` CallCache; `board` CallBoard; `results` TranscriptStore, RecapStore, EmbeddingStore,
+    ConversationDeleter and BlobReferences; `search` SearchIndex; `webhooks` WebhookStore and WebhookOutbox; `keys` ApiKeys;
+    `ledger` BudgetLedger.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:

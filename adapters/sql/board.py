@@ -1,4 +1,4 @@
-"""The board of breakers and demand in the database. One row for each breaker that ever opened, one for each process that calls."""
+"""The board of breakers and demand in the database. One row a breaker that ever opened, one a process that calls."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,9 +49,9 @@ class SqlCallBoard(CallBoard):
             if row is None:
                 connection.execute(insert(breakers).values(target=target, serial=0, opened_by=owner, changed_at=now))
                 return _opened(connection, target, now, open_for_s, owner)
-            if row.open_for is not None:
+            if row.open_for is not None and (row.open_until > now or (row.probed_by and row.probed_until > now)):
                 return _notice(row, now)
-            if row.opened_by == owner and row.closed_by != owner and now < row.changed_at + doubt_s:
+            if row.open_for is None and row.opened_by == owner and row.closed_by != owner and now < row.changed_at + doubt_s:
                 return None
             return _opened(connection, target, now, open_for_s, owner)
 

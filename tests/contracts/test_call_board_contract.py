@@ -49,6 +49,14 @@ class CallBoardContract:
         await clock.advance(1.0)
         assert await board.open(TARGET, TWO, 5.0, DOUBT_S) == Notice(1, 5.0, 4.0)
 
+    async def test_an_opening_whose_time_is_up_gives_way_unless_it_is_probed(self, board: CallBoard, clock: MovableClock) -> None:
+        await board.open(TARGET, ONE, 5.0, DOUBT_S)
+        await clock.advance(6.0)
+        assert await board.open(TARGET, TWO, 7.0, DOUBT_S) == Notice(2, 7.0, 7.0)
+        await clock.advance(7.0)
+        await board.probe(TARGET, ONE, HOLD_S)
+        assert await board.open(TARGET, TWO, 5.0, DOUBT_S) == Notice(2, 7.0, 0.0)
+
     async def test_nobody_probes_before_its_time_nor_what_is_closed(self, board: CallBoard, clock: MovableClock) -> None:
         assert not await board.probe(TARGET, ONE, HOLD_S)
         await board.open(TARGET, ONE, 5.0, DOUBT_S)

@@ -313,7 +313,13 @@ async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
 
 
 def make_world(
-    folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for_keys: bool = False, origins: frozenset[str] = frozenset()
+    folder: Path,
+    limits: HttpLimits,
+    clock: WaitingClock,
+    *,
+    ask_for_keys: bool = False,
+    origins: frozenset[str] = frozenset(),
+    share: Callable[[str], float] = lambda _thing: 1.0,
 ) -> World:
     url = f"sqlite:///{folder / 'wordloop.db'}"
     migrate(url)
@@ -358,6 +364,7 @@ def make_world(
         readiness=ready,
         models=models,
         clock=clock,
+        share=share,
         pages=JinjaPages(),
         calendar=IcalendarTasks(),
         model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id, "text-embedding-ada-002": EMBEDDER.id},
