@@ -36,6 +36,7 @@ from serve_app.engines import (
     build_embedder,
     build_language_model,
     build_reader,
+    embedder_cosines,
     embedder_identity,
     fit_to_machine,
     model_store,
@@ -225,7 +226,10 @@ def served_items(segments: Sequence[Segment], language: str) -> RecapItems:
 async def _readers(loop: asyncio.AbstractEventLoop) -> Models:
     settings, _ = fit_to_machine(evaluated_settings())
     embedded, encoder = settings.embedder, embedder_identity(settings.embedder, model_store())
-    embedder = in_process_embedder(build_embedder(embedded, encoder), encoder, embedded.max_batch_size, embedded.dimensions)
+    cosines = embedder_cosines(embedded, model_store())
+    embedder = in_process_embedder(
+        build_embedder(embedded, encoder), encoder, embedded.max_batch_size, embedded.dimensions, cosines
+    )
     reader = reader_identity(settings.reader, model_store())
     engine = build_reader(settings.reader, reader)
     finder = in_process_item_finder(engine, reader, settings.reader.stretch_tokens)

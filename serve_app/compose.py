@@ -58,7 +58,7 @@ from ports.model_rates import ModelRates
 from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import named, open_store
-from serve_app.engines import ServedModels
+from serve_app.engines import ServedModels, diarizer_voices, embedder_cosines, model_store
 from serve_app.model_calls import PORTS, at_once, price_table
 from serve_app.model_settings import RemoteSettings
 from serve_app.settings import Settings
@@ -163,7 +163,9 @@ class Composition:
 
     @cached_property
     def embedder(self) -> GuardedEmbedder:
-        return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_CALL)
+        own = self.settings.embedder
+        cosines = embedder_cosines(own, model_store())
+        return GuardedEmbedder(self._backend("embedder"), self.guard, own.dimensions, TEXTS_PER_CALL, cosines)
 
     @cached_property
     def item_finder(self) -> ItemFinder:
@@ -191,7 +193,9 @@ class Composition:
 
     @cached_property
     def diarizer(self) -> GuardedDiarizer | None:
-        return None if self.models.diarizer is None else GuardedDiarizer(self._backend("diarizer"), self.guard)
+        if self.models.diarizer is None:
+            return None
+        return GuardedDiarizer(self._backend("diarizer"), self.guard, diarizer_voices(self.settings.diarizer, model_store()))
 
     @cached_property
     def diarization(self) -> DiarizationSettings:
@@ -286,7 +290,8 @@ class Composition:
     def _speaker_recipe(self) -> dict[str, Json]:
         """What decides who speaks in every recording alike."""
         model = asdict(self.models.diarizer) if self.models.diarizer is not None else None
-        return {"by_default": self.settings.speakers.by_default, "code": SPEAKER_RECIPE, "model": model}
+        voices = asdict(self.diarizer.voices) if self.diarizer is not None else None
+        return {"by_default": self.settings.speakers.by_default, "code": SPEAKER_RECIPE, "model": model, "voices": voices}
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)

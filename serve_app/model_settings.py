@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ports.embedder import LongTexts
-from serve_app.cosine_settings import CosineSettings
+from serve_app.cosine_settings import CosineSettings, VoiceSettings
 from serve_app.strict import Strict
 
 
@@ -102,7 +102,7 @@ class DiarizerSettings(Strict):
     """Who tells speakers apart, always of our own: no server has a route for it, so `remote` can be nothing but null.
 
     `enabled` false loads nothing; recordings are then transcribed without speakers. `max_batch_size`: windows of any recordings
-    in one pass.
+    in one pass. `voices` None: what the manifest says of a bundled model; any other has to say it here.
     """
 
     enabled: bool = True
@@ -110,6 +110,7 @@ class DiarizerSettings(Strict):
     threads: int = Field(default=2, ge=1)
     max_batch_size: int = Field(default=4, ge=1)
     batch_wait_s: float = Field(default=0.02, ge=0)
+    voices: VoiceSettings | None = None
     remote: None = None
 
 

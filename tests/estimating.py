@@ -19,7 +19,7 @@ from adapters.guard import (
     GuardedPreview,
     GuardedTranscriber,
 )
-from adapters.scripted import ScriptedBackend, ScriptedRates, by_words, found_by, judged_by, listened
+from adapters.scripted import SCRIPTED_VOICES, ScriptedBackend, ScriptedRates, by_words, found_by, judged_by, listened
 from application.diarise.find_speakers import DiarizationSettings
 from application.estimate_request import EstimateRequest
 from application.known_transcripts import KnownTranscripts
@@ -137,7 +137,7 @@ class ScriptedModels:
         self.item_finder = GuardedItemFinder(self.reader, self.guard, 1536)
         self.entailment = GuardedEntailmentJudge(self.judge, self.guard)
         self.listener = ScriptedBackend(clock=self.clock, otherwise=listened(), identity=LISTENER)
-        self.diarizer = GuardedDiarizer(self.listener, self.guard)
+        self.diarizer = GuardedDiarizer(self.listener, self.guard, SCRIPTED_VOICES)
 
     @property
     def asked(self) -> dict[CallKind, int]:

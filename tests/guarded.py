@@ -20,7 +20,7 @@ from adapters.guard import (
 from adapters.guard.call import CallRecord, GuardedCall
 from adapters.guard.vector_rules import VectorRules
 from adapters.memory import MemoryBudgetLedger, MemoryCallCache
-from adapters.scripted import MovableClock, ScriptedBackend
+from adapters.scripted import SCRIPTED_VOICES, MovableClock, ScriptedBackend
 from adapters.telemetry import RecordingTelemetry
 from domain.audio import SAMPLE_RATE, SpeechWindow
 from domain.call import CallContext, CallKind, CallSpec, PromptReference, Usage
@@ -87,7 +87,7 @@ class Bench:
         return GuardedEntailmentJudge(backend, self.guard)
 
     def diarizer(self, backend: ModelBackend) -> GuardedDiarizer:
-        return GuardedDiarizer(backend, self.guard)
+        return GuardedDiarizer(backend, self.guard, SCRIPTED_VOICES)
 
     def call(self, backend: ModelBackend, **context: Any) -> GuardedCall[Any]:
         """A call as the layers see it, for a test of one layer alone."""

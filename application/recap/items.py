@@ -13,6 +13,7 @@ from application.recap.text import quoted
 from application.recap.vectors import Vector
 from application.recap.writing import Written
 from domain.recap import ActionItem, Statement
+from domain.search import CosineScale
 
 ENOUGH_WORDS, QUOTED_WORDS = 14, 45
 """Words from which a quote is long enough, and that it has at most when it takes more than one line."""
@@ -30,10 +31,10 @@ class RecapItems:
 
 
 def found_items(
-    lines: Sequence[SpokenLine], reading: Reading, vectors: dict[int, Vector], settings: RecapSettings
+    lines: Sequence[SpokenLine], reading: Reading, vectors: dict[int, Vector], scale: CosineScale, settings: RecapSettings
 ) -> list[Candidate]:
     """Return what is to be reported, in the order of the conversation."""
-    return settled(candidates_in(lines, reading.lines, settings), vectors, settings)
+    return settled(candidates_in(lines, reading.lines, settings), vectors, scale, settings)
 
 
 def of_items(

@@ -45,7 +45,7 @@ from domain.errors import WordloopError
 from domain.job import Job, Lease
 from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from domain.recap import ActionItem, Chapter, Recap, Statement
-from domain.search import Passage
+from domain.search import UNMEASURED, CosineScale, Passage
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
 from ports.call_metering import Amounts
 from ports.clock import Clock
@@ -112,6 +112,10 @@ class ScriptedEmbedder(Embedder):
     @property
     def dimensions(self) -> int:
         return DIMENSIONS
+
+    @property
+    def cosines(self) -> CosineScale:
+        return UNMEASURED
 
     async def embed(
         self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE

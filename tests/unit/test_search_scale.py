@@ -52,8 +52,8 @@ async def _off_loop(embed: Vectoriser, texts: Sequence[str], kind: InputType) ->
 def test_the_scale_comes_with_the_model() -> None:
     store = model_store()
     assert embedder_cosines(EmbedderSettings(), store) == store.manifest.model("all-minilm-l6-v2").cosines != UNMEASURED
-    own = EmbedderSettings(cosines=CosineSettings(unrelated=0.7, related=0.95))
-    assert embedder_cosines(own, store) == CosineScale(0.7, 0.95)
+    own = EmbedderSettings(cosines=CosineSettings(unrelated=0.7, related=0.95, same=0.97))
+    assert embedder_cosines(own, store) == CosineScale(0.7, 0.95, 0.97)
     elsewhere = EmbedderSettings(remote=RemoteSettings(base_url="https://models.example.com/v1", model="m"))
     assert embedder_cosines(elsewhere, store) == UNMEASURED
     assert embedder_cosines(EmbedderSettings(model="/some/folder"), store) == UNMEASURED
