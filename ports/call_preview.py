@@ -14,6 +14,7 @@ from domain.prompt import RenderedPrompt
 from domain.search import UNMEASURED, CosineScale
 from domain.speakers import Stretch
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
 from domain.voice_clusters import ClusterRules
 from ports.call_metering import Amounts
 from ports.embedder import InputType, LongTexts, Vectors
@@ -44,6 +45,7 @@ class ServedPorts:
     diarizer: ModelIdentity | None = None
     cosines: CosineScale = UNMEASURED
     voices: ClusterRules | None = None
+    scores: ScoreScale = UNMEASURED_SCORES
 
 
 class CallPreview(Protocol):

@@ -58,7 +58,7 @@ from ports.model_rates import ModelRates
 from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import named, open_store
-from serve_app.engines import ServedModels, diarizer_voices, embedder_cosines, model_store
+from serve_app.engines import ServedModels, diarizer_voices, embedder_cosines, model_store, transcriber_scores
 from serve_app.model_calls import PORTS, at_once, price_table
 from serve_app.model_settings import RemoteSettings
 from serve_app.settings import Settings
@@ -155,7 +155,8 @@ class Composition:
 
     @cached_property
     def transcriber(self) -> GuardedTranscriber:
-        return GuardedTranscriber(self._backend("transcriber"), self.guard)
+        scores = transcriber_scores(self.settings.transcriber, model_store())
+        return GuardedTranscriber(self._backend("transcriber"), self.guard, scores)
 
     @cached_property
     def language_model(self) -> GuardedLanguageModel:
@@ -285,7 +286,9 @@ class Composition:
 
     def _recipe(self) -> dict[str, Json]:
         """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
-        return {"model": asdict(self.models.transcriber), "rules": asdict(self.transcription), "code": RECIPE}
+        rules = asdict(self.transcription)
+        scores: dict[str, Json] = {name: str(value) for name, value in asdict(self.transcriber.scores).items()}
+        return {"model": asdict(self.models.transcriber), "rules": rules, "code": RECIPE, "scores": scores}
 
     def _speaker_recipe(self) -> dict[str, Json]:
         """What decides who speaks in every recording alike."""

@@ -14,6 +14,7 @@ from adapters.model_store.reference import BundledReference, parse_reference
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
 from domain.search import UNMEASURED, CosineScale
+from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
 from domain.voice_clusters import ClusterRules
 from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
@@ -79,6 +80,8 @@ def resolve_models(settings: Settings, progress: Progress | None = None) -> Serv
     Raises the model store's errors, each with what to do.
     """
     store = model_store(progress)
+    if settings.diarizer.enabled:
+        diarizer_voices(settings.diarizer, store)  # What is not said of them is missed before anything starts.
     return ServedModels(
         _identity(store, settings.transcriber, "faster-whisper", settings.transcriber.compute_type),
         _identity(store, settings.language_model, settings.language_model.engine, _computed_in(settings.language_model)),
@@ -103,6 +106,15 @@ def embedder_cosines(settings: EmbedderSettings, store: ModelStore) -> CosineSca
     named = None if settings.remote is not None else parse_reference(settings.model)
     known = store.manifest.model(named.name).cosines if isinstance(named, BundledReference) else None
     return known or UNMEASURED
+
+
+def transcriber_scores(settings: TranscriberSettings, store: ModelStore) -> ScoreScale:
+    """Return what the transcriber's scores mean: as configured, else as the bundled model's descriptor says, else nothing."""
+    if settings.scores is not None:
+        return settings.scores.scale
+    named = None if settings.remote is not None else parse_reference(settings.model)
+    known = store.manifest.model(named.name).scores if isinstance(named, BundledReference) else None
+    return known or UNMEASURED_SCORES
 
 
 def diarizer_voices(settings: DiarizerSettings, store: ModelStore) -> ClusterRules:

@@ -23,6 +23,7 @@ from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
 from domain.search import UNMEASURED, CosineScale
+from domain.transcript_gates import ScoreScale
 from domain.voice_clusters import ClusterRules
 from ports.call_cache import CallCache
 from ports.model_backend import ModelBackend
@@ -38,9 +39,11 @@ PATIENT = GuardSettings(
 """On a busy machine an evaluation is slow; it must not come out otherwise."""
 
 
-def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedTranscriber:
+def in_process_transcriber(
+    engine: Engine, identity: ModelIdentity, max_batch_size: int, scores: ScoreScale
+) -> GuardedTranscriber:
     """Return the port behind the production guard: same validation, same batches, a cache that ends with the process."""
-    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), _guard())
+    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), _guard(), scores)
 
 
 def in_process_embedder(

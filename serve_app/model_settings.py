@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from ports.embedder import LongTexts
-from serve_app.cosine_settings import CosineSettings, VoiceSettings
+from serve_app.descriptor_settings import CosineSettings, ScoreSettings, VoiceSettings
 from serve_app.strict import Strict
 
 
@@ -22,7 +22,9 @@ class RemoteSettings(Strict):
 
 
 class TranscriberSettings(Strict):
-    """`model`: a bundled name, a folder, or `hub:owner/name@revision`. `batch_wait_s`: how long a batch gathers."""
+    """`model`: a bundled name, a folder, or `hub:owner/name@revision`. `batch_wait_s`: how long a batch gathers. `scores` None:
+    what the manifest says of a bundled model; of any other they decide nothing, so measure them and say so.
+    """
 
     model: str = "whisper-base"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -30,6 +32,7 @@ class TranscriberSettings(Strict):
     threads: int = 2
     max_batch_size: int = Field(default=8, ge=1)
     batch_wait_s: float = Field(default=0.05, ge=0)
+    scores: ScoreSettings | None = None
     remote: RemoteSettings | None = None
 
 

@@ -21,6 +21,7 @@ from domain.errors import InvalidRequest
 from domain.finding import Line
 from domain.search import UNMEASURED, CosineScale
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
 from domain.voice_clusters import ClusterRules
 from ports.diarizer import LONGEST_WINDOW_S, Diarizer
 from ports.embedder import Embedder, InputType, LongTexts, Vectors
@@ -85,6 +86,14 @@ class _Guarded:
 
 class GuardedTranscriber(_Guarded, Transcriber):
     """Transcription by `backend` through the guard."""
+
+    def __init__(self, backend: ModelBackend, guard: CallGuard, scores: ScoreScale = UNMEASURED_SCORES) -> None:
+        super().__init__(backend, guard)
+        self._scores = scores
+
+    @property
+    def scores(self) -> ScoreScale:
+        return self._scores
 
     def call(self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext) -> GuardedCall[RecognisedWindow]:
         """Return the call that `transcribe` makes."""

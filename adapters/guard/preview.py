@@ -62,6 +62,7 @@ class GuardedPreview(CallPreview):
             self._diarizer.identity if self._diarizer else None,
             self._embedder.cosines,
             self._diarizer.voices if self._diarizer else None,
+            self._transcriber.scores,
         )
 
     async def transcription(

@@ -17,8 +17,8 @@ from evals.speakers import Conversation, Diarist
 from evals.suite import Result
 from evals.thresholds import limits
 from ports.model_backend import DiarizeRequest, RawOutput
-from serve_app.cosine_settings import VoiceSettings
 from serve_app.demo import RECORDING
+from serve_app.descriptor_settings import VoiceSettings
 from serve_app.engines import build_diarizer, diarizer_voices, model_store
 from serve_app.model_settings import DiarizerSettings
 

@@ -33,6 +33,7 @@ from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
 from serve_app.engines import WhisperBatches
 from serve_app.in_process import in_process_transcriber
+from tests.scores import WHISPER_SCORES
 
 pytestmark = pytest.mark.slow
 
@@ -278,7 +279,7 @@ async def transcribe(engine: FasterWhisperEngine, folder: Path, pcm: bytes) -> T
     async def nobody(_done: int, _total: int, _fresh: object) -> None:
         return None
 
-    transcriber = in_process_transcriber(WhisperBatches(engine), engine.identity, 4)
+    transcriber = in_process_transcriber(WhisperBatches(engine), engine.identity, 4, WHISPER_SCORES)
     return await TranscribeAudio(transcriber, SileroVad())("t", audio, TranscriptionOptions(), CallContext(), nobody)
 
 

@@ -1,10 +1,11 @@
-"""What the cosines of a model's vectors mean, where its configuration says so."""
+"""What the cosines of a model's vectors and its scores mean, where its configuration says so."""
 
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.search import UNMEASURED, CosineScale
+from domain.transcript_gates import ScoreScale
 from domain.voice_clusters import ClusterRules
 
 
@@ -45,3 +46,21 @@ class VoiceSettings(BaseModel):
     def rules(self) -> ClusterRules:
         """Return the same as the core reads it."""
         return ClusterRules(self.least_likeness, self.one_voice, self.half_heard_seconds, self.told_apart)
+
+
+class ScoreSettings(BaseModel):
+    """What a transcriber's scores of its own text mean: `ScoreScale` says what each number is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    trusted: float = Field(le=0)
+    improbable: float = Field(le=0)
+    silent: float = Field(ge=0, le=1)
+    faint: float = Field(le=0)
+    sure: float = Field(le=0)
+    faint_silent: float = Field(ge=0, le=1)
+
+    @property
+    def scale(self) -> ScoreScale:
+        """Return the same as the core reads it."""
+        return ScoreScale(**self.model_dump())
