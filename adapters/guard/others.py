@@ -6,8 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from adapters.guard.settings import SharedSettings
-from adapters.guard.waiting import TimeIsUp, in_background, taken_or_undone, within
-from domain.errors import StorageFailed
+from adapters.guard.waiting import in_background, taken_or_undone, within
 from ports.call_board import CallBoard, News, Notice
 from ports.clock import Clock
 
@@ -153,10 +152,10 @@ class Others:
         return notice
 
     async def _answer(self, asked: Coroutine[Any, Any, T]) -> T | None:
-        """Return what the board answers; None when it does not. A board that is away never stops a call."""
+        """Return what the board answers; None when it does not. Whatever becomes of the board, it never stops a call."""
         try:
             return await within(self._clock, ANSWERS_S, asked)
-        except (StorageFailed, TimeIsUp):
+        except Exception:
             return None
 
     def _demand_of_others(self, thing: str) -> float:

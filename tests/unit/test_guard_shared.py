@@ -152,17 +152,20 @@ async def test_a_process_with_a_bad_line_of_its_own_stops_the_others_once_and_no
 
     assert (await clock.run(ask(well, alive))).value
     assert set(cut_off.guard.breaker_states().values()) == {BreakerState.OPEN}
-    assert await clock.run(well.guard.states_of_all()) == {TARGET: BreakerState.CLOSED}
+    for process in (well, cut_off):
+        assert await clock.run(process.guard.states_of_all()) == {TARGET: BreakerState.CLOSED}
 
 
 class AwayBoard(MemoryCallBoard):
-    """Refuses while `away`, and then says nothing at all where it `hangs`."""
+    """Refuses while `away`, says nothing at all while it `hangs`, and is `closed` under its caller as a store may be."""
 
-    away = hangs = False
+    away = hangs = closed = False
 
     async def exchange(self, owner: str, demand: Mapping[str, float] | None, for_s: float) -> News:
         if self.hangs:
             await self._clock.sleep(10_000)
+        if self.closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
         if self.away:
             raise StorageFailed("away")
         return await super().exchange(owner, demand, for_s)
@@ -173,7 +176,7 @@ class AwayBoard(MemoryCallBoard):
         return await super().open(*arguments)
 
 
-@pytest.mark.parametrize("how", ["away", "hangs"])
+@pytest.mark.parametrize("how", ["away", "hangs", "closed"])
 async def test_a_board_that_is_away_never_stops_a_call(clock: MovableClock, how: str) -> None:
     board = AwayBoard(clock)
     setattr(board, how, True)
