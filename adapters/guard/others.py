@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from adapters.guard.settings import SharedSettings
@@ -12,6 +12,7 @@ from ports.clock import Clock
 
 T = TypeVar("T")
 Target = tuple[str, str, str]
+Posting = Coroutine[Any, Any, Notice | None]
 
 ANSWERS_S = 1.0
 """Seconds after which a board that has not answered counts as away."""
@@ -54,12 +55,16 @@ class Others:
 
     def holds(self, thing: str, amount: float) -> None:
         """Note how much of a thing this process holds and waits for."""
+        if self._board is None:
+            return
         self._held[thing] = amount
         self._peak[thing] = max(amount, self._peak.get(thing, 0.0))
         self._look()
 
     def asks(self, thing: str) -> float:
         """Note that this process asked once for a thing; return how often it did since the last beat."""
+        if self._board is None:
+            return 1.0
         asked = self._peak[thing] = self._peak.get(thing, 0.0) + 1.0
         self._look()
         return asked
@@ -115,7 +120,7 @@ class Others:
             await self._answer(self._board.drop_probe(name_of(target), self._owner))
 
     def _look(self) -> None:
-        if self._board is not None and (self._beating is None or self._beating.done()):
+        if self._beating is None or self._beating.done():
             self._reading = in_background(self._read(self._take_demand()))
             self._beating = in_background(self._beat(self._reading))
 
@@ -145,11 +150,10 @@ class Others:
             self._news, self._read_at = news, self._asked_at
         return news
 
-    async def _post(self, target: Target, ask: Any) -> Notice | None:
+    async def _post(self, target: Target, ask: Callable[[CallBoard, str], Posting]) -> Notice | None:
         if self._board is None:
             return None
-        notice: Notice | None = await self._answer(ask(self._board, name_of(target)))
-        return notice
+        return await self._answer(ask(self._board, name_of(target)))
 
     async def _answer(self, asked: Coroutine[Any, Any, T]) -> T | None:
         """Return what the board answers; None when it does not. Whatever becomes of the board, it never stops a call."""
