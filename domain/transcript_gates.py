@@ -16,8 +16,6 @@ FEWEST_CHARACTERS = 40
 """A short text has no rate to speak of: the times of one or two words are rounded to 20 ms."""
 SPEECH_MARGIN_SECONDS = 0.5
 """How far from detected speech a doubtful text may lie: the times of single words are off by up to a second."""
-LIKE_SPEECH = 0.55
-"""Where the detector heard nobody, a moment of this probability was like speech (domain/speech.py, `FAINT_RULES`)."""
 SPEECH_SHARE = 0.5
 """Share of an improbable text's time that must hold speech. True ones held 0.64 and more, but for one single word (evaluation
 set `speech`)."""
@@ -90,12 +88,12 @@ def _reason_by_place(segment: Segment, speech: Sequence[Span], scale: ScoreScale
     return IMPROBABLE if improbable and spoken < SPEECH_SHARE * (segment.end - segment.start) else None
 
 
-def is_a_faint_word(segment: Segment, likeness: float, scale: ScoreScale) -> bool:
-    """Whether a text stands where the detector heard nobody speak, and `likeness` is the highest probability that it gave."""
+def is_a_faint_word(segment: Segment, like_speech: bool, scale: ScoreScale) -> bool:
+    """Whether a text stands where the detector heard nobody speak; `like_speech`: though a moment was like it."""
     scores = segment.scores
     if scores is None or scores.no_speech_prob > scale.faint_silent:
         return False
-    return scores.avg_logprob > (scale.faint if likeness >= LIKE_SPEECH else scale.sure)
+    return scores.avg_logprob > (scale.faint if like_speech else scale.sure)
 
 
 def doubt_about(segment: Segment, reason: str | None, speech_seconds: float, scale: ScoreScale) -> bool:

@@ -26,6 +26,7 @@ from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, Sign
 from adapters.ray_serve.instruments import RayInstruments
 from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
 from adapters.ray_serve.rates import ReplicaRates
+from adapters.silero_vad import SILERO_SCALE
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
@@ -288,7 +289,8 @@ class Composition:
         """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
         rules = asdict(self.transcription)
         scores: dict[str, Json] = {name: str(value) for name, value in asdict(self.transcriber.scores).items()}
-        return {"model": asdict(self.models.transcriber), "rules": rules, "code": RECIPE, "scores": scores}
+        measured: dict[str, Json] = {"scores": scores, "detector": asdict(SILERO_SCALE)}
+        return {"model": asdict(self.models.transcriber), "rules": rules, "code": RECIPE, **measured}
 
     def _speaker_recipe(self) -> dict[str, Json]:
         """What decides who speaks in every recording alike."""

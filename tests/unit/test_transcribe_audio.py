@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from adapters.silero_vad import SILERO_SCALE
 from application.payloads import AudioPayload
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance
 from domain.errors import InvalidModelOutput, ModelUnavailable
+from domain.speech import DetectorScale
 from domain.transcript import RecognisedWindow, Segment, SegmentScores, SuspectSpan, Word
 from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
 from ports.speech_detector import SpeechDetector
@@ -71,6 +73,10 @@ class ScriptedDetector(SpeechDetector):
     @property
     def frame_seconds(self) -> float:
         return FRAME
+
+    @property
+    def scale(self) -> DetectorScale:
+        return SILERO_SCALE
 
     async def probabilities(self, pcm: Path) -> Sequence[float]:
         return self.speech

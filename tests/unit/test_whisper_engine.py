@@ -328,7 +328,7 @@ async def test_detected_speech_lies_where_the_speech_is(clips: Clips, tmp_path: 
     path.write_bytes(silence(40) + clips.jfk + silence(40))
     detector = SileroVad()
 
-    spans = speech_spans(await detector.probabilities(path), detector.frame_seconds, 91.0)
+    spans = speech_spans(await detector.probabilities(path), detector.frame_seconds, 91.0, detector.scale)
 
     assert 40 < spans[0].start < 41
     assert 50 < spans[-1].end < 51.2
