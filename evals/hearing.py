@@ -17,7 +17,8 @@ from domain.call import CallContext, ModelIdentity
 from domain.transcript import Transcript
 from evals.suite import Report
 from ports.transcriber import TranscriptionOptions
-from serve_app.engines import build_transcriber, local_identity, model_store, transcriber_scores
+from serve_app.descriptors import transcriber_scores
+from serve_app.engines import build_transcriber, local_identity, model_store
 from serve_app.in_process import in_process_transcriber
 from serve_app.model_settings import TranscriberSettings
 

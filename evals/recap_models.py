@@ -32,11 +32,11 @@ from ports.embedder import Embedder, InputType, Vectors
 from ports.entailment_judge import EntailmentJudge
 from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel
+from serve_app.descriptors import embedder_cosines
 from serve_app.engines import (
     build_embedder,
     build_language_model,
     build_reader,
-    embedder_cosines,
     embedder_identity,
     fit_to_machine,
     model_store,

@@ -22,7 +22,8 @@ from evals.hearing import LONGEST_S, evaluation_data, files
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 from serve_app.demo import RECORDING
-from serve_app.engines import build_diarizer, diarizer_identity, diarizer_voices, model_store
+from serve_app.descriptors import diarizer_voices
+from serve_app.engines import build_diarizer, diarizer_identity, model_store
 from serve_app.in_process import in_process_diarizer
 from serve_app.model_settings import DiarizerSettings
 

@@ -5,7 +5,7 @@ import os
 import random
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -26,7 +26,6 @@ from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, Sign
 from adapters.ray_serve.instruments import RayInstruments
 from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
 from adapters.ray_serve.rates import ReplicaRates
-from adapters.silero_vad import SILERO_SCALE
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
@@ -43,13 +42,11 @@ from application.recap.settings import RecapSettings
 from application.remove_blobs import RemoveBlobs
 from application.rename_speakers import IndexUnderNames
 from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeAlone
-from application.speakers.tell_speakers import SPEAKER_RECIPE
 from application.text_groups import TEXTS_PER_CALL
-from application.transcribe_audio import RECIPE, TranscriptionSettings
+from application.transcribe_audio import TranscriptionSettings
 from application.wait_for_job import WaitForJob
 from application.watch_queue import WatchQueue
 from application.work_on_jobs import WorkOnJobs
-from domain.canonical import Json
 from domain.job import JobKind
 from ports.call_board import CallBoard
 from ports.call_cache import CallCache
@@ -58,10 +55,12 @@ from ports.model_backend import ModelBackend
 from ports.model_rates import ModelRates
 from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
-from serve_app.database import named, open_store
-from serve_app.engines import ServedModels, diarizer_voices, embedder_cosines, model_store, transcriber_scores
+from serve_app.database import call_board, call_cache, open_store
+from serve_app.descriptors import diarizer_voices, embedder_cosines, transcriber_scores
+from serve_app.engines import ServedModels, model_store
 from serve_app.model_calls import PORTS, at_once, price_table
 from serve_app.model_settings import RemoteSettings
+from serve_app.recipes import speaker_recipe, transcript_recipe
 from serve_app.settings import Settings
 from serve_app.uploading import transcribe_upload
 
@@ -89,22 +88,12 @@ class Composition:
     @cached_property
     def calls(self) -> CallCache:
         """Answers of model calls: with the rows, or in Redis where one is configured."""
-        url = named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
-        if url is None:
-            return self.store.calls
-        from adapters.redis_calls import RedisCalls
-
-        return RedisCalls(url, self.clock)
+        return call_cache(self.settings, self.store, self.clock)
 
     @cached_property
     def board(self) -> CallBoard:
         """Where the processes of this service meet: where the answers of calls are."""
-        url = named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
-        if url is None:
-            return self.store.board
-        from adapters.redis_calls import RedisCallBoard
-
-        return RedisCallBoard(url, self.clock)
+        return call_board(self.settings, self.store, self.clock)
 
     @cached_property
     def blobs(self) -> StoredBlobs:
@@ -225,7 +214,13 @@ class Composition:
     @cached_property
     def known(self) -> KnownTranscripts:
         """Transcripts by the bytes of their recordings, as jobs find them and estimates foresee them."""
-        return KnownTranscripts(self.calls, self.store.results, self._recipe(), self.owner, self._speaker_recipe())
+        return KnownTranscripts(
+            self.calls,
+            self.store.results,
+            transcript_recipe(self.models, self.transcription, self.transcriber.scores),
+            self.owner,
+            speaker_recipe(self.models, self.settings.speakers, self.diarizer.voices if self.diarizer else None),
+        )
 
     def worker(self) -> WorkOnJobs:
         """The job worker of this process, with the plan of every kind of job."""
@@ -284,19 +279,6 @@ class Composition:
         delete = DeleteConversation(self.store.jobs, self.store.results, self.removal, self.calls, wait)
         kept = Retention(days.days, days.tenants)
         return KeepRetention(self.store.jobs, self.store.results, delete, kept, self.clock)
-
-    def _recipe(self) -> dict[str, Json]:
-        """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
-        rules = asdict(self.transcription)
-        scores: dict[str, Json] = {name: str(value) for name, value in asdict(self.transcriber.scores).items()}
-        measured: dict[str, Json] = {"scores": scores, "detector": asdict(SILERO_SCALE)}
-        return {"model": asdict(self.models.transcriber), "rules": rules, "code": RECIPE, **measured}
-
-    def _speaker_recipe(self) -> dict[str, Json]:
-        """What decides who speaks in every recording alike."""
-        model = asdict(self.models.diarizer) if self.models.diarizer is not None else None
-        voices = asdict(self.diarizer.voices) if self.diarizer is not None else None
-        return {"by_default": self.settings.speakers.by_default, "code": SPEAKER_RECIPE, "model": model, "voices": voices}
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)

@@ -13,11 +13,9 @@ from adapters.model_store.inspect_folder import gguf_file
 from adapters.model_store.reference import BundledReference, parse_reference
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
-from domain.search import UNMEASURED, CosineScale
-from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
-from domain.voice_clusters import ClusterRules
 from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
+from serve_app.descriptors import diarizer_voices
 from serve_app.engine_choice import LLAMA_CPP, VLLM, EngineChoice, choose_engine
 from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Machine, this_machine
@@ -97,38 +95,6 @@ def embedder_identity(settings: EmbedderSettings, store: ModelStore) -> ModelIde
         return remote_identity(settings.remote)
     folder = store.ensure(settings.model)
     return local_identity(folder, _embedder_engine(settings, folder.path), "float32")
-
-
-def embedder_cosines(settings: EmbedderSettings, store: ModelStore) -> CosineScale:
-    """Return what the embedder's cosines mean: as configured, else as the bundled model's descriptor says, else as they are."""
-    if settings.cosines is not None:
-        return settings.cosines.scale
-    named = None if settings.remote is not None else parse_reference(settings.model)
-    known = store.manifest.model(named.name).cosines if isinstance(named, BundledReference) else None
-    return known or UNMEASURED
-
-
-def transcriber_scores(settings: TranscriberSettings, store: ModelStore) -> ScoreScale:
-    """Return what the transcriber's scores mean: as configured, else as the bundled model's descriptor says, else nothing."""
-    if settings.scores is not None:
-        return settings.scores.scale
-    named = None if settings.remote is not None else parse_reference(settings.model)
-    known = store.manifest.model(named.name).scores if isinstance(named, BundledReference) else None
-    return known or UNMEASURED_SCORES
-
-
-def diarizer_voices(settings: DiarizerSettings, store: ModelStore) -> ClusterRules:
-    """Return which cosines of the diarizer's voices are one person's: as configured, else as the bundled model's descriptor says.
-
-    Raises ConfigurationInvalid for a model of which nobody says it.
-    """
-    if settings.voices is not None:
-        return settings.voices.rules
-    named = parse_reference(settings.model)
-    known = store.manifest.model(named.name).voices if isinstance(named, BundledReference) else None
-    if known is None:
-        raise ConfigurationInvalid(f"diarizer.voices: say what the cosines of {settings.model} mean; nobody measured them")
-    return known
 
 
 def reader_identity(settings: ReaderSettings, store: ModelStore) -> ModelIdentity:

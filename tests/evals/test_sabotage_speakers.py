@@ -19,7 +19,8 @@ from evals.thresholds import limits
 from ports.model_backend import DiarizeRequest, RawOutput
 from serve_app.demo import RECORDING
 from serve_app.descriptor_settings import VoiceSettings
-from serve_app.engines import build_diarizer, diarizer_voices, model_store
+from serve_app.descriptors import diarizer_voices
+from serve_app.engines import build_diarizer, model_store
 from serve_app.model_settings import DiarizerSettings
 
 SECONDS = 60.0

@@ -16,7 +16,8 @@ from evals.embedding import BUNDLED, Vectoriser, read_material
 from ports.embedder import InputType
 from ports.results import Ownership
 from serve_app.descriptor_settings import CosineSettings, VoiceSettings
-from serve_app.engines import diarizer_voices, embedder_cosines, model_store, transcriber_scores
+from serve_app.descriptors import diarizer_voices, embedder_cosines, transcriber_scores
+from serve_app.engines import model_store
 from serve_app.errors import ConfigurationInvalid
 from serve_app.model_settings import DiarizerSettings, EmbedderSettings, RemoteSettings, TranscriberSettings
 

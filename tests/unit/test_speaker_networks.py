@@ -28,7 +28,8 @@ from domain.errors import ModelRejected
 from domain.speakers import SpeakerCount
 from ports.model_backend import DiarizeRequest, RawOutput
 from serve_app.demo import RECORDING
-from serve_app.engines import build_diarizer, diarizer_identity, diarizer_voices, model_store
+from serve_app.descriptors import diarizer_voices
+from serve_app.engines import build_diarizer, diarizer_identity, model_store
 from serve_app.in_process import in_process_diarizer
 from serve_app.model_settings import DiarizerSettings
 
