@@ -413,8 +413,7 @@ async def test_a_fault_is_seen_stored_and_healed_as_the_table_says(shop: Shop, n
     kept = await shop.calls.read(*(place := await shop.place()))
     assert ("nothing" if kept is None else "refusal" if is_refusal(kept) else "answer") == row.stored
     assert await landed(shop, place), "the flight was left in the air"
-    left = await shop.bench.guard.budget_left("acme")
-    assert ("released" if (left.tokens, left.audio_seconds) == FULL else "used") == row.budget
+    assert ("released" if await unspent(shop, patient=row.budget == "released") else "used") == row.budget
     # What the table calls recovery: with the cause gone, the same call is answered.
     shop.says()
     answer = await shop.ask()
@@ -432,6 +431,16 @@ async def outcome(work: Awaitable[Any]) -> tuple[str, str]:
     except asyncio.CancelledError:
         return "cancelled", "none"
     return "answer", "200"
+
+
+async def unspent(shop: Shop, *, patient: bool) -> bool:
+    """Return whether the whole budget is left; what was taken after its caller had gone may come back a moment later."""
+    for _ in range(100 if patient else 1):
+        left = await shop.bench.guard.budget_left("acme")
+        if (left.tokens, left.audio_seconds) == FULL:
+            return True
+        await asyncio.sleep(0.05 if patient else 0)
+    return False
 
 
 async def landed(shop: Shop, place: tuple[str, str]) -> bool:
