@@ -16,8 +16,11 @@ from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, 
 from domain.canonical import Json
 from domain.entailment import Claim
 from domain.finding import NOTHING_FOUND, Line, LineReading
+from domain.search import CosineScale
 from domain.speakers import Stretch
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import ScoreScale
+from domain.voice_clusters import ClusterRules
 from ports.call_preview import CallPreview, Previewed
 from ports.diarizer import Diarizer
 from ports.embedder import Embedder, InputType, LongTexts, Vectors
@@ -107,6 +110,10 @@ class DryTranscriber(Transcriber):
     def identity(self) -> ModelIdentity:
         return self._preview.served.transcriber
 
+    @property
+    def scores(self) -> ScoreScale:
+        return self._preview.served.scores
+
     async def transcribe(
         self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
     ) -> Answer[RecognisedWindow]:
@@ -170,6 +177,10 @@ class DryEmbedder(Embedder):
     def dimensions(self) -> int:
         return self._preview.served.dimensions
 
+    @property
+    def cosines(self) -> CosineScale:
+        return self._preview.served.cosines
+
     async def embed(
         self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
     ) -> Answer[Vectors]:
@@ -230,16 +241,21 @@ class DryEntailmentJudge(EntailmentJudge):
 
 
 class DryDiarizer(Diarizer):
-    """Hears who was heard before, and nobody in any other window. `served` is who would listen."""
+    """Hears who was heard before, and nobody in any other window. `served` is who would listen, `voices` its descriptor's."""
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen, served: ModelIdentity) -> None:
+    def __init__(self, preview: CallPreview, foreseen: Foreseen, served: ModelIdentity, voices: ClusterRules) -> None:
         self._preview = preview
         self._foreseen = foreseen
         self._served = served
+        self._voices = voices
 
     @property
     def identity(self) -> ModelIdentity:
         return self._served
+
+    @property
+    def voices(self) -> ClusterRules:
+        return self._voices
 
     async def listen(self, pcm: bytes, context: CallContext) -> Answer[tuple[Stretch, ...]]:
         previewed = await self._preview.listening(pcm, context)

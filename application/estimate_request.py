@@ -201,9 +201,9 @@ class EstimateRequest:
 
     async def _speakers(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, found: _Found) -> None:
         """Look up every window, as telling speakers apart would ask for it."""
-        served = self.preview.served.diarizer
-        if self.speakers is not None and served is not None and self._listens(asked):
-            diarizer = DryDiarizer(self.preview, found.foreseen, served)
+        served, voices = self.preview.served.diarizer, self.preview.served.voices
+        if self.speakers is not None and served is not None and voices is not None and self._listens(asked):
+            diarizer = DryDiarizer(self.preview, found.foreseen, served, voices)
             await FindSpeakers(diarizer, self.speakers)(audio, asked.count, context, _uncounted)
             found.basis.append("speakers: the windows of the decoded recording, each looked up in the cache")
 

@@ -16,6 +16,7 @@ from domain.transcript_gates import (
     IMPROBABLE,
     NO_SPEECH,
     SHORTEST_WORD_SECONDS,
+    ScoreScale,
     doubt_about,
     is_a_faint_word,
     reason_to_withhold,
@@ -38,20 +39,21 @@ class HeardWindow:
         return [Span(segment.start, segment.end) for segment in self.segments]
 
 
-def placed(plan: PlannedWindow, heard: RecognisedWindow, provenance: Provenance, second: bool) -> HeardWindow:
+def placed(plan: PlannedWindow, heard: RecognisedWindow, provenance: Provenance, second: bool, scale: ScoreScale) -> HeardWindow:
     """Move a window to its place in the recording, withhold what can not have been said, and cut it into sentences.
 
-    In a `second` hearing of seconds of speech a text that is only in doubt is kept, and said to be.
+    `scale` is that of the recogniser's scores. In a `second` hearing of seconds of speech a text that is only in doubt is kept,
+    and said to be.
     """
     kept: list[Segment] = []
     suspects = [span for span in (each.shifted(plan.start) for each in heard.withheld) if _is_missing(plan, span)]
     for segment in heard.segments:
         moved = segment.shifted(plan.start)
-        reason = reason_to_withhold(moved, plan.speech)
-        if second and doubt_about(moved, reason, plan.speech_seconds):
+        reason = reason_to_withhold(moved, plan.speech, scale)
+        if second and doubt_about(moved, reason, plan.speech_seconds, scale):
             reason = None
             suspects.append(SuspectSpan(moved.start, moved.end, DOUBTFUL))
-        if plan.faint is not None and not is_a_faint_word(moved, plan.faint):
+        if plan.faint is not None and not is_a_faint_word(moved, plan.faint, scale):
             reason = reason or IMPROBABLE
         if reason:
             suspects.append(SuspectSpan(moved.start, moved.end, reason))

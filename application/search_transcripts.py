@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from domain.call import CallContext, Provenance
 from domain.errors import BudgetExceeded, DeadlineExceeded, ModelError, ModelRejected, RateLimited, WordloopError
-from domain.search import EVERYTHING, UNMEASURED, CosineScale, SearchFilters, SearchHit, SearchMode
+from domain.search import EVERYTHING, SearchFilters, SearchHit, SearchMode
 from ports.clock import Clock
 from ports.embedder import Embedder, InputType
 from ports.results import SearchIndex
@@ -28,16 +28,12 @@ class SearchAnswer:
 
 @dataclass(frozen=True, slots=True)
 class SearchTranscripts:
-    """Search what one tenant's conversations hold. The query is embedded within `embed_s` seconds or, in hybrid mode, not at all.
-
-    `scale` is that of the embedder's cosines, as its descriptor has it.
-    """
+    """Search what one tenant's conversations hold. In hybrid mode the query is embedded in `embed_s` seconds or not at all."""
 
     index: SearchIndex
     embedder: Embedder
     clock: Clock
     embed_s: float
-    scale: CosineScale = UNMEASURED
 
     async def __call__(
         self,
@@ -63,7 +59,7 @@ class SearchTranscripts:
                     raise
                 mode, degraded = SearchMode.LEXICAL, f"Searched by words only: {error.detail}"
         model = call.model if call else None
-        found = await self.index.search(context.tenant, query, vector, model, mode, limit, filters, self.scale)
+        found = await self.index.search(context.tenant, query, vector, model, mode, limit, filters, self.embedder.cosines)
         return SearchAnswer([hit for hit in found if hit.score >= min_score], mode, degraded, call)
 
     async def _embed(self, query: str, context: CallContext) -> tuple[Sequence[float], Provenance]:

@@ -91,10 +91,10 @@ class TranscribeAudio:
 
     async def _plan(self, audio: DecodedAudio) -> tuple[PlannedWindow, ...]:
         probabilities = await self.detector.probabilities(Path(audio.pcm_path))
-        frame, rules = self.detector.frame_seconds, self.settings.rules
-        spans = speech_spans(probabilities, frame, audio.seconds, rules)
+        frame, scale, rules = self.detector.frame_seconds, self.detector.scale, self.settings.rules
+        spans = speech_spans(probabilities, frame, audio.seconds, scale, rules)
         if not spans:
-            return faint_window(probabilities, frame, audio.seconds)
+            return faint_window(probabilities, frame, audio.seconds, scale)
         return plan_windows(spans, probabilities, frame, audio.seconds, rules)
 
     async def _recognise_all(
@@ -166,7 +166,7 @@ class TranscribeAudio:
             answer = await self.transcriber.transcribe(window, options, context)
         except InvalidModelOutput:
             return refused(plan, options.language)
-        return placed(plan, answer.value, answer.provenance, options.assume_speech)
+        return placed(plan, answer.value, answer.provenance, options.assume_speech, self.transcriber.scores)
 
 
 def _read(pcm: Path, start: float, end: float) -> bytes:

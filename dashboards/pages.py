@@ -87,7 +87,10 @@ CALLS: Final = (
     Panel(
         "Refused answers",
         "cpm",
-        {"{{model}}: {{reason}}": per_second(table.REFUSED, "model, reason") + " * 60"},
+        {
+            "{{model}}: {{reason}}": per_second(table.REFUSED, "model, reason") + " * 60",
+            "{{model}}: from memory": per_second(table.REMEMBERED, "model") + " * 60",
+        },
         "A minute, by the rule that was broken.",
     ),
     Panel("Breakers", "short", {"{{model}} {{backend}}": now(table.BREAKER, "model, backend")}, table.BREAKER.help),

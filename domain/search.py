@@ -23,19 +23,30 @@ class PassageKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CosineScale:
     """What cosines of one embedding model mean: at `unrelated` and below a text has nothing to do with the query, at `related`
-    and above it could hardly be closer. Measured for each model; it comes with the model's descriptor.
+    and above it could hardly be closer; from `same` on, two lines of one conversation are about one matter. Measured for each
+    model; it comes with the model's descriptor.
     """
 
     unrelated: float = 0.0
     related: float = 1.0
+    same: float = 0.999
 
     def closeness(self, cosine: float) -> float:
         """Return where the cosine lies between the two: 0 to 1."""
-        return min(1.0, max(0.0, (cosine - self.unrelated) / (self.related - self.unrelated)))
+        return min(1.0, max(0.0, self.place(cosine)))
+
+    def place(self, cosine: float) -> float:
+        """Return where the cosine lies on the scale: 0 at `unrelated`, 1 at `related`, and beyond on either side."""
+        return (cosine - self.unrelated) / self.span
+
+    @property
+    def span(self) -> float:
+        """Return the cosine between `unrelated` and `related`."""
+        return self.related - self.unrelated
 
 
 UNMEASURED = CosineScale()
-"""The scale of a model that nobody measured: its cosines as they are."""
+"""The scale of a model that nobody measured: its cosines as they are, and the same is only what is all but equal."""
 
 
 @dataclass(frozen=True, slots=True)

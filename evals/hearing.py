@@ -17,6 +17,7 @@ from domain.call import CallContext, ModelIdentity
 from domain.transcript import Transcript
 from evals.suite import Report
 from ports.transcriber import TranscriptionOptions
+from serve_app.descriptors import transcriber_scores
 from serve_app.engines import build_transcriber, local_identity, model_store
 from serve_app.in_process import in_process_transcriber
 from serve_app.model_settings import TranscriberSettings
@@ -60,7 +61,8 @@ class Listener:
 
     def _transcriber(self) -> Any:
         identity = local_identity(model_store().ensure(self.settings.model), "faster-whisper", self.settings.compute_type)
-        return in_process_transcriber(self.build(self.settings, identity), identity, self.settings.max_batch_size)
+        scores = transcriber_scores(self.settings, model_store())
+        return in_process_transcriber(self.build(self.settings, identity), identity, self.settings.max_batch_size, scores)
 
 
 async def _together(works: Sequence[Coroutine[Any, Any, Transcript]]) -> list[Transcript]:

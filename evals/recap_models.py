@@ -32,6 +32,7 @@ from ports.embedder import Embedder, InputType, Vectors
 from ports.entailment_judge import EntailmentJudge
 from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel
+from serve_app.descriptors import embedder_cosines
 from serve_app.engines import (
     build_embedder,
     build_language_model,
@@ -225,7 +226,10 @@ def served_items(segments: Sequence[Segment], language: str) -> RecapItems:
 async def _readers(loop: asyncio.AbstractEventLoop) -> Models:
     settings, _ = fit_to_machine(evaluated_settings())
     embedded, encoder = settings.embedder, embedder_identity(settings.embedder, model_store())
-    embedder = in_process_embedder(build_embedder(embedded, encoder), encoder, embedded.max_batch_size, embedded.dimensions)
+    cosines = embedder_cosines(embedded, model_store())
+    embedder = in_process_embedder(
+        build_embedder(embedded, encoder), encoder, embedded.max_batch_size, embedded.dimensions, cosines
+    )
     reader = reader_identity(settings.reader, model_store())
     engine = build_reader(settings.reader, reader)
     finder = in_process_item_finder(engine, reader, settings.reader.stretch_tokens)

@@ -22,6 +22,7 @@ from evals.hearing import LONGEST_S, evaluation_data, files
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 from serve_app.demo import RECORDING
+from serve_app.descriptors import diarizer_voices
 from serve_app.engines import build_diarizer, diarizer_identity, model_store
 from serve_app.in_process import in_process_diarizer
 from serve_app.model_settings import DiarizerSettings
@@ -69,7 +70,8 @@ class Diarist:
         """The use case over the engine in this process, behind the production guard."""
         identity = diarizer_identity(self.settings, model_store())
         engine = self.build(self.settings, identity)
-        return FindSpeakers(in_process_diarizer(engine, identity, self.settings.max_batch_size), self.path)
+        voices = diarizer_voices(self.settings, model_store())
+        return FindSpeakers(in_process_diarizer(engine, identity, self.settings.max_batch_size, voices), self.path)
 
 
 def run(

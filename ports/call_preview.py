@@ -11,8 +11,11 @@ from domain.canonical import Json
 from domain.entailment import Claim
 from domain.finding import Line, LineReading
 from domain.prompt import RenderedPrompt
+from domain.search import UNMEASURED, CosineScale
 from domain.speakers import Stretch
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
+from domain.voice_clusters import ClusterRules
 from ports.call_metering import Amounts
 from ports.embedder import InputType, LongTexts, Vectors
 from ports.transcriber import TranscriptionOptions
@@ -30,7 +33,7 @@ class Previewed(Generic[Value]):
 
 @dataclass(frozen=True, slots=True)
 class ServedPorts:
-    """What a plan asks of the model ports besides calls: who answers, and within which bounds."""
+    """What a plan asks of the model ports besides calls: who answers, within which bounds, and what their vectors mean."""
 
     transcriber: ModelIdentity
     language_model: ModelIdentity
@@ -40,6 +43,9 @@ class ServedPorts:
     dimensions: int
     stretch_tokens: int
     diarizer: ModelIdentity | None = None
+    cosines: CosineScale = UNMEASURED
+    voices: ClusterRules | None = None
+    scores: ScoreScale = UNMEASURED_SCORES
 
 
 class CallPreview(Protocol):

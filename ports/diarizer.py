@@ -5,6 +5,7 @@ from typing import Final, Protocol
 
 from domain.call import Answer, CallContext, ModelIdentity
 from domain.speakers import Stretch
+from domain.voice_clusters import ClusterRules
 
 LONGEST_WINDOW_S: Final = 10.0
 """Seconds of sound that one call takes at most."""
@@ -16,6 +17,11 @@ class Diarizer(Protocol):
     @property
     @abstractmethod
     def identity(self) -> ModelIdentity: ...
+
+    @property
+    @abstractmethod
+    def voices(self) -> ClusterRules:
+        """From which cosine on its voices are one person's, as the model's descriptor has it."""
 
     @abstractmethod
     async def listen(self, pcm: bytes, context: CallContext) -> Answer[tuple[Stretch, ...]]:

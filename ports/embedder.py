@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.call import Answer, CallContext, ModelIdentity
+from domain.search import CosineScale
 
 
 class InputType(StrEnum):
@@ -35,6 +36,11 @@ class Embedder(Protocol):
     @property
     @abstractmethod
     def dimensions(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def cosines(self) -> CosineScale:
+        """What cosines of its vectors mean, as the model's descriptor has it."""
 
     @abstractmethod
     async def embed(

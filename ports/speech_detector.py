@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from domain.speech import DetectorScale
+
 
 class SpeechDetector(Protocol):
     """Voice activity detection over a decoded recording."""
@@ -13,6 +15,11 @@ class SpeechDetector(Protocol):
     @abstractmethod
     def frame_seconds(self) -> float:
         """Seconds of sound that one probability stands for."""
+
+    @property
+    @abstractmethod
+    def scale(self) -> DetectorScale:
+        """What its probabilities mean."""
 
     @abstractmethod
     async def probabilities(self, pcm: Path) -> Sequence[float]:

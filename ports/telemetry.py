@@ -23,6 +23,7 @@ class CallEvent(StrEnum):
     RETRIED = "retried"
     WAITED_FOR_FLIGHT = "waited_for_flight"
     CACHE_UNREADABLE = "cache_unreadable"
+    REFUSAL_REMEMBERED = "refusal_remembered"
     CACHE_WRITE_LOST = "cache_write_lost"
     CACHE_WRITE_FAILED = "cache_write_failed"
     BUDGET_WRITE_FAILED = "budget_write_failed"

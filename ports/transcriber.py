@@ -8,6 +8,7 @@ from domain.audio import SpeechWindow
 from domain.call import Answer, CallContext, ModelIdentity
 from domain.canonical import Json
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import ScoreScale
 
 TRANSCRIBE, TRANSLATE = "transcribe", "translate"
 """What is written down: what was said, or that in English (the one language that Whisper translates into)."""
@@ -42,6 +43,11 @@ class Transcriber(Protocol):
     @property
     @abstractmethod
     def identity(self) -> ModelIdentity: ...
+
+    @property
+    @abstractmethod
+    def scores(self) -> ScoreScale:
+        """What the scores of its segments mean, as the model's descriptor has it."""
 
     @abstractmethod
     async def transcribe(

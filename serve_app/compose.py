@@ -5,7 +5,7 @@ import os
 import random
 import socket
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -42,24 +42,25 @@ from application.recap.settings import RecapSettings
 from application.remove_blobs import RemoveBlobs
 from application.rename_speakers import IndexUnderNames
 from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeAlone
-from application.speakers.tell_speakers import SPEAKER_RECIPE
 from application.text_groups import TEXTS_PER_CALL
-from application.transcribe_audio import RECIPE, TranscriptionSettings
+from application.transcribe_audio import TranscriptionSettings
 from application.wait_for_job import WaitForJob
 from application.watch_queue import WatchQueue
 from application.work_on_jobs import WorkOnJobs
-from domain.canonical import Json
 from domain.job import JobKind
+from ports.call_board import CallBoard
 from ports.call_cache import CallCache
 from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
 from ports.model_rates import ModelRates
 from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
-from serve_app.database import named, open_store
-from serve_app.engines import ServedModels
+from serve_app.database import call_board, call_cache, open_store
+from serve_app.descriptors import diarizer_voices, embedder_cosines, transcriber_scores
+from serve_app.engines import ServedModels, model_store
 from serve_app.model_calls import PORTS, at_once, price_table
 from serve_app.model_settings import RemoteSettings
+from serve_app.recipes import speaker_recipe, transcript_recipe
 from serve_app.settings import Settings
 from serve_app.uploading import transcribe_upload
 
@@ -87,12 +88,12 @@ class Composition:
     @cached_property
     def calls(self) -> CallCache:
         """Answers of model calls: with the rows, or in Redis where one is configured."""
-        url = named(self.settings.call_cache.redis_url_env, "call_cache.redis_url_env")
-        if url is None:
-            return self.store.calls
-        from adapters.redis_calls import RedisCalls
+        return call_cache(self.settings, self.store, self.clock)
 
-        return RedisCalls(url, self.clock)
+    @cached_property
+    def board(self) -> CallBoard:
+        """Where the processes of this service meet: where the answers of calls are."""
+        return call_board(self.settings, self.store, self.clock)
 
     @cached_property
     def blobs(self) -> StoredBlobs:
@@ -129,6 +130,7 @@ class Composition:
             ),
             owner=self.owner,
             random=random.Random(),  # noqa: S311 - jitter, not secrets
+            board=self.board,
         )
 
     @cached_property
@@ -143,7 +145,8 @@ class Composition:
 
     @cached_property
     def transcriber(self) -> GuardedTranscriber:
-        return GuardedTranscriber(self._backend("transcriber"), self.guard)
+        scores = transcriber_scores(self.settings.transcriber, model_store())
+        return GuardedTranscriber(self._backend("transcriber"), self.guard, scores)
 
     @cached_property
     def language_model(self) -> GuardedLanguageModel:
@@ -151,7 +154,9 @@ class Composition:
 
     @cached_property
     def embedder(self) -> GuardedEmbedder:
-        return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_CALL)
+        own = self.settings.embedder
+        cosines = embedder_cosines(own, model_store())
+        return GuardedEmbedder(self._backend("embedder"), self.guard, own.dimensions, TEXTS_PER_CALL, cosines)
 
     @cached_property
     def item_finder(self) -> ItemFinder:
@@ -179,7 +184,9 @@ class Composition:
 
     @cached_property
     def diarizer(self) -> GuardedDiarizer | None:
-        return None if self.models.diarizer is None else GuardedDiarizer(self._backend("diarizer"), self.guard)
+        if self.models.diarizer is None:
+            return None
+        return GuardedDiarizer(self._backend("diarizer"), self.guard, diarizer_voices(self.settings.diarizer, model_store()))
 
     @cached_property
     def diarization(self) -> DiarizationSettings:
@@ -207,7 +214,13 @@ class Composition:
     @cached_property
     def known(self) -> KnownTranscripts:
         """Transcripts by the bytes of their recordings, as jobs find them and estimates foresee them."""
-        return KnownTranscripts(self.calls, self.store.results, self._recipe(), self.owner, self._speaker_recipe())
+        return KnownTranscripts(
+            self.calls,
+            self.store.results,
+            transcript_recipe(self.models, self.transcription, self.transcriber.scores),
+            self.owner,
+            speaker_recipe(self.models, self.settings.speakers, self.diarizer.voices if self.diarizer else None),
+        )
 
     def worker(self) -> WorkOnJobs:
         """The job worker of this process, with the plan of every kind of job."""
@@ -266,15 +279,6 @@ class Composition:
         delete = DeleteConversation(self.store.jobs, self.store.results, self.removal, self.calls, wait)
         kept = Retention(days.days, days.tenants)
         return KeepRetention(self.store.jobs, self.store.results, delete, kept, self.clock)
-
-    def _recipe(self) -> dict[str, Json]:
-        """What decides the text of every recording alike. The voice detector comes with the transcriber's engine."""
-        return {"model": asdict(self.models.transcriber), "rules": asdict(self.transcription), "code": RECIPE}
-
-    def _speaker_recipe(self) -> dict[str, Json]:
-        """What decides who speaks in every recording alike."""
-        model = asdict(self.models.diarizer) if self.models.diarizer is not None else None
-        return {"by_default": self.settings.speakers.by_default, "code": SPEAKER_RECIPE, "model": model}
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)

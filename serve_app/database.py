@@ -13,8 +13,11 @@ from serve_app.errors import ConfigurationInvalid
 
 if TYPE_CHECKING:
     from adapters.sql import SqlStore
+    from ports.call_board import CallBoard
+    from ports.call_cache import CallCache
     from serve_app.settings import Settings
 
+REDIS = "call_cache.redis_url_env"
 Value = TypeVar("Value")
 
 
@@ -34,6 +37,24 @@ def open_store(settings: "Settings", clock: Clock) -> "SqlStore":
         short_audio_s=worker.short_audio_s,
     )
     return SqlStore.open(database_url(settings), clock, bounds)
+
+
+def call_cache(settings: "Settings", store: "SqlStore", clock: Clock) -> "CallCache":
+    """Return where answers of model calls are: the Redis of the settings, else the database."""
+    if (url := named(settings.call_cache.redis_url_env, REDIS)) is None:
+        return store.calls
+    from adapters.redis_calls import RedisCalls
+
+    return RedisCalls(url, clock)
+
+
+def call_board(settings: "Settings", store: "SqlStore", clock: Clock) -> "CallBoard":
+    """Return where processes tell one another of their calls: beside the answers."""
+    if (url := named(settings.call_cache.redis_url_env, REDIS)) is None:
+        return store.board
+    from adapters.redis_calls import RedisCallBoard
+
+    return RedisCallBoard(url, clock)
 
 
 def database_url(settings: "Settings") -> str:

@@ -13,9 +13,9 @@ from adapters.model_store.inspect_folder import gguf_file
 from adapters.model_store.reference import BundledReference, parse_reference
 from domain.call import ModelIdentity
 from domain.errors import WordloopError
-from domain.search import UNMEASURED, CosineScale
 from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
+from serve_app.descriptors import diarizer_voices
 from serve_app.engine_choice import LLAMA_CPP, VLLM, EngineChoice, choose_engine
 from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Machine, this_machine
@@ -78,6 +78,8 @@ def resolve_models(settings: Settings, progress: Progress | None = None) -> Serv
     Raises the model store's errors, each with what to do.
     """
     store = model_store(progress)
+    if settings.diarizer.enabled:
+        diarizer_voices(settings.diarizer, store)  # What is not said of them is missed before anything starts.
     return ServedModels(
         _identity(store, settings.transcriber, "faster-whisper", settings.transcriber.compute_type),
         _identity(store, settings.language_model, settings.language_model.engine, _computed_in(settings.language_model)),
@@ -93,15 +95,6 @@ def embedder_identity(settings: EmbedderSettings, store: ModelStore) -> ModelIde
         return remote_identity(settings.remote)
     folder = store.ensure(settings.model)
     return local_identity(folder, _embedder_engine(settings, folder.path), "float32")
-
-
-def embedder_cosines(settings: EmbedderSettings, store: ModelStore) -> CosineScale:
-    """Return what the embedder's cosines mean: as configured, else as the bundled model's descriptor says, else as they are."""
-    if settings.cosines is not None:
-        return CosineScale(settings.cosines.unrelated, settings.cosines.related)
-    named = None if settings.remote is not None else parse_reference(settings.model)
-    known = store.manifest.model(named.name).cosines if isinstance(named, BundledReference) else None
-    return known or UNMEASURED
 
 
 def reader_identity(settings: ReaderSettings, store: ModelStore) -> ModelIdentity:

@@ -22,6 +22,9 @@ from adapters.memory import MemoryCallCache
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from domain.call import ModelIdentity
+from domain.search import UNMEASURED, CosineScale
+from domain.transcript_gates import ScoreScale
+from domain.voice_clusters import ClusterRules
 from ports.call_cache import CallCache
 from ports.model_backend import ModelBackend
 from serve_app.clock import SystemClock
@@ -36,14 +39,18 @@ PATIENT = GuardSettings(
 """On a busy machine an evaluation is slow; it must not come out otherwise."""
 
 
-def in_process_transcriber(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedTranscriber:
+def in_process_transcriber(
+    engine: Engine, identity: ModelIdentity, max_batch_size: int, scores: ScoreScale
+) -> GuardedTranscriber:
     """Return the port behind the production guard: same validation, same batches, a cache that ends with the process."""
-    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), _guard())
+    return GuardedTranscriber(InProcessBackend(engine, identity, max_batch_size), _guard(), scores)
 
 
-def in_process_embedder(engine: Engine, identity: ModelIdentity, max_batch_size: int, dimensions: int) -> GuardedEmbedder:
+def in_process_embedder(
+    engine: Engine, identity: ModelIdentity, max_batch_size: int, dimensions: int, cosines: CosineScale = UNMEASURED
+) -> GuardedEmbedder:
     """Return the port behind the production guard, as for the transcriber."""
-    return GuardedEmbedder(InProcessBackend(engine, identity, max_batch_size), _guard(), dimensions)
+    return GuardedEmbedder(InProcessBackend(engine, identity, max_batch_size), _guard(), dimensions, cosines=cosines)
 
 
 def in_process_item_finder(engine: Engine, identity: ModelIdentity, stretch_tokens: int) -> GuardedItemFinder:
@@ -56,9 +63,9 @@ def in_process_entailment_judge(engine: Engine, identity: ModelIdentity) -> Guar
     return GuardedEntailmentJudge(InProcessBackend(engine, identity, 1), _guard())
 
 
-def in_process_diarizer(engine: Engine, identity: ModelIdentity, max_batch_size: int) -> GuardedDiarizer:
+def in_process_diarizer(engine: Engine, identity: ModelIdentity, max_batch_size: int, voices: ClusterRules) -> GuardedDiarizer:
     """Return the port behind the production guard, as for the transcriber."""
-    return GuardedDiarizer(InProcessBackend(engine, identity, max_batch_size), _guard())
+    return GuardedDiarizer(InProcessBackend(engine, identity, max_batch_size), _guard(), voices)
 
 
 def in_process_language_model(engine: ConcurrentEngine, identity: ModelIdentity, context_tokens: int) -> GuardedLanguageModel:

@@ -22,7 +22,6 @@ from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
 from domain.rate import EngineRate
 from serve_app.compose import Composition
-from serve_app.engines import embedder_cosines, model_store
 from serve_app.estimating import build_estimating
 from serve_app.machine import instruction_sets
 from serve_app.measured_rates import slow_words
@@ -50,7 +49,7 @@ def build_ingress(composition: Composition) -> Any:
     readiness = DeploymentReadiness("wordloop")
 
     async def models() -> Sequence[ModelCard]:
-        breakers, served = composition.guard.breaker_states(), _identities(composition)
+        breakers, served = await composition.guard.states_of_all(), _identities(composition)
         rates = [await composition.rates.rate(kind) for kind, _ in served]
         return [_card(kind, identity, breakers, rate) for (kind, identity), rate in zip(served, rates, strict=True)]
 
@@ -71,7 +70,6 @@ def build_ingress(composition: Composition) -> Any:
     limits, security, openai = composition.settings.limits, composition.settings.security, composition.settings.openai
     http = composition.settings.http
     wait = WaitForJob(store.jobs, composition.clock)
-    cosines = embedder_cosines(composition.settings.embedder, model_store())
     app = build_app(
         HttpServices(
             jobs=store.jobs,
@@ -81,7 +79,7 @@ def build_ingress(composition: Composition) -> Any:
             conversations=store.results,
             blobs=composition.blobs,
             references=store.results,
-            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S, cosines),
+            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, composition.calls, wait),
             rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
             embedder=composition.embedder,
@@ -102,6 +100,7 @@ def build_ingress(composition: Composition) -> Any:
             hosts=frozenset(security.allowed_hosts),
             origins=frozenset(security.trusted_origins),
             text_of_ids=_text_of_ids(composition.settings),
+            share=composition.guard.share,
         ),
         HttpLimits(
             upload_bytes=limits.max_upload_bytes,

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from application.recap import settings as recap
 from ports.embedder import LongTexts
-from serve_app.cosine_settings import CosineSettings
+from serve_app.descriptor_settings import CosineSettings, ScoreSettings, VoiceSettings
 from serve_app.strict import Strict
 
 
@@ -23,7 +23,9 @@ class RemoteSettings(Strict):
 
 
 class TranscriberSettings(Strict):
-    """`model`: a bundled name, a folder, or `hub:owner/name@revision`. `batch_wait_s`: how long a batch gathers."""
+    """`model`: a bundled name, a folder, or `hub:owner/name@revision`. `batch_wait_s`: how long a batch gathers. `scores` None:
+    what the manifest says of a bundled model; of any other they decide nothing, so measure them and say so.
+    """
 
     model: str = "whisper-base"
     device: Literal["cpu", "cuda"] = "cpu"
@@ -31,6 +33,7 @@ class TranscriberSettings(Strict):
     threads: int = 2
     max_batch_size: int = Field(default=8, ge=1)
     batch_wait_s: float = Field(default=0.05, ge=0)
+    scores: ScoreSettings | None = None
     remote: RemoteSettings | None = None
 
 
@@ -103,7 +106,7 @@ class DiarizerSettings(Strict):
     """Who tells speakers apart, always of our own: no server has a route for it, so `remote` can be nothing but null.
 
     `enabled` false loads nothing; recordings are then transcribed without speakers. `max_batch_size`: windows of any recordings
-    in one pass.
+    in one pass. `voices` None: what the manifest says of a bundled model; any other has to say it here.
     """
 
     enabled: bool = True
@@ -111,6 +114,7 @@ class DiarizerSettings(Strict):
     threads: int = Field(default=2, ge=1)
     max_batch_size: int = Field(default=4, ge=1)
     batch_wait_s: float = Field(default=0.02, ge=0)
+    voices: VoiceSettings | None = None
     remote: None = None
 
 

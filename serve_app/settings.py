@@ -102,7 +102,7 @@ class OutboundSettings(Strict):
 class SecuritySettings(Strict):
     """`require_keys`: nobody is served without a key (`wordloop keys create`); needed to listen on anything but loopback.
 
-    `requests_per_minute`: of one key at one ingress replica; None for no bound. `require_confinement`: nothing starts where a
+    `requests_per_minute`: of one key, over all ingress replicas; None for no bound. `require_confinement`: nothing starts where a
     decoder that was taken over could do more than compute (`wordloop doctor` says what holds; docs/adr/0004). `max_priority`: the
     highest that a job may be asked for with, where its key has no number of its own. While no key is needed, `allowed_hosts`
     (names without ports) and pages of `trusted_origins` (`https://name:port`) may ask beside loopback's

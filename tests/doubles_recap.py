@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from application.recap.lines import SpokenLine, lines_of
 from application.recap.settings import RecapSettings
+from application.recap.vectors import LEXICAL_COSINES
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance
 from domain.canonical import Json, sha256_of
 from domain.finding import LineReading
 from domain.prompt import RenderedPrompt
 from domain.recap import ActionItem, Recap, Statement
+from domain.search import CosineScale
 from domain.transcript import Segment
 from ports.embedder import Embedder, InputType, Vectors
 from ports.language_model import LanguageModel
@@ -121,9 +123,14 @@ class HashingEmbedder(Embedder):
 
     dimensions = 96
 
-    def __init__(self, failure: BaseException | None = None) -> None:
+    def __init__(self, failure: BaseException | None = None, cosines: CosineScale = LEXICAL_COSINES) -> None:
         self._failure = failure
+        self._cosines = cosines
         self.asked: list[tuple[str, ...]] = []
+
+    @property
+    def cosines(self) -> CosineScale:
+        return self._cosines
 
     @property
     def identity(self) -> ModelIdentity:

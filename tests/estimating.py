@@ -19,7 +19,8 @@ from adapters.guard import (
     GuardedPreview,
     GuardedTranscriber,
 )
-from adapters.scripted import ScriptedBackend, ScriptedRates, by_words, found_by, judged_by, listened
+from adapters.scripted import SCRIPTED_VOICES, ScriptedBackend, ScriptedRates, by_words, found_by, judged_by, listened
+from adapters.silero_vad import SILERO_SCALE
 from application.diarise.find_speakers import DiarizationSettings
 from application.estimate_request import EstimateRequest
 from application.known_transcripts import KnownTranscripts
@@ -30,6 +31,7 @@ from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
 from domain.call import CallKind, ModelIdentity, Usage
 from domain.finding import LineReading
 from domain.rate import EngineRate
+from domain.speech import DetectorScale
 from ports.audio_decoder import AudioDecoder
 from ports.clock import Clock
 from ports.model_backend import EmbedRequest, GenerateRequest, RawOutput, TranscribeRequest
@@ -137,7 +139,7 @@ class ScriptedModels:
         self.item_finder = GuardedItemFinder(self.reader, self.guard, 1536)
         self.entailment = GuardedEntailmentJudge(self.judge, self.guard)
         self.listener = ScriptedBackend(clock=self.clock, otherwise=listened(), identity=LISTENER)
-        self.diarizer = GuardedDiarizer(self.listener, self.guard)
+        self.diarizer = GuardedDiarizer(self.listener, self.guard, SCRIPTED_VOICES)
 
     @property
     def asked(self) -> dict[CallKind, int]:
@@ -195,6 +197,10 @@ class ScriptedDetector(SpeechDetector):
     @property
     def frame_seconds(self) -> float:
         return FRAME
+
+    @property
+    def scale(self) -> DetectorScale:
+        return SILERO_SCALE
 
     async def probabilities(self, pcm: Path) -> Sequence[float]:
         return self.speech

@@ -20,10 +20,11 @@ from adapters.guard import (
 from adapters.guard.call import CallRecord, GuardedCall
 from adapters.guard.vector_rules import VectorRules
 from adapters.memory import MemoryBudgetLedger, MemoryCallCache
-from adapters.scripted import MovableClock, ScriptedBackend
+from adapters.scripted import SCRIPTED_VOICES, MovableClock, ScriptedBackend
 from adapters.telemetry import RecordingTelemetry
 from domain.audio import SAMPLE_RATE, SpeechWindow
 from domain.call import CallContext, CallKind, CallSpec, PromptReference, Usage
+from ports.call_board import CallBoard
 from ports.call_cache import CallCache
 from ports.call_metering import BudgetLedger, PriceTable
 from ports.clock import Clock
@@ -50,6 +51,7 @@ class Bench:
     prices: PriceTable = DEFAULT_PRICES
     telemetry: Telemetry = field(default_factory=RecordingTelemetry)
     owner: str = "process-1"
+    board: CallBoard | None = None
     seed: int = 7
 
     def __post_init__(self) -> None:
@@ -63,6 +65,7 @@ class Bench:
             telemetry=self.telemetry,
             owner=self.owner,
             random=Random(self.seed),
+            board=self.board,
         )
 
     def backend(self, *lines: Any, **options: Any) -> ScriptedBackend:
@@ -84,7 +87,7 @@ class Bench:
         return GuardedEntailmentJudge(backend, self.guard)
 
     def diarizer(self, backend: ModelBackend) -> GuardedDiarizer:
-        return GuardedDiarizer(backend, self.guard)
+        return GuardedDiarizer(backend, self.guard, SCRIPTED_VOICES)
 
     def call(self, backend: ModelBackend, **context: Any) -> GuardedCall[Any]:
         """A call as the layers see it, for a test of one layer alone."""

@@ -12,6 +12,8 @@ from domain.errors import InvalidModelOutput
 
 FORMAT = 1
 """Version of the stored form; a row of another version counts as a miss."""
+REFUSAL_FORMAT = "refusal-1"
+"""Marks a row that holds no answer but the rule that the answer broke; code that does not know it makes the call again."""
 
 _PROVENANCE = TypeAdapter(Provenance)
 
@@ -24,6 +26,26 @@ def pack(answer: Answer[Any], call: GuardedCall[Any], stored_at: float) -> Json:
         "value": call.rules.encode(answer.value),
         "provenance": _PROVENANCE.dump_python(answer.provenance, mode="json"),
     }
+
+
+def pack_refusal(error: InvalidModelOutput, call: GuardedCall[Any], stored_at: float) -> Json:
+    """Return a refusal as plain data: which rule was broken, never by what. `stored_at` in Unix seconds."""
+    return {"format": REFUSAL_FORMAT, "stored_at": stored_at, "key": call.spec.key, "detail": error.detail}
+
+
+def refusal_in(stored: Json, call: GuardedCall[Any], oldest: float) -> InvalidModelOutput | None:
+    """Return the stored refusal of this call; None where none is stored, or only one from before `oldest`."""
+    if not isinstance(stored, Mapping) or stored.get("format") != REFUSAL_FORMAT or stored.get("key") != call.spec.key:
+        return None
+    stored_at, detail = stored.get("stored_at"), stored.get("detail")
+    if not isinstance(stored_at, int | float) or not stored_at > oldest or not isinstance(detail, str):
+        return None
+    return InvalidModelOutput(detail)
+
+
+def is_refusal(stored: Json) -> bool:
+    """Whether a row holds a refusal, of whatever age."""
+    return isinstance(stored, Mapping) and stored.get("format") == REFUSAL_FORMAT
 
 
 def unpack(stored: Json, call: GuardedCall[Any], oldest: float) -> Answer[Any]:

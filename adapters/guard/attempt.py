@@ -71,8 +71,12 @@ class Validate:
         """Raises InvalidModelOutput with the broken rule."""
         try:
             raw = await proceed(call)
-            call.record.usage = call.record.usage + checked_usage(raw)
-            value = call.rules.check(raw)
+            try:
+                call.record.usage = call.record.usage + checked_usage(raw)
+                value = call.rules.check(raw)
+            except InvalidModelOutput as error:
+                call.record.refusal = error
+                raise
         except InvalidModelOutput as error:
             if call.record.span is not None:
                 call.record.span.refused(error)

@@ -1,10 +1,11 @@
-"""Bounded calls in flight, and bounded waiting, per model and backend."""
+"""Bounded calls in flight over all processes, and bounded waiting in each, per model and backend."""
 
 import asyncio
 from collections import deque
 from typing import Any
 
 from adapters.guard.call import GuardedCall, Proceed
+from adapters.guard.others import Others, name_of
 from adapters.guard.settings import BulkheadSettings
 from adapters.guard.waiting import TimeIsUp, within
 from domain.call import Answer
@@ -13,22 +14,24 @@ from ports.clock import Clock
 
 
 class Places:
-    """A first-come, first-served semaphore whose permits are never lost to a waiter that gave up."""
+    """A first-come, first-served semaphore whose permits are never lost to a waiter that gave up. `most` may change."""
 
-    def __init__(self, free: int) -> None:
-        self.free = free
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
         self.waiting: deque[asyncio.Future[None]] = deque()
 
     def take_now(self) -> bool:
-        if self.free == 0 or self.waiting:
+        if self.taken >= self.most or self.waiting:
             return False
-        self.free -= 1
+        self.taken += 1
         return True
 
     def queue(self) -> asyncio.Future[None]:
         """Stand in line at once. The future is done when the place is the caller's; who stops waiting must `leave`."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
+        self._hand_out()
         return turn
 
     def leave(self, turn: asyncio.Future[None]) -> None:
@@ -39,33 +42,50 @@ class Places:
             self.give_back()
 
     def give_back(self) -> None:
-        while self.waiting:
+        self.taken -= 1
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self.waiting and self.taken < self.most:
             turn = self.waiting.popleft()
             if not turn.done():
+                self.taken += 1
                 turn.set_result(None)
-                return
-        self.free += 1
 
 
 class Bulkhead:
-    """Keeps one slow backend from holding everything: a full waiting room refuses at once."""
+    """Keeps one slow backend from holding everything: a full waiting room refuses at once.
 
-    def __init__(self, settings: BulkheadSettings, clock: Clock) -> None:
+    The places are those of the whole service; a process has the part of them that its calls are of all calls, and one at least.
+    """
+
+    def __init__(self, settings: BulkheadSettings, clock: Clock, others: Others) -> None:
         self._settings = settings
         self._clock = clock
+        self._others = others
         self._places: dict[tuple[str, str, str], Places] = {}
 
     async def __call__(self, call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
         """Raises ModelOverloaded when too many wait, or the wait grows too long."""
         places = self._places.setdefault(call.target, Places(self._settings.max_concurrent))
+        thing = f"places\n{name_of(call.target)}"
+        self._share(places, thing, 1)
         if not places.take_now():
-            await self._wait(places)
+            await self._wait(places, thing)
         try:
             return await proceed(call)
         finally:
+            self._share(places, thing, -1)
             places.give_back()
 
-    async def _wait(self, places: Places) -> None:
+    def _share(self, places: Places, thing: str, change: int) -> None:
+        """Set how many places this process has, by what it would use now."""
+        most = self._settings.max_concurrent
+        wanted = min(most, places.taken + len(places.waiting) + change)
+        self._others.holds(thing, wanted)
+        places.most = max(1, int(most * self._others.share(thing, wanted)))
+
+    async def _wait(self, places: Places, thing: str) -> None:
         if len(places.waiting) >= self._settings.max_waiting:
             raise ModelOverloaded("too many calls wait for this model", None)
         turn = places.queue()
@@ -73,6 +93,7 @@ class Bulkhead:
             await within(self._clock, self._settings.max_wait_s, _until(turn))
         except BaseException as error:
             places.leave(turn)
+            self._share(places, thing, 0)
             if isinstance(error, TimeIsUp):
                 raise ModelOverloaded("no place for a call to this model came free in time", None) from None
             raise

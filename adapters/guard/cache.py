@@ -1,15 +1,17 @@
-"""Answers that are known are read; calls in flight anywhere in the cluster are waited for."""
+"""Answers that are known are read, refusals too; calls in flight anywhere in the cluster are waited for."""
 
 import asyncio
 import json
 from random import Random
 from typing import Any
 
-from adapters.guard.answers import pack, unpack
+from adapters.guard.answers import is_refusal, pack, pack_refusal, refusal_in, unpack
 from adapters.guard.call import GuardedCall, Proceed
+from adapters.guard.retry import TRIES_AT_VALID_OUTPUT
 from adapters.guard.settings import CacheSettings
 from adapters.guard.waiting import taken_or_undone, to_the_end
 from domain.call import Answer
+from domain.canonical import Json
 from domain.errors import InvalidModelOutput, StorageFailed
 from ports.call_cache import CallCache, Claimed, Hit, Lookup
 from ports.clock import Clock
@@ -24,6 +26,10 @@ class Cached:
 
     A store that can not be read fails the call (StorageFailed, transient): going on without it would pay twice. A store that
     can not be written does not: the answer is made and paid, so it is handed out.
+
+    An output that its rules refused is remembered for `refusal_s`, a sampled one when its second try was refused too: the same
+    call meets the same error, and pays nothing. What the provider fails at (a timeout, a server that is away, an answer that can
+    not be read) is not.
     """
 
     def __init__(self, cache: CallCache, settings: CacheSettings, clock: Clock, owner: str, random: Random) -> None:
@@ -34,6 +40,7 @@ class Cached:
         self._random = random
 
     async def __call__(self, call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
+        """Raises InvalidModelOutput for a call whose output was refused lately, and StorageFailed."""
         place = call.place
         if place is None:
             return await proceed(call)
@@ -45,6 +52,9 @@ class Cached:
             answer = await proceed(call)
             await to_the_end(self._keep(place, found.fence, call, answer))
             return answer
+        except InvalidModelOutput as error:
+            await to_the_end(self._keep_refusal(place, found.fence, call, error))
+            raise
         except BaseException:
             # Releasing after a put that was cut short by cancellation does no harm: the flight has ended or the fence is old.
             await to_the_end(self._release(place, found.fence))
@@ -60,10 +70,14 @@ class Cached:
             if isinstance(found, Claimed):
                 return found
             if isinstance(found, Hit):
+                if refusal := refusal_in(found.answer, call, oldest=self._clock.now() - self._settings.refusal_s):
+                    _mark(call, CallEvent.REFUSAL_REMEMBERED)
+                    raise refusal
                 try:
                     return self._read(found, call)
                 except InvalidModelOutput:
-                    _mark(call, CallEvent.CACHE_UNREADABLE)
+                    if not is_refusal(found.answer):
+                        _mark(call, CallEvent.CACHE_UNREADABLE)
                     if (unreadable := unreadable + 1) > 1:
                         raise StorageFailed("an unreadable answer could not be removed from the call cache") from None
                     await self._cache.discard(*place)
@@ -97,7 +111,16 @@ class Cached:
                 continue
 
     async def _keep(self, place: tuple[str, str], fence: int, call: GuardedCall[Any], answer: Answer[Any]) -> None:
-        packed = pack(answer, call, stored_at=self._clock.now())
+        await self._put(place, fence, call, pack(answer, call, stored_at=self._clock.now()))
+
+    async def _keep_refusal(self, place: tuple[str, str], fence: int, call: GuardedCall[Any], error: InvalidModelOutput) -> None:
+        tried = not call.left_to_chance or call.record.answers >= TRIES_AT_VALID_OUTPUT
+        if error is call.record.refusal and tried and self._settings.refusal_s > 0:
+            await self._put(place, fence, call, pack_refusal(error, call, stored_at=self._clock.now()))
+        else:
+            await self._release(place, fence)
+
+    async def _put(self, place: tuple[str, str], fence: int, call: GuardedCall[Any], packed: Json) -> None:
         if len(json.dumps(packed)) > self._settings.max_answer_bytes:
             await self._release(place, fence)
             return

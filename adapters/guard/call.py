@@ -31,7 +31,7 @@ class CallRecord:
     """What happened to a call so far; the only part of it that changes.
 
     `started` is monotonic seconds; `answers`, `usage` and `model_seconds` add up all attempts that the model answered, those
-    included whose output was then refused.
+    included whose output was then refused; `refusal` is the rule that the last one broke.
     """
 
     started: float
@@ -40,6 +40,7 @@ class CallRecord:
     usage: Usage = field(default_factory=Usage)
     model_seconds: float = 0.0
     finish_reason: str | None = None
+    refusal: InvalidModelOutput | None = None
     probing: bool = False
     span: CallSpan | None = None
 

@@ -15,12 +15,14 @@ from adapters.guard.cache import Cached
 from adapters.guard.call import GuardedCall, Layer, Proceed
 from adapters.guard.deadline import Deadline
 from adapters.guard.flights import SharedFlights
+from adapters.guard.others import Others, Target
 from adapters.guard.rate_limit import RateLimit
 from adapters.guard.retry import Retry
 from adapters.guard.settings import BudgetSettings, CacheSettings, GuardSettings
 from adapters.guard.tracing import Trace
 from domain.call import Answer
 from domain.errors import InvalidModelOutput
+from ports.call_board import CallBoard
 from ports.call_cache import CallCache
 from ports.call_metering import Amounts, BudgetLedger, PriceTable
 from ports.clock import Clock
@@ -34,6 +36,7 @@ class CallGuard:
         self,
         run: Proceed,
         breaker: CircuitBreaker,
+        others: Others,
         budget: Budget | None,
         cache: CallCache,
         settings: CacheSettings,
@@ -41,6 +44,7 @@ class CallGuard:
     ) -> None:
         self._run = run
         self._breaker = breaker
+        self._others = others
         self._budget = budget
         self._cache = cache
         self._settings = settings
@@ -49,9 +53,17 @@ class CallGuard:
     async def __call__(self, call: GuardedCall[Any]) -> Answer[Any]:
         return await self._run(call)
 
-    def breaker_states(self) -> Mapping[tuple[str, str, str], BreakerState]:
+    def breaker_states(self) -> Mapping[Target, BreakerState]:
         """State per (backend name, model id, model revision), of those that were called from this process."""
         return self._breaker.states()
+
+    async def states_of_all(self) -> Mapping[Target, BreakerState]:
+        """State per (backend name, model id, model revision) as the whole service has it."""
+        return await self._breaker.states_of_all()
+
+    def share(self, thing: str) -> float:
+        """Count one use of what all processes share, and return this process's part of it: above 0 to 1."""
+        return self._others.share(thing, self._others.asks(thing))
 
     async def known(self, call: GuardedCall[Any]) -> Answer[Any] | None:
         """Return the cached answer of a call without making it and without a trace; None when there is none that can be used."""
@@ -82,12 +94,16 @@ def build_guard(
     telemetry: Telemetry,
     owner: str,
     random: Random,
+    board: CallBoard | None = None,
 ) -> CallGuard:
     """Build the guard of this process. `owner` names the process in the call cache and must be unique in the cluster.
 
+    `board`: where the processes of one service meet; None for a process that is alone.
+
     Raises ValueError when budgets are set and there is no ledger to hold them: budgets fail closed.
     """
-    breaker = CircuitBreaker(settings.breaker, clock, telemetry)
+    others = Others(board, owner, settings.shared, clock)
+    breaker = CircuitBreaker(settings.breaker, clock, telemetry, others)
     budget = _budget(settings, ledger, prices, clock)
     run = around(
         partial(Validate(prices, clock), proceed=BackendAttempt(settings.timeouts, clock)),
@@ -96,12 +112,12 @@ def build_guard(
         SharedFlights(clock),
         Cached(cache, settings.cache, clock, owner, random),
         *([budget] if budget is not None else []),
-        RateLimit(settings.rate, clock),
-        Bulkhead(settings.bulkhead, clock),
+        RateLimit(settings.rate, clock, others),
+        Bulkhead(settings.bulkhead, clock, others),
         breaker,
         Retry(settings.retry, clock, random),
     )
-    return CallGuard(run, breaker, budget, cache, settings.cache, clock)
+    return CallGuard(run, breaker, others, budget, cache, settings.cache, clock)
 
 
 def _budget(settings: GuardSettings, ledger: BudgetLedger | None, prices: PriceTable, clock: Clock) -> Budget | None:

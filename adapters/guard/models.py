@@ -3,8 +3,9 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from adapters.guard.call import CallRecord, GuardedCall
+from adapters.guard.call import CallRecord, GuardedCall, OutputRules
 from adapters.guard.guard import CallGuard
 from adapters.guard.json_rules import JsonRules
 from adapters.guard.probability_rules import Probabilities, ProbabilityRules
@@ -13,12 +14,15 @@ from adapters.guard.stretch_rules import Stretches, StretchRules
 from adapters.guard.transcript_rules import TranscriptRules
 from adapters.guard.vector_rules import VectorRules
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, SpeechWindow
-from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Usage
+from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, PromptReference, Usage
 from domain.canonical import Json, sha256_of
 from domain.entailment import Claim
 from domain.errors import InvalidRequest
 from domain.finding import Line
+from domain.search import UNMEASURED, CosineScale
 from domain.transcript import RecognisedWindow
+from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
+from domain.voice_clusters import ClusterRules
 from ports.diarizer import LONGEST_WINDOW_S, Diarizer
 from ports.embedder import Embedder, InputType, LongTexts, Vectors
 from ports.entailment_judge import EntailmentJudge
@@ -31,9 +35,12 @@ from ports.model_backend import (
     FindRequest,
     GenerateRequest,
     ModelBackend,
+    ModelRequest,
     TranscribeRequest,
 )
 from ports.transcriber import Transcriber, TranscriptionOptions
+
+Value = TypeVar("Value")
 
 TOKENS_PER_MESSAGE = 32
 """Tokens that a chat template may add around one message."""
@@ -48,8 +55,8 @@ MOST_CLAIMS = 64
 """Claims of one call: a chapter of a recap has two or three."""
 
 
-class GuardedTranscriber(Transcriber):
-    """Transcription by `backend` through the guard."""
+class _Guarded:
+    """What all ports have in common: whose model it is, and how a call of it is put together."""
 
     def __init__(self, backend: ModelBackend, guard: CallGuard) -> None:
         self._backend = backend
@@ -59,13 +66,40 @@ class GuardedTranscriber(Transcriber):
     def identity(self) -> ModelIdentity:
         return self._backend.identity
 
+    def _call(
+        self,
+        kind: CallKind,
+        content: Json | bytes,
+        request: ModelRequest,
+        rules: OutputRules[Value],
+        at_most: Usage,
+        context: CallContext,
+        parameters: Mapping[str, Json] | None = None,
+        prompt: PromptReference | None = None,
+    ) -> GuardedCall[Value]:
+        """Return the call of `request`. Its key is over `content`, model, prompt, and `parameters` or those of the request."""
+        named = request.parameters if parameters is None else parameters
+        spec = CallSpec(kind, sha256_of(content), self.identity, named, prompt)
+        record = CallRecord(started=self._guard.clock.monotonic())
+        return GuardedCall(spec, context, request, self._backend, rules, at_most, record)
+
+
+class GuardedTranscriber(_Guarded, Transcriber):
+    """Transcription by `backend` through the guard."""
+
+    def __init__(self, backend: ModelBackend, guard: CallGuard, scores: ScoreScale = UNMEASURED_SCORES) -> None:
+        super().__init__(backend, guard)
+        self._scores = scores
+
+    @property
+    def scores(self) -> ScoreScale:
+        return self._scores
+
     def call(self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext) -> GuardedCall[RecognisedWindow]:
         """Return the call that `transcribe` makes."""
-        parameters = options.parameters()
-        spec = CallSpec(CallKind.TRANSCRIBE, window.sha256, self.identity, parameters)
-        request = TranscribeRequest(window.pcm, parameters, window.left)
-        at_most = Usage(audio_seconds=window.seconds)
-        return GuardedCall(spec, context, request, self._backend, TranscriptRules(window.seconds), at_most, _record(self._guard))
+        request = TranscribeRequest(window.pcm, options.parameters(), window.left)
+        rules, at_most = TranscriptRules(window.seconds), Usage(audio_seconds=window.seconds)
+        return self._call(CallKind.TRANSCRIBE, window.pcm, request, rules, at_most, context)
 
     async def transcribe(
         self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
@@ -73,17 +107,12 @@ class GuardedTranscriber(Transcriber):
         return await self._guard(self.call(window, options, context))
 
 
-class GuardedLanguageModel(LanguageModel):
+class GuardedLanguageModel(_Guarded, LanguageModel):
     """Generation by `backend` through the guard. `context_tokens` as served, prompt and answer together."""
 
     def __init__(self, backend: ModelBackend, guard: CallGuard, context_tokens: int) -> None:
-        self._backend = backend
-        self._guard = guard
+        super().__init__(backend, guard)
         self._context_tokens = context_tokens
-
-    @property
-    def identity(self) -> ModelIdentity:
-        return self._backend.identity
 
     @property
     def context_tokens(self) -> int:
@@ -97,13 +126,12 @@ class GuardedLanguageModel(LanguageModel):
             **sampling,
             "schema_sha256": sha256_of(prompt.schema) if prompt.schema is not None else None,
         }
-        spec = CallSpec(CallKind.GENERATE, sha256_of(messages), self.identity, parameters, prompt.reference)
-        request = GenerateRequest(messages, prompt.schema, sampling)
         if prompt.verbatim:
             parameters["verbatim"] = True
+        request = GenerateRequest(messages, prompt.schema, sampling)
         rules = JsonRules(prompt.schema, prompt.sampling.max_tokens, prompt.sampling.stop, prompt.verbatim)
         at_most = self._at_most(messages, prompt)
-        return GuardedCall(spec, context, request, self._backend, rules, at_most, _record(self._guard))
+        return self._call(CallKind.GENERATE, messages, request, rules, at_most, context, parameters, prompt.reference)
 
     async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
         return await self._guard(self.call(prompt, context))
@@ -115,22 +143,29 @@ class GuardedLanguageModel(LanguageModel):
         return Usage(input_tokens=min(read, self._context_tokens), output_tokens=written)
 
 
-class GuardedEmbedder(Embedder):
+class GuardedEmbedder(_Guarded, Embedder):
     """Embedding by `backend` through the guard; one group of at most `max_texts_per_call` texts is one call."""
 
-    def __init__(self, backend: ModelBackend, guard: CallGuard, dimensions: int, max_texts_per_call: int = 64) -> None:
-        self._backend = backend
-        self._guard = guard
+    def __init__(
+        self,
+        backend: ModelBackend,
+        guard: CallGuard,
+        dimensions: int,
+        max_texts_per_call: int = 64,
+        cosines: CosineScale = UNMEASURED,
+    ) -> None:
+        super().__init__(backend, guard)
         self._dimensions = dimensions
         self._max_texts = max_texts_per_call
-
-    @property
-    def identity(self) -> ModelIdentity:
-        return self._backend.identity
+        self._cosines = cosines
 
     @property
     def dimensions(self) -> int:
         return self._dimensions
+
+    @property
+    def cosines(self) -> CosineScale:
+        return self._cosines
 
     def call(
         self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
@@ -142,11 +177,9 @@ class GuardedEmbedder(Embedder):
         parameters: dict[str, Json] = {"input_type": input_type.value, "dimensions": self._dimensions}
         if long_texts is LongTexts.POOL:
             parameters["long_texts"] = long_texts.value
-        spec = CallSpec(CallKind.EMBED, sha256_of(group), self.identity, parameters)
-        request = EmbedRequest(group, parameters)
         at_most = Usage(input_tokens=sum(len(text.encode()) + TOKENS_PER_TEXT for text in group))
         rules = VectorRules(len(group), self._dimensions)
-        return GuardedCall(spec, context, request, self._backend, rules, at_most, _record(self._guard))
+        return self._call(CallKind.EMBED, group, EmbedRequest(group, parameters), rules, at_most, context)
 
     async def embed(
         self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
@@ -155,17 +188,12 @@ class GuardedEmbedder(Embedder):
         return await self._guard(self.call(texts, input_type, context, long_texts))
 
 
-class GuardedItemFinder(ItemFinder):
+class GuardedItemFinder(_Guarded, ItemFinder):
     """Finding by `backend` through the guard; a stretch of at most `MOST_LINES` lines is one call."""
 
     def __init__(self, backend: ModelBackend, guard: CallGuard, stretch_tokens: int) -> None:
-        self._backend = backend
-        self._guard = guard
+        super().__init__(backend, guard)
         self._stretch_tokens = stretch_tokens
-
-    @property
-    def identity(self) -> ModelIdentity:
-        return self._backend.identity
 
     @property
     def stretch_tokens(self) -> int:
@@ -179,10 +207,8 @@ class GuardedItemFinder(ItemFinder):
         if not 1 <= len(lines) <= MOST_LINES:
             raise InvalidRequest(f"a finding call takes 1 to {MOST_LINES} lines")
         stretch = tuple((_nfc(line.speaker or ""), _nfc(line.text)) for line in lines)
-        spec = CallSpec(CallKind.FIND, sha256_of(stretch), self.identity, {})
-        at_most = Usage(input_tokens=sum(len((who + text).encode()) + TOKENS_PER_LINE for who, text in stretch))
         rules = ReadingRules(tuple(len(text) for _, text in stretch))
-        return GuardedCall(spec, context, FindRequest(stretch, {}), self._backend, rules, at_most, _record(self._guard))
+        return self._call(CallKind.FIND, stretch, FindRequest(stretch, {}), rules, _read(stretch), context)
 
     async def find(self, lines: Sequence[Line], context: CallContext) -> Answer[Readings]:
         """Raises InvalidRequest for no lines, or more than one call takes."""
@@ -190,16 +216,8 @@ class GuardedItemFinder(ItemFinder):
         return replace(answer, value=in_words_given(answer.value, lines))
 
 
-class GuardedEntailmentJudge(EntailmentJudge):
+class GuardedEntailmentJudge(_Guarded, EntailmentJudge):
     """Judging by `backend` through the guard; at most `MOST_CLAIMS` claims are one call."""
-
-    def __init__(self, backend: ModelBackend, guard: CallGuard) -> None:
-        self._backend = backend
-        self._guard = guard
-
-    @property
-    def identity(self) -> ModelIdentity:
-        return self._backend.identity
 
     def call(self, claims: Sequence[Claim], context: CallContext) -> GuardedCall[Probabilities]:
         """Return the call that `judge` makes. Raises InvalidRequest for no claims, or more than one call takes."""
@@ -208,43 +226,39 @@ class GuardedEntailmentJudge(EntailmentJudge):
         asked = tuple(
             (tuple((_nfc(line.speaker or ""), _nfc(line.text)) for line in claim.premise), _nfc(claim.text)) for claim in claims
         )
-        spec = CallSpec(CallKind.ENTAIL, sha256_of(asked), self.identity, {})
-        lines = [line for premise, text in asked for line in (*premise, ("", text))]
-        at_most = Usage(input_tokens=sum(len((who + text).encode()) + TOKENS_PER_LINE for who, text in lines))
-        rules = ProbabilityRules(len(asked))
-        return GuardedCall(spec, context, EntailRequest(asked, {}), self._backend, rules, at_most, _record(self._guard))
+        at_most = _read([line for premise, text in asked for line in (*premise, ("", text))])
+        return self._call(CallKind.ENTAIL, asked, EntailRequest(asked, {}), ProbabilityRules(len(asked)), at_most, context)
 
     async def judge(self, claims: Sequence[Claim], context: CallContext) -> Answer[Probabilities]:
         return await self._guard(self.call(claims, context))
 
 
-class GuardedDiarizer(Diarizer):
+class GuardedDiarizer(_Guarded, Diarizer):
     """Telling speakers apart by `backend` through the guard; one window is one call, wherever in a recording it stands."""
 
-    def __init__(self, backend: ModelBackend, guard: CallGuard) -> None:
-        self._backend = backend
-        self._guard = guard
+    def __init__(self, backend: ModelBackend, guard: CallGuard, voices: ClusterRules) -> None:
+        super().__init__(backend, guard)
+        self._voices = voices
 
     @property
-    def identity(self) -> ModelIdentity:
-        return self._backend.identity
+    def voices(self) -> ClusterRules:
+        return self._voices
 
     def call(self, pcm: bytes, context: CallContext) -> GuardedCall[Stretches]:
         """Return the call that `listen` makes. Raises InvalidRequest for no sound, or more than one call takes."""
         seconds = len(pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)
         if not 0 < seconds <= LONGEST_WINDOW_S:
             raise InvalidRequest(f"a diarizing call takes sound of at most {LONGEST_WINDOW_S:g} s")
-        spec = CallSpec(CallKind.DIARIZE, sha256_of(pcm), self.identity, {})
-        at_most = Usage(audio_seconds=seconds)
-        request = DiarizeRequest(pcm, {})
-        return GuardedCall(spec, context, request, self._backend, StretchRules(seconds), at_most, _record(self._guard))
+        rules, at_most = StretchRules(seconds), Usage(audio_seconds=seconds)
+        return self._call(CallKind.DIARIZE, pcm, DiarizeRequest(pcm, {}), rules, at_most, context)
 
     async def listen(self, pcm: bytes, context: CallContext) -> Answer[Stretches]:
         return await self._guard(self.call(pcm, context))
 
 
-def _record(guard: CallGuard) -> CallRecord:
-    return CallRecord(started=guard.clock.monotonic())
+def _read(lines: Sequence[tuple[str, str]]) -> Usage:
+    """Return the most tokens that lines (speaker, text) can be."""
+    return Usage(input_tokens=sum(len((who + text).encode()) + TOKENS_PER_LINE for who, text in lines))
 
 
 def _nfc(text: str) -> str:

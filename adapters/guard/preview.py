@@ -60,6 +60,9 @@ class GuardedPreview(CallPreview):
             self._embedder.dimensions,
             self._item_finder.stretch_tokens,
             self._diarizer.identity if self._diarizer else None,
+            self._embedder.cosines,
+            self._diarizer.voices if self._diarizer else None,
+            self._transcriber.scores,
         )
 
     async def transcription(

@@ -33,6 +33,7 @@ class CacheSettings(_Knobs):
 
     max_bytes: int = Field(2 * 1024**3, gt=0)
     max_age_s: float = Field(30 * 86_400.0, gt=0)
+    refusal_s: float = Field(600.0, ge=0, description="How long a refused output is remembered; 0 forgets it at once.")
     max_answer_bytes: int = Field(4 * 1024**2, gt=0, description="A larger answer is handed out but not kept.")
     claim_s: float = Field(10.0, gt=0, description="A dead holder delays its waiters by at most this.")
     poll_first_s: float = Field(0.05, gt=0)
@@ -48,8 +49,14 @@ class BudgetSettings(_Knobs):
     tenants: dict[str, Limits] = Field(default_factory=dict)
 
 
+class SharedSettings(_Knobs):
+    """How often a process that makes calls tells the others what it uses, and reads what they say of breakers (docs/adr/0025)."""
+
+    beat_s: float = Field(2.0, gt=0)
+
+
 class RateSettings(_Knobs):
-    """Token bucket of calls per model and tenant: refill per second, size, and how long a call may wait for its token."""
+    """Token bucket of calls per model and tenant, over all processes: refill per second, size, longest wait of a call."""
 
     calls_per_s: float = Field(100.0, gt=0)
     burst: int = Field(200, ge=1)
@@ -57,7 +64,8 @@ class RateSettings(_Knobs):
 
 
 class BulkheadSettings(_Knobs):
-    """Calls in flight and calls waiting, per model and backend. Few enough that one backend can not hold a whole process.
+    """Calls in flight (over all processes) and calls waiting (in each), per model and backend. Few enough that one backend can
+    not hold everything.
 
     The longest call (its waits here and for its rate, four tries of the longest timeout, the pauses between) stays under the
     900 s for which a budget reservation outlives its holder.
@@ -95,6 +103,7 @@ class GuardSettings(_Knobs):
     timeouts: AttemptTimeouts = AttemptTimeouts()
     cache: CacheSettings = CacheSettings()
     budget: BudgetSettings = BudgetSettings()
+    shared: SharedSettings = SharedSettings()
     rate: RateSettings = RateSettings()
     bulkhead: BulkheadSettings = BulkheadSettings()
     breaker: BreakerSettings = BreakerSettings()

@@ -80,7 +80,9 @@ def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callab
     app.add_middleware(Admission, at_once=at_once)
     if services.keys is not None:
         per_minute = limits.requests_per_minute
-        app.add_middleware(RequireKeys, keys=services.keys, clock=services.clock, requests_per_minute=per_minute)
+        app.add_middleware(
+            RequireKeys, keys=services.keys, clock=services.clock, requests_per_minute=per_minute, share=services.share
+        )
     else:
         app.add_middleware(OwnPagesOnly, hosts=services.hosts, origins=services.origins)
     app.add_middleware(Envelope, new_id=new_request_id)

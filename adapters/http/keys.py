@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
@@ -44,14 +45,22 @@ class RequireKeys:
     """Lets through what shows a live key with the scope that the route asks for.
 
     Writes into the request's state whose it is (`tenant`, `key_id`) and what the key lets a recording have (`upload_bytes`)
-    and ask for (`max_priority`).
+    and ask for (`max_priority`). `share` counts a request of a key, and tells which part of its rate this replica may let pass.
     """
 
-    def __init__(self, app: ASGIApp, keys: ApiKeys, clock: Clock, requests_per_minute: float | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: ApiKeys,
+        clock: Clock,
+        requests_per_minute: float | None,
+        share: Callable[[str], float],
+    ) -> None:
         self.app = app
         self._keys = keys
         self._clock = clock
         self._rate = requests_per_minute
+        self._share = share
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
@@ -104,11 +113,11 @@ class RequireKeys:
 
     def _take(self, known: _Known) -> None:
         """Take a request from the key's bucket, which holds a minute's worth. Raises HttpProblem when it is empty."""
-        rate = self._rate_of(known.key)
-        if rate is None:
+        if (whole := self._rate_of(known.key)) is None:
             return
+        rate = whole * self._share(f"key\n{known.key.id}")
         now = self._clock.monotonic()
-        known.tokens = min(rate, known.tokens + (now - known.at) * rate / MINUTE_S)
+        known.tokens = min(max(1.0, rate), known.tokens + (now - known.at) * rate / MINUTE_S)
         known.at = now
         if known.tokens < 1:
             wait = math.ceil((1 - known.tokens) * MINUTE_S / rate)

@@ -74,6 +74,11 @@ class Estimating:
     places: Places
 
 
+def _whole(_thing: str) -> float:
+    """A service of one process shares with nobody."""
+    return 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class HttpServices:
     """Ports and use cases behind the routes.
@@ -84,6 +89,7 @@ class HttpServices:
     recordings; None where none are fetched. `webhooks` None: nobody is told.
     `uploads` None: no uploads in pieces. `hosts` and `origins`: under which names, and for which pages of others, a service that
     asks for no keys answers beside loopback's own (`own_pages.py`).
+    `share` counts one use of what all ingress replicas share, and tells this one's part of it, above 0 to 1.
     `text_of_ids` reads texts that come as token ids, raising InvalidRequest; None refuses
     them.
     """
@@ -116,6 +122,7 @@ class HttpServices:
     hosts: frozenset[str] = frozenset()
     origins: frozenset[str] = frozenset()
     text_of_ids: Callable[[Sequence[int]], str] | None = None
+    share: Callable[[str], float] = _whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class HttpLimits:
     an upload pauses for at most `upload_idle_s` and brings `upload_bytes_per_s` in the long run. `requests_at_once` are
     answered, `requests_at_once_per_caller` of one key (or one address, where no key is needed); more wait `place_wait_s` for a
     place. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of
-    one key at one ingress replica, where the key has no number of its own; None for no bound. A key may also narrow
+    one key over all ingress replicas, where the key has no number of its own; None for no bound. A key may also narrow
     `upload_bytes`.
     `max_priority`: the highest priority of a job, where the key has no number of its own.
     `long_texts`: what becomes of a text to embed that is longer than the model reads.

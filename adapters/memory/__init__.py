@@ -1,6 +1,7 @@
 """Ports kept in the memory of one process: for tests, and for a first try without any store."""
 
 from adapters.memory.budget_ledger import MemoryBudgetLedger
+from adapters.memory.call_board import MemoryCallBoard
 from adapters.memory.call_cache import MemoryCallCache
 
-__all__ = ["MemoryBudgetLedger", "MemoryCallCache"]
+__all__ = ["MemoryBudgetLedger", "MemoryCallBoard", "MemoryCallCache"]

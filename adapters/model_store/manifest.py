@@ -14,6 +14,8 @@ from typing import Any
 from adapters.model_store.errors import UnknownModel
 from domain.canonical import sha256_of
 from domain.search import CosineScale
+from domain.transcript_gates import ScoreScale
+from domain.voice_clusters import ClusterRules
 
 CONVERTER_VERSION = 2
 """Counts changes to the conversion that alter its output: a higher number makes every converted model anew."""
@@ -96,7 +98,8 @@ class BundledModel:
 
     `assembled_bytes` gives the approximate size of the assembled folder per precision, for the free space check. `published`
     are the precisions that are the publisher's own files; GGUF weights in any other are converted, those of torch always.
-    `cosines`: what those of an embedder mean, None where nobody measured it.
+    `cosines`: what those of an embedder mean, `voices`: which those of a diarizer make one person,
+    `scores`: what a transcriber thinks of its own text; None where nobody measured it.
     """
 
     name: str
@@ -111,6 +114,8 @@ class BundledModel:
     files: tuple[ModelFile, ...]
     sources: tuple[Source, ...]
     cosines: CosineScale | None = None
+    voices: ClusterRules | None = None
+    scores: ScoreScale | None = None
 
     @property
     def default_precision(self) -> str:
@@ -197,11 +202,21 @@ def _model(table: Mapping[str, Any]) -> BundledModel:
         files=files,
         sources=tuple(_source(row) for row in _rows(table["sources"])),
         cosines=_cosines(table.get("cosines")),
+        voices=_voices(table.get("voices")),
+        scores=_scores(table.get("scores")),
     )
 
 
 def _cosines(row: Mapping[str, Any] | None) -> CosineScale | None:
-    return None if row is None else CosineScale(float(row["unrelated"]), float(row["related"]))
+    return None if row is None else CosineScale(float(row["unrelated"]), float(row["related"]), float(row["same"]))
+
+
+def _scores(row: Mapping[str, Any] | None) -> ScoreScale | None:
+    return None if row is None else ScoreScale(**{name: float(value) for name, value in row.items()})
+
+
+def _voices(row: Mapping[str, Any] | None) -> ClusterRules | None:
+    return None if row is None else ClusterRules(**{name: float(value) for name, value in row.items()})
 
 
 def _source(row: Mapping[str, Any]) -> Source:

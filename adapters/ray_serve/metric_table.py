@@ -61,6 +61,7 @@ TOKENS = Metric("wordloop_tokens", COUNTER, "tokens", (*CALL, "direction"), "Tok
 AUDIO = Metric("wordloop_audio_seconds", COUNTER, "s", CALL, "Seconds of audio transcribed.")
 COST = Metric("wordloop_cost_usd", COUNTER, "USD", (*CALL, "tenant"), "Cost by the price table, in US dollars.")
 REFUSED = Metric("wordloop_refused_outputs", COUNTER, "outputs", (*CALL, "reason"), "Answers of models that broke a rule.")
+REMEMBERED = Metric("wordloop_remembered_refusals", COUNTER, "calls", CALL, "Calls refused from memory, not made again.")
 BREAKER = Metric("wordloop_breaker_state", GAUGE, "state", ("model", "backend"), "0 closed, 1 half open, 2 open.")
 
 WAITING = Metric("wordloop_jobs_waiting", GAUGE, "jobs", ("lane",), "Jobs that may be claimed or wait for another attempt.")
@@ -83,7 +84,7 @@ REPLICA_TOKENS = Metric(
 REPLICA_BUSY = Metric("wordloop_replica_busy_seconds", COUNTER, "s", REPLICA, "Seconds in which a replica computed.")
 
 OWN: Final = (
-    *(CALLS, CALL_TIME, CACHE_HITS, RETRIES, TOKENS, AUDIO, COST, REFUSED, BREAKER),
+    *(CALLS, CALL_TIME, CACHE_HITS, RETRIES, TOKENS, AUDIO, COST, REFUSED, REMEMBERED, BREAKER),
     *(WAITING, RUNNING, OLDEST, DEAD, HOOKS_BEHIND, HOOKS_LATE, TAKEOVERS, JOBS_ENDED, JOB_TIME, STAGE_TIME),
     *(REPLICA_AUDIO, REPLICA_TOKENS, REPLICA_BUSY),
 )

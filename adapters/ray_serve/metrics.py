@@ -66,6 +66,8 @@ class _Counted(CallSpan):
         return self._inner.traceparent
 
     def happened(self, event: CallEvent) -> None:
+        if event is CallEvent.REFUSAL_REMEMBERED:
+            self._to.count(table.REMEMBERED, 1, **self._labels)
         self._inner.happened(event)
 
     def refused(self, error: InvalidModelOutput) -> None:

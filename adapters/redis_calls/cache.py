@@ -79,12 +79,12 @@ class RedisCalls(CallCache):
             asked = self._redis.pipeline(transaction=False)
             for key in some:
                 asked.exists(self._answer(scope, key))
-            there = await _answered(asked.execute())
+            there = await answered(asked.execute())
             found.update(key for key, exists in zip(some, there, strict=True) if exists)
         return found
 
     async def read(self, scope: str, key: str) -> Json | None:
-        packed = await _answered(cast(Awaitable[Any], self._redis.hget(self._answer(scope, key), "packed")))
+        packed = await answered(cast(Awaitable[Any], self._redis.hget(self._answer(scope, key), "packed")))
         try:
             return None if packed is None else _unpack(packed)
         except ValueError:
@@ -104,11 +104,11 @@ class RedisCalls(CallCache):
 
     async def size(self) -> int:
         """Return the bytes that all answers take, as stored."""
-        return int(await _answered(self._redis.get(f"{self._tag}:bytes")) or 0)
+        return int(await answered(self._redis.get(f"{self._tag}:bytes")) or 0)
 
     async def check(self) -> None:
         """Raises StorageFailed unless the server answers."""
-        await _answered(cast(Awaitable[Any], self._redis.ping()))
+        await answered(cast(Awaitable[Any], self._redis.ping()))
 
     async def close(self) -> None:
         """End the connections."""
@@ -121,14 +121,15 @@ class RedisCalls(CallCache):
         return f"{self._tag}:a:{_place(scope, key)}"
 
     async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
-        return await _answered(self._scripts[script](keys=[self._tag], args=list(arguments)))
+        return await answered(self._scripts[script](keys=[self._tag], args=list(arguments)))
 
 
-async def _answered(asked: Awaitable[Any]) -> Any:
+async def answered(asked: Awaitable[Any]) -> Any:
+    """Return what the server says. Raises StorageFailed when it can not be reached or refuses."""
     try:
         return await asked
     except (RedisError, OSError) as error:
-        raise StorageFailed(f"the call cache does not answer ({type(error).__name__})") from error
+        raise StorageFailed(f"Redis does not answer ({type(error).__name__})") from error
 
 
 def _place(scope: str, key: str) -> str:

@@ -8,9 +8,12 @@ from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
 from domain.canonical import sha256_of
 from domain.speakers import Stretch
+from domain.voice_clusters import ClusterRules
 from ports.diarizer import Diarizer
 from ports.model_backend import DiarizeRequest, ModelRequest, RawOutput
 
+SCRIPTED_VOICES = ClusterRules(least_likeness=0.75, one_voice=0.95, half_heard_seconds=2.0, told_apart=0.3)
+"""What cosines of scripted voices mean where a script says nothing of it."""
 Rule = Callable[[bytes], tuple[Stretch, ...]]
 
 
@@ -22,14 +25,19 @@ def nobody(_pcm: bytes) -> tuple[Stretch, ...]:
 class ScriptedDiarizer(Diarizer):
     """Hears what `rule` says of a window's sound, or fails with `failure`; keeps in `asked` the windows that it was given."""
 
-    def __init__(self, rule: Rule = nobody, *, failure: Exception | None = None) -> None:
+    def __init__(self, rule: Rule = nobody, *, failure: Exception | None = None, voices: ClusterRules = SCRIPTED_VOICES) -> None:
         self._rule = rule
+        self._voices = voices
         self._failure = failure
         self.asked: list[bytes] = []
 
     @property
     def identity(self) -> ModelIdentity:
         return SCRIPTED_MODEL
+
+    @property
+    def voices(self) -> ClusterRules:
+        return self._voices
 
     async def listen(self, pcm: bytes, context: CallContext) -> Answer[tuple[Stretch, ...]]:
         self.asked.append(pcm)

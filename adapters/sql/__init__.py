@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from adapters.sql.board import SqlCallBoard
 from adapters.sql.calls import SqlCalls
 from adapters.sql.engine import Database, connect, in_memory, transact, writing
 from adapters.sql.job_order import Admission
@@ -45,9 +46,9 @@ class SqlStore:
     """One process's door to the database. Every process opens its own; several may share one SQLite file on one machine, or one
     PostgreSQL database from anywhere.
 
-    `jobs` is JobStore and JobQueue; `calls` CallCache; `results` TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter
-    and BlobReferences; `search` SearchIndex; `webhooks`
-    WebhookStore and WebhookOutbox; `keys` ApiKeys; `ledger` BudgetLedger.
+    `jobs` is JobStore and JobQueue; `calls` CallCache; `board` CallBoard; `results` TranscriptStore, RecapStore, EmbeddingStore,
+    ConversationDeleter and BlobReferences; `search` SearchIndex; `webhooks` WebhookStore and WebhookOutbox; `keys` ApiKeys;
+    `ledger` BudgetLedger.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
@@ -62,6 +63,7 @@ class SqlStore:
         self._database = database
         self.jobs = SqlJobs(database, clock, admission, settings.max_running_per_tenant)
         self.calls = SqlCalls(database, clock)
+        self.board = SqlCallBoard(database, clock)
         self.results = SqlResults(database, clock, settings.max_tenant_bytes)
         self.search = SqlSearchIndex(database)
         self.webhooks = SqlWebhooks(database, clock)

@@ -17,6 +17,8 @@ from adapters.sql.tables import (
     blob_graves,
     blob_holds,
     blob_uses,
+    breakers,
+    call_demand,
     jobs,
     metadata,
     passages,
@@ -122,6 +124,10 @@ def _described_passages(connection: Connection) -> None:
     connection.execute(update(passages).values(recorded_at=made))
 
 
+def _board_of_calls(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[breakers, call_demand], checkfirst=True)
+
+
 def _has(connection: Connection, column: Column[Any]) -> bool:
     return column.name in {found["name"] for found in inspect(connection).get_columns(column.table.name)}
 
@@ -144,6 +150,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _priorities_of_keys,
     _times_to_keep,
     _described_passages,
+    _board_of_calls,
 )
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70

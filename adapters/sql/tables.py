@@ -281,3 +281,18 @@ api_keys = Table(
     Column("max_priority", Integer),
 )
 Index("api_keys_by_tenant", api_keys.c.tenant)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    *(Column("target", Text, primary_key=True), Column("serial", BigInteger, nullable=False)),  # of a backend and a model
+    *(Column("opened_by", Text, nullable=False), Column("open_for", Double), Column("open_until", Double)),  # null: closed
+    *(Column("probed_by", Text), Column("probed_until", Double)),
+    *(Column("closed_by", Text), Column("changed_at", Double, nullable=False)),
+)
+
+call_demand = Table(
+    "call_demand",
+    metadata,
+    *(Column("owner", Text, primary_key=True), Column("demand", Text, nullable=False), Column("until", Double, nullable=False)),
+)

@@ -35,6 +35,7 @@ OUTCOME = "wordloop.outcome"
 BREAKER_STATE = "wordloop.breaker.state"
 RULE = "wordloop.rule"
 REFUSED = "refused"
+FROM_MEMORY = "wordloop.refusal.remembered"
 TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - the name of an attribute
 
 OPERATIONS = {
@@ -71,6 +72,7 @@ AUDIO = "wordloop.audio.transcribed"
 COST = "wordloop.cost"
 CACHE_HITS = "wordloop.cache.hits"
 RETRIES = "wordloop.retries"
+REMEMBERED = "wordloop.refusals.remembered"
 BREAKER = "wordloop.breaker.open"
 
 DURATION_BUCKETS_S = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]

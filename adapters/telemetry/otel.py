@@ -33,6 +33,7 @@ class OpenTelemetry(Telemetry):
         self._cost = meter.create_counter(names.COST, "{USD}")
         self._hits = meter.create_counter(names.CACHE_HITS, "{call}")
         self._retries = meter.create_counter(names.RETRIES, "{attempt}")
+        self._remembered = meter.create_counter(names.REMEMBERED, "{call}")
         self._breaker = meter.create_gauge(names.BREAKER, description="0 closed, 1 half open, 2 open")
 
     @contextmanager
@@ -52,6 +53,10 @@ class OpenTelemetry(Telemetry):
 
     def breaker_changed(self, backend: str, model: ModelIdentity, state: BreakerState) -> None:
         self._breaker.set(BREAKER_VALUES[state], _who(model, backend))
+
+    def remembered(self, labels: dict[str, Any]) -> None:
+        """Count a call that was refused from memory."""
+        self._remembered.add(1, labels)
 
     def count(self, provenance: Provenance, labels: dict[str, Any], outcome: str) -> None:
         """Add one finished call to the metrics."""
@@ -85,6 +90,9 @@ class _OpenSpan(CallSpan):
 
     def happened(self, event: CallEvent) -> None:
         self._span.add_event(event.value)
+        if event is CallEvent.REFUSAL_REMEMBERED:
+            self._span.set_attribute(names.FROM_MEMORY, True)
+            self._telemetry.remembered(self._labels)
 
     def refused(self, error: InvalidModelOutput) -> None:
         self._span.add_event(names.REFUSED, {names.RULE: error.detail})

@@ -10,7 +10,6 @@ from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, Span
 from domain.call import CallContext, Provenance
 from domain.speaker_turns import TurnRules, speaker_turns
 from domain.speakers import HeardWindow, SpeakerCount, SpokenTurns
-from domain.voice_clusters import ClusterRules
 from ports.diarizer import LONGEST_WINDOW_S, Diarizer
 
 OnProgress = Callable[[int, int], Awaitable[None]]
@@ -26,7 +25,6 @@ class DiarizationSettings:
     """From one window to the next: everything but the two ends is heard twice."""
     concurrent_windows: int = 8
     """Windows of one recording in flight; each holds 0.3 MB of sound."""
-    clusters: ClusterRules = field(default_factory=ClusterRules)
     turns: TurnRules = field(default_factory=TurnRules)
 
 
@@ -59,7 +57,7 @@ class FindSpeakers:
 
         found = await in_step([_call(heard, span) for span in spans], self.settings.concurrent_windows)
         windows = [window for window, _ in found]
-        turns = await asyncio.to_thread(speaker_turns, windows, count, self.settings.clusters, self.settings.turns)
+        turns = await asyncio.to_thread(speaker_turns, windows, count, self.diarizer.voices, self.settings.turns)
         return SpokenTurns(turns, tuple(provenance for _, provenance in found))
 
 

@@ -12,14 +12,16 @@ from typing import Final
 from application.recap.lines import SpokenLine
 from application.recap.settings import RecapSettings
 from application.recap.vectors import Vector, dot, running_sums, stretch
+from domain.search import CosineScale
 
 WINDOW: Final = (3, 12)
 """Fewest and most lines compared on each side of a gap."""
-PAUSE_WEIGHT: Final = 0.10
+PAUSE_WEIGHT: Final = 1 / 6
+"""This weight and those below are parts of the way from unrelated to related on the scale of the vectors."""
 FULL_PAUSE_S: Final = 3.0
 """A silence of this many seconds counts in full; shorter ones in proportion."""
-TURN_WEIGHT: Final = 0.05
-INSIDE_SEGMENT_PENALTY: Final = 0.50
+TURN_WEIGHT: Final = 1 / 12
+INSIDE_SEGMENT_PENALTY: Final = 5 / 6
 """Cutting through a segment makes two chapters cite it: only when nothing else will do."""
 LONGEST: Final = 2.2
 """A chapter above this many times the mean length is cut again, so that no stretch is told in one line."""
@@ -41,11 +43,12 @@ def chapter_count(words: int, settings: RecapSettings) -> int:
 
 
 def chapter_spans(
-    lines: Sequence[SpokenLine], vectors: Sequence[Vector], settings: RecapSettings, most_words: int
+    lines: Sequence[SpokenLine], vectors: Sequence[Vector], scale: CosineScale, settings: RecapSettings, most_words: int
 ) -> list[ChapterSpan]:
     """Cut a conversation where its topic shifts; the spans follow one another and cover every line.
 
-    `vectors`: one a line. Lengths are bounded both ways; a chapter of more than `most_words` is cut wherever it can be.
+    `vectors`: one a line, whose cosines mean what `scale` says. Lengths are bounded both ways; a chapter of more than
+    `most_words` is cut wherever it can be.
     """
     if not lines:
         return []
@@ -56,7 +59,7 @@ def chapter_spans(
     count = max(chapter_count(before[-1], settings), -(-before[-1] // most_words))
     if count == 1 or (len(lines) < 2 * WINDOW[0] and before[-1] <= most_words):
         return [ChapterSpan(0, len(lines))]
-    scores = _gap_scores(lines, vectors, count)
+    scores = _gap_scores(lines, vectors, scale, count)
     mean = before[-1] / count
     smallest = max(settings.minimum_chapter_words * 0.75, mean / 3)
     cuts = {0, len(lines)}
@@ -74,7 +77,7 @@ def chapter_spans(
     return [ChapterSpan(first, end) for first, end in pairwise(edges)]
 
 
-def _gap_scores(lines: Sequence[SpokenLine], vectors: Sequence[Vector], count: int) -> dict[int, float]:
+def _gap_scores(lines: Sequence[SpokenLine], vectors: Sequence[Vector], scale: CosineScale, count: int) -> dict[int, float]:
     """Return for each line that may start a chapter how good a start it is."""
     window = max(WINDOW[0], min(WINDOW[1], len(lines) // (2 * count)))
     sums = running_sums(vectors)
@@ -87,7 +90,7 @@ def _gap_scores(lines: Sequence[SpokenLine], vectors: Sequence[Vector], count: i
     for index, value in enumerate(similar):
         place = index + 1
         here, last = lines[place], lines[place - 1]
-        score = (left[index] - value) + (right[index] - value)
+        score = (left[index] - value + right[index] - value) / scale.span
         score += PAUSE_WEIGHT * min(1.0, max(0.0, here.start - last.end) / FULL_PAUSE_S)
         score += TURN_WEIGHT * (here.speaker != last.speaker)
         score -= INSIDE_SEGMENT_PENALTY * (here.segment_id == last.segment_id)

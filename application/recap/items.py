@@ -13,6 +13,7 @@ from application.recap.text import content, quoted
 from application.recap.vectors import Vector
 from application.recap.writing import Written
 from domain.recap import ActionItem, Statement
+from domain.search import CosineScale
 
 ENOUGH_WORDS, BRIEF_WORDS, MOST_WORDS = 25, 8, 45
 """Words from which a quote is long enough, where it stands alone and within a summary, and that more than one line has at most.
@@ -33,10 +34,10 @@ class RecapItems:
 
 
 def found_items(
-    lines: Sequence[SpokenLine], reading: Reading, vectors: dict[int, Vector], settings: RecapSettings
+    lines: Sequence[SpokenLine], reading: Reading, vectors: dict[int, Vector], scale: CosineScale, settings: RecapSettings
 ) -> list[Candidate]:
     """Return what is to be reported, in the order of the conversation."""
-    return settled(candidates_in(lines, reading.lines, settings), vectors, settings)
+    return settled(candidates_in(lines, reading.lines, settings), vectors, scale, settings)
 
 
 def of_items(

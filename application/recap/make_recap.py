@@ -17,12 +17,12 @@ from application.recap.reading import Reading, read_without_orders
 from application.recap.salience import telling_lines
 from application.recap.settings import RecapSettings, shaped_by
 from application.recap.telling import Telling, empty, outcomes_of, support_of
-from application.recap.vectors import Vector, centroid, lexical_vectors
+from application.recap.vectors import LEXICAL_COSINES, Vector, centroid, lexical_vectors
 from application.recap.writing import Writer, Written
 from domain.call import CallContext
 from domain.languages import check_language
 from domain.recap import ActionItem, Chapter, Recap, Statement
-from domain.search import Passage, PassageKind
+from domain.search import CosineScale, Passage, PassageKind
 from domain.template import Template
 from domain.transcript import Segment
 from ports.embedder import Embedder
@@ -149,8 +149,11 @@ class MakeRecap:
         reading, vectors = await both(
             read_without_orders(lines, self.item_finder, settings, context), embedding.of([line.text for line in lines])
         )
-        placed = vectors if vectors is not None else lexical_vectors([line.text for line in lines])
-        return await asyncio.to_thread(_planned, lines, reading, placed, room, settings)
+        if vectors is None:
+            placed, scale = lexical_vectors([line.text for line in lines]), LEXICAL_COSINES
+        else:
+            placed, scale = vectors, self.embedder.cosines
+        return await asyncio.to_thread(_planned, lines, reading, placed, scale, room, settings)
 
     def _passages(self, transcript_id: str | None, found: Found, recap: Recap, *, placed: bool) -> tuple[Passage, ...]:
         """Return every line, and every chapter under the mean of its lines. `placed`: their vectors are the embedder's."""
@@ -167,18 +170,23 @@ class MakeRecap:
 
 
 def _planned(
-    lines: Sequence[SpokenLine], reading: Reading, placed: Sequence[Vector], room: int, settings: RecapSettings
+    lines: Sequence[SpokenLine],
+    reading: Reading,
+    placed: Sequence[Vector],
+    scale: CosineScale,
+    room: int,
+    settings: RecapSettings,
 ) -> Found:
     """Plan off the event loop, which other jobs need meanwhile. Pure arithmetic, no model."""
     vectors = {line.index: vector for line, vector in zip(lines, placed, strict=True)}
-    candidates = found_items(lines, reading, vectors, settings)
+    candidates = found_items(lines, reading, vectors, scale, settings)
     most = max(settings.minimum_chapter_words, int(room / TOKENS_PER_WORD))
-    chapters = tuple(lines[span.first : span.end] for span in chapter_spans(lines, placed, settings, most))
+    chapters = tuple(lines[span.first : span.end] for span in chapter_spans(lines, placed, scale, settings, most))
     middle = centroid(placed)
     items = {place: max(p(reading.lines[place]) for p in PROBABILITY.values()) for place in vectors}
     words = settings.chapter_words or most
     heard = tuple([line for line in chapter if line.index not in reading.orders] for chapter in chapters)
-    told = tuple(telling_lines(chapter, vectors, middle, items, words) for chapter in heard)
+    told = tuple(telling_lines(chapter, vectors, scale, middle, items, words) for chapter in heard)
     return Found(tuple(lines), reading, vectors, tuple(candidates), chapters, heard, told)
 
 

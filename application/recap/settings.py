@@ -17,7 +17,8 @@ class RecapSettings:
     Finding: `margin_tokens` are read on both sides of a stretch. An item needs a line of `minimum_confidence`; lines of
     `evidence_share` of that beside it, or up to `evidence_gap` lines away, belong to it; a line that speaks to a machine with
     `minimum_order` is withheld from every model and every quote; `minimum_owner` and `minimum_due` are probabilities from which
-    an owner and a due date are named; `same_matter` is explained in `settled`. All chosen on the `tune` meetings (docs/evals.md).
+    an owner and a due date are named; `same_matter_lines` is explained in `settled`. All chosen on the `tune` meetings
+    (docs/evals.md).
 
     Writing: `chapters_per_root_minute` times the square root of the spoken minutes, and `first_chapters`, is the number of
     chapters: four for ten minutes, seven for half an hour, sixteen for three hours. `chapter_words`: how many words of a chapter
@@ -33,7 +34,6 @@ class RecapSettings:
     minimum_confidence: float = 0.2
     evidence_share: float = 0.4
     evidence_gap: int = 2
-    same_matter: float = 0.9
     same_matter_lines: int = 12
     minimum_order: float = 0.2
     minimum_owner: float = 0.4

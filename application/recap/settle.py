@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from application.recap.candidates import Candidate
 from application.recap.settings import RecapSettings
 from application.recap.vectors import Vector, centroid, dot
+from domain.search import CosineScale
 
 
-def settled(candidates: Sequence[Candidate], vectors: Mapping[int, Vector], settings: RecapSettings) -> list[Candidate]:
+def settled(
+    candidates: Sequence[Candidate], vectors: Mapping[int, Vector], scale: CosineScale, settings: RecapSettings
+) -> list[Candidate]:
     """Return the candidates without those that a later one of their kind repeats: the last state stands.
 
-    Two are about one matter when the mean directions of their lines are nearer than `same_matter` (cosine) and no more than
-    `same_matter_lines` lines lie between them.
+    Two are about one matter when the mean directions of their lines are nearer than the `same` of the `scale` of the vectors
+    and no more than `same_matter_lines` lines lie between them.
     """
     kept: list[Candidate] = []
     for candidate in candidates:
@@ -22,7 +25,7 @@ def settled(candidates: Sequence[Candidate], vectors: Mapping[int, Vector], sett
             if other.kind is candidate.kind
             and candidate.lines[0] - other.lines[-1] <= settings.same_matter_lines
             and own
-            and dot(own, centroid(vectors[place] for place in other.lines if place in vectors)) >= settings.same_matter
+            and dot(own, centroid(vectors[place] for place in other.lines if place in vectors)) >= scale.same
         ]
         kept = [other for other in kept if other not in repeated]
         kept.append(candidate)

@@ -8,10 +8,16 @@ from operator import add, mul, sub
 from typing import Final, TypeAlias
 
 from application.recap.text import content, tokens
+from domain.search import CosineScale
 
 Vector: TypeAlias = tuple[float, ...]
 LEXICAL_DIMENSIONS: Final = 256
 """Buckets of the stand-in vectors: enough that two topics of one conversation rarely collide."""
+
+
+LEXICAL_COSINES: Final = CosineScale(0.0, 0.6, 0.9)
+"""What cosines of these vectors mean: 0 without a word in common, 0.6 where most of the rarer words are, 0.9 where it is all but
+the same words."""
 
 
 def dot(left: Sequence[float], right: Sequence[float]) -> float:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CONTRACT = "tests/architecture/allow_list.py"
+"""The type of contract that is of this project."""
 PACKAGES = ("domain", "ports", "prompts", "application", "adapters", "serve_app", "evals", "benchmarks", "training", "dashboards")
 
 
@@ -17,6 +19,8 @@ def copy(tmp_path: Path) -> Path:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "*.ogg", "*.xz"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / CONTRACT).parent.mkdir(parents=True)
+    shutil.copy(ROOT / CONTRACT, tmp_path / CONTRACT)
     return tmp_path
 
 
@@ -44,6 +48,10 @@ def test_the_project_keeps_every_contract(copy: Path) -> None:
         ("serve_app/planted.py", "import benchmarks.material", "Layers point inwards"),
         ("adapters/planted.py", "import training.meetings", "Layers point inwards"),
         ("serve_app/planted.py", "import dashboards.pages", "Layers point inwards"),
+        ("domain/planted.py", "import openai", "Domain and ports import the standard library and each other only"),
+        ("domain/planted.py", "import numpy as np", "The core imports the standard library and itself only"),
+        ("ports/planted.py", "from httpx import Client", "Domain and ports import the standard library and each other only"),
+        ("application/planted.py", "import a_package_that_nobody_knows", "The core imports the standard library and itself only"),
         ("adapters/planted.py", "import adapters.sql", "Adapters are strangers to one another"),
         ("adapters/planted.py", "import application.payloads", "Only the HTTP adapter calls use cases"),
         ("adapters/planted.py", "import ray", "Only the composition root and one adapter know Ray"),

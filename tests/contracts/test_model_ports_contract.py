@@ -193,6 +193,7 @@ class ModelPortContract(ABC):
             with pytest.raises(InvalidModelOutput):
                 await world.run(self.ask(world))
             assert world.asked() == number, "a deterministic call is not made again"
+            await world.bench.cache.forget_scope(HERE.cache_scope)  # or the refusal would be remembered
 
     async def test_a_deadline_ends_a_call_that_hangs(self, world: World) -> None:
         world.says(world.hangs)

@@ -2,17 +2,15 @@
 
 import wave
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import pytest
 
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
-from application.diarise.find_speakers import DiarizationSettings
 from domain.audio import SAMPLE_RATE
 from domain.call import ModelIdentity
-from domain.voice_clusters import ClusterRules
 from evals import speakers
 from evals.gate import judge
 from evals.speakers import Conversation, Diarist
@@ -20,7 +18,9 @@ from evals.suite import Result
 from evals.thresholds import limits
 from ports.model_backend import DiarizeRequest, RawOutput
 from serve_app.demo import RECORDING
-from serve_app.engines import build_diarizer
+from serve_app.descriptor_settings import VoiceSettings
+from serve_app.descriptors import diarizer_voices
+from serve_app.engines import build_diarizer, model_store
 from serve_app.model_settings import DiarizerSettings
 
 SECONDS = 60.0
@@ -63,8 +63,9 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> list[Conversation]:
     return [Conversation(folder / "demo.wav", speakers.SPOKEN, talks)]
 
 
-def scored(material: list[Conversation], spoil: Spoil = lambda row: row, path: DiarizationSettings | None = None) -> Result:
-    diarist = Diarist(build=lambda settings, identity: Networks(settings, identity, spoil), path=path or DiarizationSettings())
+def scored(material: list[Conversation], spoil: Spoil = lambda row: row, voices: VoiceSettings | None = None) -> Result:
+    settings = DiarizerSettings(voices=voices)
+    diarist = Diarist(settings, build=lambda settings, identity: Networks(settings, identity, spoil))
     return speakers.run(diarist=diarist, material=material)
 
 
@@ -99,4 +100,6 @@ def test_spoiled_networks_turn_the_gate_red(material: list[Conversation], spoil:
 
 @pytest.mark.parametrize("least", [0.2, 3.0], ids=["all are one", "nobody is himself"])
 def test_a_wrong_likeness_turns_the_gate_red(material: list[Conversation], least: float) -> None:
-    assert failures(scored(material, path=DiarizationSettings(clusters=ClusterRules(least_likeness=least))))
+    measured = asdict(diarizer_voices(DiarizerSettings(), model_store()))
+    del measured["least_seconds"]
+    assert failures(scored(material, voices=VoiceSettings(**measured | {"least_likeness": least})))

@@ -45,7 +45,7 @@ from domain.errors import WordloopError
 from domain.job import Job, Lease
 from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from domain.recap import ActionItem, Chapter, Recap, Statement
-from domain.search import Passage
+from domain.search import UNMEASURED, CosineScale, Passage
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
 from ports.call_metering import Amounts
 from ports.clock import Clock
@@ -112,6 +112,10 @@ class ScriptedEmbedder(Embedder):
     @property
     def dimensions(self) -> int:
         return DIMENSIONS
+
+    @property
+    def cosines(self) -> CosineScale:
+        return UNMEASURED
 
     async def embed(
         self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
@@ -313,7 +317,13 @@ async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
 
 
 def make_world(
-    folder: Path, limits: HttpLimits, clock: WaitingClock, *, ask_for_keys: bool = False, origins: frozenset[str] = frozenset()
+    folder: Path,
+    limits: HttpLimits,
+    clock: WaitingClock,
+    *,
+    ask_for_keys: bool = False,
+    origins: frozenset[str] = frozenset(),
+    share: Callable[[str], float] = lambda _thing: 1.0,
 ) -> World:
     url = f"sqlite:///{folder / 'wordloop.db'}"
     migrate(url)
@@ -358,6 +368,7 @@ def make_world(
         readiness=ready,
         models=models,
         clock=clock,
+        share=share,
         pages=JinjaPages(),
         calendar=IcalendarTasks(),
         model_aliases={"whisper-1": WHISPER.id, "text-embedding-3-small": EMBEDDER.id, "text-embedding-ada-002": EMBEDDER.id},

@@ -190,6 +190,23 @@ async def test_the_rate_of_a_key_counts_in_place_of_the_services(tmp_path: Path,
     world.store.close()
 
 
+async def test_a_replica_lets_its_part_of_a_keys_requests_pass(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def quarter(thing: str) -> float:
+        asked.append(thing)
+        return 0.25
+
+    world = make_world(tmp_path, replace(LIMITS, requests_per_minute=40.0), WaitingClock(), ask_for_keys=True, share=quarter)
+    busy = await key_of(world, "busy")
+    statuses = [(await world.client.get("/v1/jobs", headers=busy)).status_code for _ in range(12)]
+    assert statuses == [200] * 10 + [429] * 2
+    assert len(asked) == 12
+    assert len(set(asked)) == 1
+    await world.client.aclose()
+    world.store.close()
+
+
 SMALL = 1000
 LONG_SOUND = b"RIFF" + bytes(SMALL)
 

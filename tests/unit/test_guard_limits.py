@@ -70,7 +70,7 @@ def test_no_stretch_of_time_passes_more_than_the_burst_and_the_rate(pauses: list
     bucket, now, passed = TokenBucket(knobs.burst, 0.0), 0.0, []
     for pause in pauses:
         now += pause
-        wait = bucket.wait_for_one(now, knobs)
+        wait = bucket.wait_for_one(now, knobs.calls_per_s, knobs.burst)
         bucket.take()
         passed.append(now + wait)
     for first in range(len(passed)):
@@ -169,7 +169,7 @@ def test_no_place_is_lost_or_doubled_whoever_gives_up_when(steps: list[tuple[str
             task.cancel()
         for _ in range(5):
             await asyncio.sleep(0)
-        assert places.free + len(holders) == 2
+        assert places.taken == len(holders)
         assert len(places.waiting) == 0
 
     asyncio.run(play())

@@ -139,6 +139,17 @@ async def test_a_refused_and_a_cancelled_call_have_their_span_too(watched: Watch
     assert [span.attributes[names.ERROR_TYPE] for span in watched.spans] == ["BudgetExceeded", "CancelledError"]
 
 
+async def test_a_refusal_from_memory_says_so_in_its_span_and_is_counted(watched: Watched) -> None:
+    bench = Bench(telemetry=watched.telemetry)
+    embedder = bench.embedder(bench.backend(vectors([2.0, 2.0])))
+    for _ in range(3):
+        with pytest.raises(InvalidModelOutput):
+            await bench.clock.run(embedder.embed(["a"], InputType.QUERY, HERE))
+    told = [(span.attributes.get(names.FROM_MEMORY), span.attributes[names.ATTEMPTS]) for span in watched.spans]
+    assert told == [(None, 1), (True, 0), (True, 0)]
+    assert [point.value for point in watched.metrics()[names.REMEMBERED]] == [2]
+
+
 async def test_the_breaker_shows_its_state(watched: Watched) -> None:
     settings = GuardSettings(breaker={"min_failures": 1}, retry={"max_tries": 1})
     bench = Bench(telemetry=watched.telemetry, settings=settings)

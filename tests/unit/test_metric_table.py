@@ -26,7 +26,7 @@ from domain.errors import InvalidModelOutput, ModelTimeout
 from domain.job import Job, JobKind, JobRequest, JobStatus, Lane, LaneStanding, Progress, QueueStanding
 from domain.webhook import WebhookBacklog
 from ports.job_metrics import JobOutcome
-from ports.telemetry import BreakerState
+from ports.telemetry import BreakerState, CallEvent
 from tests.metrics_page import record
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +161,15 @@ def test_refused_answers_are_counted_by_the_rule_alone() -> None:
     assert recorded.of(table.REFUSED, **CALL, reason="not one vector for each of N texts") == 2
     assert recorded.of(table.REFUSED, **CALL, reason="the answer breaks its schema") == 1
     assert recorded.of(table.CALLS, **CALL, outcome="ModelTimeout") == 1
+
+
+def test_a_refusal_from_memory_is_counted_apart() -> None:
+    recorded = Recorded()
+    telemetry = metrics(recorded)
+    with telemetry.call(SPEC, "b", CallContext()) as span:
+        span.happened(CallEvent.REFUSAL_REMEMBERED)
+        span.happened(CallEvent.RETRIED)
+    assert recorded.of(table.REMEMBERED, **CALL) == 1
 
 
 def test_a_rule_is_told_without_the_numbers_of_one_answer() -> None:

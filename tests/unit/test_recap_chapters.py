@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from application.recap.chapters import ChapterSpan, chapter_count, chapter_spans
 from application.recap.lines import SpokenLine
 from application.recap.settings import RecapSettings
-from application.recap.vectors import lexical_vectors
+from application.recap.vectors import LEXICAL_COSINES, lexical_vectors
 from tests.doubles_recap import spoken
 
 TOPICS = [
@@ -23,7 +23,7 @@ FEW_WORDS = 180
 
 
 def spans_of(lines: list[SpokenLine], bounds: RecapSettings, most_words: int = 100_000) -> list[ChapterSpan]:
-    return chapter_spans(lines, lexical_vectors([line.text for line in lines]), bounds, most_words)
+    return chapter_spans(lines, lexical_vectors([line.text for line in lines]), LEXICAL_COSINES, bounds, most_words)
 
 
 def words(lines: list[SpokenLine], span: ChapterSpan) -> int:

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from application.recap.lines import SpokenLine
 from application.recap.salience import telling_lines
-from application.recap.vectors import centroid, lexical_vectors
+from application.recap.vectors import LEXICAL_COSINES, centroid, lexical_vectors
+from domain.search import UNMEASURED
 from tests.doubles_recap import spoken
 
 PRINTER = [("A", f"The printer in the office needs toner number {n} again.") for n in ("seven", "eleven", "twelve")]
@@ -16,7 +17,7 @@ PARTY = ("A", "The garden party of the museum has music and food.")
 
 def chosen(lines: list[SpokenLine], words: int, items: dict[int, float] | None = None) -> list[int]:
     vectors = dict(enumerate(lexical_vectors([line.text for line in lines])))
-    return [line.index for line in telling_lines(lines, vectors, centroid(vectors.values()), items or {}, words)]
+    return [line.index for line in telling_lines(lines, vectors, LEXICAL_COSINES, centroid(vectors.values()), items or {}, words)]
 
 
 def at(*degrees: float) -> dict[int, tuple[float, float]]:
@@ -25,7 +26,7 @@ def at(*degrees: float) -> dict[int, tuple[float, float]]:
 
 def test_the_first_line_is_central_and_the_next_ones_say_something_else() -> None:
     lines, vectors = spoken(PARTY, PARTY, PARTY, PARTY), at(30, 2, -30, -2)
-    found = telling_lines(lines, vectors, centroid(vectors.values()), {1: 0.1}, 100)
+    found = telling_lines(lines, vectors, LEXICAL_COSINES, centroid(vectors.values()), {1: 0.1}, 100)
     assert [line.index for line in found] == [1, 2, 0]
 
 
@@ -36,8 +37,8 @@ def test_what_only_repeats_a_line_is_left_out() -> None:
 def test_evidence_of_an_item_is_read_before_lines_that_are_as_central() -> None:
     lines, vectors = spoken(PARTY, PARTY, PARTY), at(20, 0, -20)
     middle = centroid(vectors.values())
-    assert [line.index for line in telling_lines(lines, vectors, middle, {}, 10)] == [1]
-    assert [line.index for line in telling_lines(lines, vectors, middle, {2: 0.9}, 10)] == [2]
+    assert [line.index for line in telling_lines(lines, vectors, LEXICAL_COSINES, middle, {}, 10)] == [1]
+    assert [line.index for line in telling_lines(lines, vectors, LEXICAL_COSINES, middle, {2: 0.9}, 10)] == [2]
 
 
 def test_lines_without_content_are_read_only_when_there_is_nothing_else() -> None:
@@ -46,9 +47,9 @@ def test_lines_without_content_are_read_only_when_there_is_nothing_else() -> Non
 
 
 def test_a_chapter_without_lines_has_none_and_without_vectors_goes_by_length() -> None:
-    assert telling_lines([], {}, (), {}, 100) == []
+    assert telling_lines([], {}, UNMEASURED, (), {}, 100) == []
     lines = spoken(("A", "Good morning museum."), PARTY)
-    assert [line.index for line in telling_lines(lines, {}, (), {}, 100)] == [1, 0]
+    assert [line.index for line in telling_lines(lines, {}, UNMEASURED, (), {}, 100)] == [1, 0]
 
 
 @settings(deadline=None)

@@ -8,8 +8,9 @@ from application.recap.candidates import Candidate, ItemKind
 from application.recap.settings import RecapSettings
 from application.recap.settle import settled
 from application.recap.vectors import Vector
+from domain.search import CosineScale
 
-SETTINGS = RecapSettings(same_matter=0.75, same_matter_lines=12)
+SETTINGS, SCALE = RecapSettings(same_matter_lines=12), CosineScale(same=0.75)
 
 
 def at(degrees: float) -> Vector:
@@ -20,9 +21,9 @@ def decision(*lines: int, kind: ItemKind = ItemKind.DECISION) -> Candidate:
     return Candidate(kind, lines, lines, 0.9)
 
 
-def kept(candidates: list[Candidate], directions: dict[int, float]) -> list[tuple[int, ...]]:
+def kept(candidates: list[Candidate], directions: dict[int, float], scale: CosineScale = SCALE) -> list[tuple[int, ...]]:
     vectors = {place: at(degrees) for place, degrees in directions.items()}
-    return [each.lines for each in settled(candidates, vectors, SETTINGS)]
+    return [each.lines for each in settled(candidates, vectors, scale, SETTINGS)]
 
 
 def test_the_later_of_two_about_one_matter_stands() -> None:
@@ -31,6 +32,10 @@ def test_the_later_of_two_about_one_matter_stands() -> None:
 
 def test_two_matters_stay_two() -> None:
     assert kept([decision(0), decision(5)], {0: 0, 5: 50}) == [(0,), (5,)]
+
+
+def test_which_cosine_is_one_matter_comes_with_the_model() -> None:
+    assert kept([decision(0), decision(5)], {0: 0, 5: 30}, CosineScale(same=0.9)) == [(0,), (5,)]
 
 
 def test_of_three_in_a_row_the_last_one_stands() -> None:

@@ -13,8 +13,8 @@ from serve_app.settings import SecuritySettings, Settings, load_config
 
 ROOT = Path(__file__).parents[2]
 EMBEDDED, PRODUCTION = ROOT / "serve_config.yaml", ROOT / "serve_config.gpu.yaml"
-FREE = {("retention", "tenants"), ("guard", "budget", "tenants"), ("openai", "aliases")}
-"""Settings whose members are names that an operator gives."""
+FREE = {("retention", "tenants"), ("guard", "budget", "tenants"), ("openai", "aliases"), ("transcriber", "scores")}
+"""Settings whose members are names that an operator gives, and groups that may be null."""
 
 Place = tuple[str, ...]
 

@@ -28,6 +28,7 @@ from domain.errors import ModelRejected
 from domain.speakers import SpeakerCount
 from ports.model_backend import DiarizeRequest, RawOutput
 from serve_app.demo import RECORDING
+from serve_app.descriptors import diarizer_voices
 from serve_app.engines import build_diarizer, diarizer_identity, model_store
 from serve_app.in_process import in_process_diarizer
 from serve_app.model_settings import DiarizerSettings
@@ -194,7 +195,8 @@ async def test_the_demonstration_is_told_apart_through_the_production_guard(tmp_
     pcm = Path(audio.pcm_path)
     pcm.write_bytes(pcm.read_bytes()[: 36 * 2 * RATE])
     identity = diarizer_identity(DiarizerSettings(), model_store())
-    find = FindSpeakers(in_process_diarizer(build_diarizer(DiarizerSettings(), identity), identity, 4))
+    voices = diarizer_voices(DiarizerSettings(), model_store())
+    find = FindSpeakers(in_process_diarizer(build_diarizer(DiarizerSettings(), identity), identity, 4, voices))
 
     found = await find(replace(audio, seconds=36.0), SpeakerCount(), CallContext(), _nobody)
 

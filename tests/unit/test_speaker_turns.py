@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from adapters.scripted import SCRIPTED_VOICES
 from domain.speaker_turns import TurnRules, speaker_turns
 from domain.speakers import HeardWindow, SpeakerCount, SpeakerTurn, Stretch
 
@@ -16,7 +17,7 @@ def window(start: float, *stretches: tuple[float, float, int, tuple[float, ...]]
 
 
 def found(*windows: HeardWindow, rules: TurnRules = BARE) -> list[tuple[int, float, float]]:
-    return [(turn.speaker, turn.start, turn.end) for turn in speaker_turns(windows, SpeakerCount(), rules=rules)]
+    return [(turn.speaker, turn.start, turn.end) for turn in speaker_turns(windows, SpeakerCount(), SCRIPTED_VOICES, rules)]
 
 
 def test_numbers_of_windows_become_those_of_the_recording_in_order_of_speech() -> None:
@@ -77,7 +78,7 @@ def test_a_breath_is_inside_a_turn_and_a_click_is_none() -> None:
 def test_turns_are_widened_into_silence_only() -> None:
     heard = window(0.0, (0.05, 2.0, 0, ANN), (2.2, 4.0, 1, BO), (4.0, 6.0, 0, ANN), (7.0, 9.9, 1, BO))
 
-    turns = speaker_turns([heard], SpeakerCount(), rules=TurnRules(longest_pause=0.0, least_turn=0.0, pad=0.25))
+    turns = speaker_turns([heard], SpeakerCount(), SCRIPTED_VOICES, TurnRules(longest_pause=0.0, least_turn=0.0, pad=0.25))
 
     assert [(turn.speaker, round(turn.start, 3), round(turn.end, 3)) for turn in turns] == [
         (0, 0.0, 2.1),
@@ -92,7 +93,7 @@ def test_turns_of_one_person_never_overlap_and_are_in_order() -> None:
         window(5.0 * n, *((5.0 * n + k, 5.0 * n + k + 1.5, k % 3, ANN if k % 2 else BO) for k in range(8))) for n in range(9)
     ]
 
-    turns = speaker_turns(windows, SpeakerCount())
+    turns = speaker_turns(windows, SpeakerCount(), SCRIPTED_VOICES)
 
     assert list(turns) == sorted(turns, key=lambda turn: (turn.start, turn.end, turn.speaker))
     for person in {turn.speaker for turn in turns}:

@@ -1,13 +1,15 @@
 """Probabilities of speech become spans, and spans windows."""
 
 import itertools
+from dataclasses import astuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.silero_vad import SILERO_SCALE
 from domain.audio import Span
-from domain.speech import PlannedWindow, SpeechRules, plan_windows, speech_spans
+from domain.speech import DetectorScale, PlannedWindow, SpeechRules, faint_window, plan_windows, speech_spans
 
 FRAME = 0.032
 RULES = SpeechRules()
@@ -23,7 +25,7 @@ def frames_of(*parts: tuple[float, float]) -> list[float]:
 
 def planned(probabilities: list[float], rules: SpeechRules = RULES) -> tuple[tuple[Span, ...], tuple[PlannedWindow, ...]]:
     duration = len(probabilities) * FRAME
-    spans = speech_spans(probabilities, FRAME, duration, rules)
+    spans = speech_spans(probabilities, FRAME, duration, SILERO_SCALE, rules)
     return spans, plan_windows(spans, probabilities, FRAME, duration, rules)
 
 
@@ -73,25 +75,37 @@ def test_planning_is_a_function_of_the_probabilities(parts: list[tuple[float, in
 def test_speech_starts_at_the_threshold_and_lasts_through_doubt() -> None:
     probabilities = frames_of((0.0, 1), (0.9, 1), (0.4, 1), (0.9, 1), (0.1, 1))
 
-    (span,) = speech_spans(probabilities, FRAME, 5.0)
+    (span,) = speech_spans(probabilities, FRAME, 5.0, SILERO_SCALE)
 
     assert (span.start, span.end) == (pytest.approx(1.0, abs=FRAME), pytest.approx(4.0, abs=2 * FRAME))
+
+
+def test_what_a_probability_means_comes_with_the_detector() -> None:
+    half_as_sure = DetectorScale(*(probability / 2 for probability in astuple(SILERO_SCALE)))
+    probabilities = frames_of((0.0, 1), (0.9, 1), (0.4, 1), (0.9, 1), (0.1, 1), (0.2, 1))
+    halved = [probability / 2 for probability in probabilities]
+    expected = speech_spans(probabilities, FRAME, 6.0, SILERO_SCALE)
+    assert speech_spans(halved, FRAME, 6.0, half_as_sure) == expected
+    assert speech_spans(halved, FRAME, 6.0, SILERO_SCALE) == ()
+    (faint,) = faint_window([value / 3 for value in probabilities], FRAME, 6.0, SILERO_SCALE)
+    (same,) = faint_window([value / 6 for value in probabilities], FRAME, 6.0, half_as_sure)
+    assert (faint.faint, same) == (False, faint)
 
 
 def test_a_silence_shorter_than_min_silence_does_not_end_a_span() -> None:
     rules = SpeechRules(min_silence=0.2)
 
-    spans = speech_spans(frames_of((0.9, 1), (0.0, 0.13), (0.9, 1), (0.0, 0.3), (0.9, 1)), FRAME, 10.0, rules)
+    spans = speech_spans(frames_of((0.9, 1), (0.0, 0.13), (0.9, 1), (0.0, 0.3), (0.9, 1)), FRAME, 10.0, SILERO_SCALE, rules)
 
     assert len(spans) == 2
 
 
 def test_a_click_is_no_speech() -> None:
-    assert speech_spans(frames_of((0.0, 1), (0.9, 0.1), (0.0, 1)), FRAME, 2.1) == ()
+    assert speech_spans(frames_of((0.0, 1), (0.9, 0.1), (0.0, 1)), FRAME, 2.1, SILERO_SCALE) == ()
 
 
 def test_speech_up_to_the_last_frame_ends_with_the_recording() -> None:
-    (span,) = speech_spans(frames_of((0.0, 1), (0.9, 1)), FRAME, 1.97)
+    (span,) = speech_spans(frames_of((0.0, 1), (0.9, 1)), FRAME, 1.97, SILERO_SCALE)
 
     assert span.end == 1.97
 

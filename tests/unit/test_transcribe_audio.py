@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from adapters.silero_vad import SILERO_SCALE
 from application.payloads import AudioPayload
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
 from domain.call import Answer, CallContext, CallKind, CallSpec, ModelIdentity, Provenance
 from domain.errors import InvalidModelOutput, ModelUnavailable
+from domain.speech import DetectorScale
 from domain.transcript import RecognisedWindow, Segment, SegmentScores, SuspectSpan, Word
+from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import Transcriber, TranscriptionOptions
+from tests.scores import WHISPER_SCORES
 
 FRAME = 0.032
 GOOD = SegmentScores(avg_logprob=-0.2, no_speech_prob=0.01, compression_ratio=1.2)
@@ -35,11 +39,16 @@ class ScriptedTranscriber(Transcriber):
     in_flight: int = 0
     most_in_flight: int = 0
     finished: int = 0
+    scale: ScoreScale = WHISPER_SCORES
     held: Callable[["ScriptedTranscriber", SpeechWindow], bool] = lambda _transcriber, _window: False
 
     @property
     def identity(self) -> ModelIdentity:
         return ModelIdentity("scripted", "1", "none", "none")
+
+    @property
+    def scores(self) -> ScoreScale:
+        return self.scale
 
     async def transcribe(
         self, window: SpeechWindow, options: TranscriptionOptions, context: CallContext
@@ -64,6 +73,10 @@ class ScriptedDetector(SpeechDetector):
     @property
     def frame_seconds(self) -> float:
         return FRAME
+
+    @property
+    def scale(self) -> DetectorScale:
+        return SILERO_SCALE
 
     async def probabilities(self, pcm: Path) -> Sequence[float]:
         return self.speech
@@ -242,6 +255,22 @@ async def test_text_that_can_not_have_been_said_is_withheld_and_listed(
     assert transcript.segments == ()
     assert [suspect.reason for suspect in transcript.coverage.suspects] == [reason]
     assert transcript.coverage.ratio == 0.0
+
+
+@pytest.mark.parametrize(("scale", "kept"), [(WHISPER_SCORES, False), (replace(WHISPER_SCORES, silent=0.95), True)])
+async def test_what_a_score_means_comes_with_the_recogniser(tmp_path: Path, scale: ScoreScale, kept: bool) -> None:
+    audio, detector = recording(tmp_path, (0.9, 1.7))
+    transcriber = ScriptedTranscriber(says("so so so", scores=SILENT), scale=scale)
+    transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+    assert bool(transcript.segments) is kept
+
+
+async def test_scores_that_nobody_measured_decide_nothing(tmp_path: Path) -> None:
+    audio, detector = recording(tmp_path, (0.9, 1.7))
+    for scores in (SILENT, IMPROBABLE, GOOD, None):
+        transcriber = ScriptedTranscriber(says("so so so", scores=scores), scale=UNMEASURED_SCORES)
+        transcript = await TranscribeAudio(transcriber, detector)("t", audio, ENGLISH, CONTEXT, nobody)
+        assert transcript.text == "so so so"
 
 
 async def test_seconds_of_speech_that_the_recogniser_takes_for_silence_keep_their_text_and_are_named(tmp_path: Path) -> None:

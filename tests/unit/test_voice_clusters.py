@@ -2,14 +2,24 @@
 
 import math
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
+from adapters.scripted import SCRIPTED_VOICES
+from domain import voice_clusters
 from domain.speakers import SpeakerCount
-from domain.voice_clusters import BLOCK, ClusterRules, Voice, persons
+from domain.voice_clusters import BLOCK, ClusterRules, Voice
 
 DIMENSIONS = 48
 ANYHOW = SpeakerCount()
+
+
+def persons(
+    voices: Sequence[Voice], count: SpeakerCount, rules: ClusterRules = SCRIPTED_VOICES, times_heard: float = 1.0
+) -> list[int]:
+    return voice_clusters.persons(voices, count, rules, times_heard)
 
 
 def crowd(people: int, each: int, noise: float = 0.1, seconds: float = 2.0, seed: int = 3) -> tuple[list[Voice], list[int]]:
@@ -115,4 +125,11 @@ def test_the_order_of_persons_is_no_chance() -> None:
     voices, _ = crowd(4, 5, noise=0.3)
 
     assert persons(voices, ANYHOW) == persons(list(voices), ANYHOW)
-    assert max(persons(voices, ANYHOW, ClusterRules(least_likeness=0.99, least_seconds=0.1))) >= 3
+    assert max(persons(voices, ANYHOW, replace(SCRIPTED_VOICES, least_likeness=0.99, least_seconds=0.1))) >= 3
+
+
+def test_which_likeness_makes_one_person_comes_with_the_model_of_voices() -> None:
+    near = [Voice((math.cos(angle), math.sin(angle)), 60.0, number, 0) for number, angle in enumerate((0.0, 0.5, 1.5, 2.0))]
+    assert same_partition(persons(near, ANYHOW), [0, 0, 1, 1])
+    assert same_partition(persons(near, ANYHOW, replace(SCRIPTED_VOICES, least_likeness=0.95)), [0, 1, 2, 3])
+    assert len(set(persons(near, ANYHOW, replace(SCRIPTED_VOICES, least_likeness=-0.5)))) == 1

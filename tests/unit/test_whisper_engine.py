@@ -33,6 +33,7 @@ from ports.model_backend import RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
 from serve_app.engines import WhisperBatches
 from serve_app.in_process import in_process_transcriber
+from tests.scores import WHISPER_SCORES
 
 pytestmark = pytest.mark.slow
 
@@ -278,7 +279,7 @@ async def transcribe(engine: FasterWhisperEngine, folder: Path, pcm: bytes) -> T
     async def nobody(_done: int, _total: int, _fresh: object) -> None:
         return None
 
-    transcriber = in_process_transcriber(WhisperBatches(engine), engine.identity, 4)
+    transcriber = in_process_transcriber(WhisperBatches(engine), engine.identity, 4, WHISPER_SCORES)
     return await TranscribeAudio(transcriber, SileroVad())("t", audio, TranscriptionOptions(), CallContext(), nobody)
 
 
@@ -327,7 +328,7 @@ async def test_detected_speech_lies_where_the_speech_is(clips: Clips, tmp_path: 
     path.write_bytes(silence(40) + clips.jfk + silence(40))
     detector = SileroVad()
 
-    spans = speech_spans(await detector.probabilities(path), detector.frame_seconds, 91.0)
+    spans = speech_spans(await detector.probabilities(path), detector.frame_seconds, 91.0, detector.scale)
 
     assert 40 < spans[0].start < 41
     assert 50 < spans[-1].end < 51.2
