@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from application.heard_windows import HeardWindow, LanguageVote, joined, placed, refused, vote
-from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
+from application.sound_of import sound_of
+from domain.audio import DecodedAudio, Span, SpeechWindow
 from domain.call import CallContext
 from domain.errors import InvalidModelOutput
 from domain.second_hearing import second_hearings
@@ -160,21 +161,13 @@ class TranscribeAudio:
     async def _recognise(
         self, audio: DecodedAudio, plan: PlannedWindow, options: TranscriptionOptions, context: CallContext
     ) -> HeardWindow:
-        pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), plan.start, plan.end)
+        pcm = await asyncio.to_thread(sound_of, Path(audio.pcm_path), Span(plan.start, plan.end))
         window = SpeechWindow(plan.index, plan.start, plan.end, pcm, plan.speech, plan.left)
         try:
             answer = await self.transcriber.transcribe(window, options, context)
         except InvalidModelOutput:
             return refused(plan, options.language)
         return placed(plan, answer.value, answer.provenance, options.assume_speech)
-
-
-def _read(pcm: Path, start: float, end: float) -> bytes:
-    first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
-    with pcm.open("rb") as file:
-        file.seek(first * BYTES_PER_SAMPLE)
-        data = file.read((last - first) * BYTES_PER_SAMPLE)
-    return data[: len(data) - len(data) % BYTES_PER_SAMPLE]
 
 
 def _numbered(segments: Sequence[Segment], first: int) -> list[Segment]:

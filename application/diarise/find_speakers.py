@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from application.bounded_calls import in_step
-from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, Span
+from application.sound_of import sound_of
+from domain.audio import SAMPLE_RATE, DecodedAudio, Span
 from domain.call import CallContext, Provenance
 from domain.speaker_turns import TurnRules, speaker_turns
 from domain.speakers import HeardWindow, SpeakerCount, SpokenTurns
@@ -50,7 +51,7 @@ class FindSpeakers:
 
         async def heard(span: Span) -> tuple[HeardWindow, Provenance]:
             nonlocal done
-            pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), span)
+            pcm = await asyncio.to_thread(sound_of, Path(audio.pcm_path), span)
             answer = await self.diarizer.listen(pcm, context)
             done += 1
             await on_progress(done, len(spans))
@@ -76,10 +77,3 @@ def _call(
     heard: Callable[[Span], Awaitable[tuple[HeardWindow, Provenance]]], span: Span
 ) -> Callable[[], Awaitable[tuple[HeardWindow, Provenance]]]:
     return lambda: heard(span)
-
-
-def _read(pcm: Path, span: Span) -> bytes:
-    first, last = (round(time * SAMPLE_RATE) * BYTES_PER_SAMPLE for time in (span.start, span.end))
-    with pcm.open("rb") as file:
-        file.seek(first)
-        return file.read(last - first)

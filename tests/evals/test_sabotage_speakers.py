@@ -13,8 +13,9 @@ from application.diarise.find_speakers import DiarizationSettings
 from domain.audio import SAMPLE_RATE
 from domain.call import ModelIdentity
 from domain.voice_clusters import ClusterRules
-from evals import speakers
+from evals import hearing, speakers
 from evals.gate import judge
+from evals.hearing import Listener
 from evals.speakers import Conversation, Diarist
 from evals.suite import Result
 from evals.thresholds import limits
@@ -27,6 +28,8 @@ SECONDS = 60.0
 """Of the demonstration: eight turns of three persons."""
 SCORES = ("error_rate", "error_rate/spoken", "count_error/spoken")
 """What this recording can have."""
+WORDS = ("cp_word_error_rate/spoken", "cost_of_speakers/spoken")
+"""What it can have where its words are looked at too."""
 Spoil = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -63,16 +66,23 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> list[Conversation]:
     return [Conversation(folder / "demo.wav", speakers.SPOKEN, talks)]
 
 
+@pytest.fixture(scope="module")
+def spoken_material(material: list[Conversation]) -> list[Conversation]:
+    """The same with its words; the turn that is cut off at the end is left out of it, and of what is heard."""
+    whole = [talk for talk in material[0].talks if talk.end < SECONDS]
+    return [replace(material[0], talks=tuple(whole), language="en")]
+
+
 def scored(material: list[Conversation], spoil: Spoil = lambda row: row, path: DiarizationSettings | None = None) -> Result:
     diarist = Diarist(build=lambda settings, identity: Networks(settings, identity, spoil), path=path or DiarizationSettings())
     return speakers.run(diarist=diarist, material=material)
 
 
-def failures(result: Result) -> list[str]:
+def failures(result: Result, scores: Sequence[str] = SCORES) -> list[str]:
     """What the gate says by the committed bounds, of the scores that this recording can have."""
-    known = {name: limit for name, limit in limits("speakers", "fast").items() if name in SCORES}
-    assert set(known) == set(SCORES)
-    only: Result = {**result, "scores": {name: result["scores"][name] for name in SCORES}}
+    known = {name: limit for name, limit in limits("speakers", "fast").items() if name in scores}
+    assert set(known) == set(scores)
+    only: Result = {**result, "scores": {name: result["scores"][name] for name in scores}}
     return [failure for verdict in judge(only, known, None) for failure in verdict.failures]
 
 
@@ -100,3 +110,25 @@ def test_spoiled_networks_turn_the_gate_red(material: list[Conversation], spoil:
 @pytest.mark.parametrize("least", [0.2, 3.0], ids=["all are one", "nobody is himself"])
 def test_a_wrong_likeness_turns_the_gate_red(material: list[Conversation], least: float) -> None:
     assert failures(scored(material, path=DiarizationSettings(clusters=ClusterRules(least_likeness=least))))
+
+
+def test_the_honest_networks_give_the_words_to_those_who_said_them(spoken_material: list[Conversation]) -> None:
+    assert failures(scored(spoken_material), WORDS) == []
+
+
+def test_words_of_the_wrong_speaker_turn_the_gate_red(spoken_material: list[Conversation]) -> None:
+    failed = failures(scored(spoken_material, one_voice), WORDS)
+
+    assert [name for name in WORDS if any(name in failure for failure in failed)] == list(WORDS)
+
+
+def test_a_recording_is_heard_once(spoken_material: list[Conversation]) -> None:
+    path = spoken_material[0].path
+    told: list[str] = []
+
+    first = Listener().once([(path, "en")], lambda name, *_count: told.append(name))
+    again = Listener().once([(path, "en"), (path, "en")], lambda name, *_count: told.append(name))
+
+    assert again == first * 2
+    assert len(told) <= 1
+    assert any(key[0] == str(path) for key in hearing.HEARD)
