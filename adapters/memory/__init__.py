@@ -2,5 +2,6 @@
 
 from adapters.memory.budget_ledger import MemoryBudgetLedger
 from adapters.memory.call_cache import MemoryCallCache
+from adapters.memory.voice_profiles import MemoryVoiceProfiles
 
-__all__ = ["MemoryBudgetLedger", "MemoryCallCache"]
+__all__ = ["MemoryBudgetLedger", "MemoryCallCache", "MemoryVoiceProfiles"]

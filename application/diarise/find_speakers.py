@@ -9,7 +9,7 @@ from application.bounded_calls import in_step
 from application.sound_of import sound_of
 from domain.audio import SAMPLE_RATE, DecodedAudio, Span
 from domain.call import CallContext, Provenance
-from domain.speaker_turns import TurnRules, speaker_turns
+from domain.speaker_turns import TurnRules, turns_and_voices
 from domain.speakers import HeardWindow, SpeakerCount, SpokenTurns
 from domain.voice_clusters import ClusterRules
 from ports.diarizer import LONGEST_WINDOW_S, Diarizer
@@ -60,8 +60,8 @@ class FindSpeakers:
 
         found = await in_step([_call(heard, span) for span in spans], self.settings.concurrent_windows)
         windows = [window for window, _ in found]
-        turns = await asyncio.to_thread(speaker_turns, windows, count, self.settings.clusters, self.settings.turns)
-        return SpokenTurns(turns, tuple(provenance for _, provenance in found))
+        turns, voices = await asyncio.to_thread(turns_and_voices, windows, count, self.settings.clusters, self.settings.turns)
+        return SpokenTurns(turns, tuple(provenance for _, provenance in found), voices)
 
 
 def planned(seconds: float, settings: DiarizationSettings) -> tuple[Span, ...]:

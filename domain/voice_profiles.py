@@ -1,0 +1,78 @@
+"""Voices that a tenant asked to remember, and who of a recording they are: pure rules, no sound."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import sqrt
+from operator import mul
+from typing import Final
+
+from domain.call import ModelIdentity
+from domain.speakers import SpokenVoice
+from domain.voice_clusters import ClusterRules
+
+MOST_VOICES: Final = 1000
+"""That one tenant may keep."""
+LEAST_REMEMBERED_S: Final = 8.0
+"""Of talk alone that a profile is made from, at least: of less a vector shows as much of the moment as of the voice."""
+LEAST_RECOGNISED_S: Final = 4.0
+"""Of talk alone in which somebody is known again, at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceModel:
+    """The networks that a vector is made with: those of two are never compared. How they are run makes no difference."""
+
+    id: str
+    revision: str
+
+    @classmethod
+    def of(cls, identity: ModelIdentity) -> "VoiceModel":
+        return cls(identity.id, identity.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceProfile:
+    """How a person sounds, kept because somebody asked for it. `remembered_at` in Unix seconds; one name is one person."""
+
+    id: str
+    name: str
+    voice: SpokenVoice
+    model: VoiceModel
+    remembered_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """That the speaker at `place` (of `Speakers.labels`) is known: by which profile, and how much alike the voices are."""
+
+    place: int
+    voice_id: str
+    likeness: float
+
+
+def likeness(one: SpokenVoice, other: SpokenVoice) -> float:
+    """Return the cosine as it would be with endless talk, as `voice_clusters` compares groups of one recording."""
+    half = ClusterRules().half_heard_seconds
+    reliabilities = (voice.seconds / (voice.seconds + half) for voice in (one, other))
+    cosine: float = sum(map(mul, one.vector, other.vector))
+    return cosine / sqrt(max(next(reliabilities) * next(reliabilities), 1e-12))
+
+
+def known_again(
+    voices: Sequence[SpokenVoice | None], profiles: Sequence[VoiceProfile], same_voice: float
+) -> Mapping[int, tuple[VoiceProfile, float]]:
+    """Return who the speakers of a recording are, by their number: the profile, and how much alike the voices are.
+
+    Only voices that are at least `same_voice` alike, the most alike first, each speaker and each profile once. Of voices that
+    were heard for less than `LEAST_RECOGNISED_S` nothing is said: no name is better than a wrong one.
+    """
+    heard = [(number, voice) for number, voice in enumerate(voices) if voice and voice.seconds >= LEAST_RECOGNISED_S]
+    pairs = [(likeness(voice, profile.voice), number, profile) for (number, voice), profile in product(heard, profiles)]
+    found: dict[int, tuple[VoiceProfile, float]] = {}
+    taken: set[str] = set()
+    for alike, number, profile in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2].id)):
+        if alike >= same_voice and number not in found and profile.id not in taken:
+            found[number] = (profile, alike)
+            taken.add(profile.id)
+    return found
