@@ -197,7 +197,8 @@ class EstimateRequest:
     def _listens(self, asked: SpeakersAsked) -> bool:
         """Whether the job would listen to voices."""
         wanted = self.speakers_by_default if asked.wanted is None else asked.wanted
-        return self.speakers is not None and wanted and asked.count.most != 1 and asked.told_by is not ToldBy.CHANNEL
+        told = asked.of_kept_voices or (asked.count.most != 1 and asked.told_by is not ToldBy.CHANNEL)
+        return self.speakers is not None and wanted and told
 
     async def _speakers(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, found: _Found) -> None:
         """Look up every window, as telling speakers apart would ask for it."""

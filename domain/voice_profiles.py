@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from math import sqrt
+from math import inf, sqrt
 from operator import mul
 from typing import Final
 
@@ -42,15 +41,6 @@ class VoiceProfile:
     remembered_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Recognised:
-    """That the speaker at `place` (of `Speakers.labels`) is known: by which profile, and how much alike the voices are."""
-
-    place: int
-    voice_id: str
-    likeness: float
-
-
 def likeness(one: SpokenVoice, other: SpokenVoice) -> float:
     """Return the cosine as it would be with endless talk, as `voice_clusters` compares groups of one recording."""
     half = ClusterRules().half_heard_seconds
@@ -64,15 +54,20 @@ def known_again(
 ) -> Mapping[int, tuple[VoiceProfile, float]]:
     """Return who the speakers of a recording are, by their number: the profile, and how much alike the voices are.
 
-    Only voices that are at least `same_voice` alike, the most alike first, each speaker and each profile once. Of voices that
-    were heard for less than `LEAST_RECOGNISED_S` nothing is said: no name is better than a wrong one.
+    Only voices that are at least `same_voice` alike, and where speaker and profile are each like no other one as much. Of
+    voices that were heard for less than `LEAST_RECOGNISED_S` nothing is said: no name is better than a wrong one.
     """
-    heard = [(number, voice) for number, voice in enumerate(voices) if voice and voice.seconds >= LEAST_RECOGNISED_S]
-    pairs = [(likeness(voice, profile.voice), number, profile) for (number, voice), profile in product(heard, profiles)]
+    heard = [number for number, voice in enumerate(voices) if voice and voice.seconds >= LEAST_RECOGNISED_S]
+    rows = {number: [_likeness(voices[number], profile.voice) for profile in profiles] for number in heard}
     found: dict[int, tuple[VoiceProfile, float]] = {}
-    taken: set[str] = set()
-    for alike, number, profile in sorted(pairs, key=lambda pair: (-pair[0], pair[1], pair[2].id)):
-        if alike >= same_voice and number not in found and profile.id not in taken:
-            found[number] = (profile, alike)
-            taken.add(profile.id)
+    for number, row in rows.items():
+        best = max(row, default=-inf)
+        place = row.index(best) if row else 0
+        rivals = [*row[:place], *row[place + 1 :], *(other[place] for key, other in rows.items() if key != number)]
+        if best >= same_voice and best > max(rivals, default=-inf):
+            found[number] = (profiles[place], best)
     return found
+
+
+def _likeness(voice: SpokenVoice | None, other: SpokenVoice) -> float:
+    return -inf if voice is None else likeness(voice, other)

@@ -2,12 +2,16 @@
 
 from typing import TYPE_CHECKING
 
+from adapters.model_store.reference import BundledReference, parse_reference
 from application.fetch_recording import FetchRecording
+from application.speakers.know_voices import KnowVoices
 from application.speakers.tell_speakers import TellSpeakers
 from application.transcribe_audio import TranscribeAudio
 from application.transcribe_upload import TranscribeUpload
+from domain.voice_profiles import VoiceModel
 from ports.transcriber import TranscriptionOptions
 from serve_app.blobs import work_dir
+from serve_app.engines import model_store
 
 if TYPE_CHECKING:
     from serve_app.compose import Composition
@@ -32,5 +36,15 @@ def transcribe_upload(composition: "Composition") -> TranscribeUpload:
         options=TranscriptionOptions(),
         fetch=FetchRecording(composition.outbound, composition.blobs, results, most_bytes, composition.removal),
         expected=composition.expected,
-        speakers=TellSpeakers(composition.find_speakers, settings.speakers.by_default),
+        speakers=TellSpeakers(composition.find_speakers, settings.speakers.by_default, know_voices(composition)),
     )
+
+
+def know_voices(composition: "Composition") -> KnowVoices | None:
+    """Return who knows kept voices again; None where no voices are listened to."""
+    served = composition.models.diarizer
+    if served is None:
+        return None
+    named = parse_reference(composition.settings.diarizer.model)
+    bundled = model_store().manifest.model(named.name) if isinstance(named, BundledReference) else None
+    return KnowVoices(composition.store.voices, VoiceModel.of(served), bundled.same_voice if bundled is not None else None)

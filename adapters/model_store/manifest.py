@@ -96,7 +96,8 @@ class BundledModel:
 
     `assembled_bytes` gives the approximate size of the assembled folder per precision, for the free space check. `published`
     are the precisions that are the publisher's own files; GGUF weights in any other are converted, those of torch always.
-    `cosines`: what those of an embedder mean, None where nobody measured it.
+    `cosines`: what those of an embedder mean, None where nobody measured it. `same_voice`: from which likeness two voices are
+    one person by a diarizer, None where nobody measured it.
     """
 
     name: str
@@ -111,6 +112,7 @@ class BundledModel:
     files: tuple[ModelFile, ...]
     sources: tuple[Source, ...]
     cosines: CosineScale | None = None
+    same_voice: float | None = None
 
     @property
     def default_precision(self) -> str:
@@ -197,6 +199,7 @@ def _model(table: Mapping[str, Any]) -> BundledModel:
         files=files,
         sources=tuple(_source(row) for row in _rows(table["sources"])),
         cosines=_cosines(table.get("cosines")),
+        same_voice=float(table["same_voice"]) if "same_voice" in table else None,
     )
 
 
