@@ -18,7 +18,7 @@ from domain.transcript_gates import coverage_of
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import TRANSLATE, Transcriber, TranscriptionOptions
 
-RECIPE = 2
+RECIPE = 3
 """Version of what decodes, cuts, gates and merges; raise it with every change that can change a transcript."""
 WRITTEN_IN = {TRANSLATE: "en"}
 """The language of a text that is not in the one that was spoken, by task."""
@@ -167,7 +167,7 @@ class TranscribeAudio:
             answer = await self.transcriber.transcribe(window, options, context)
         except InvalidModelOutput:
             return refused(plan, options.language)
-        return placed(plan, answer.value, answer.provenance, options.assume_speech)
+        return placed(plan, answer.value, answer.provenance, options)
 
 
 def _numbered(segments: Sequence[Segment], first: int) -> list[Segment]:

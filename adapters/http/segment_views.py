@@ -26,6 +26,10 @@ class ScoresView(BaseModel):
 
 
 class SegmentView(BaseModel):
+    """What was said in one go. `language` (ISO 639-1) is the one that is spoken; `language_probability` null where it was not
+    guessed from the sound: the request named it, or the rest of the recording decided.
+    """
+
     id: int
     start: float
     end: float
@@ -33,6 +37,8 @@ class SegmentView(BaseModel):
     text: str
     words: list[WordView]
     scores: ScoresView | None
+    language: str | None
+    language_probability: float | None
 
     @classmethod
     def of(cls, segment: Segment) -> "SegmentView":
@@ -55,6 +61,8 @@ class SegmentView(BaseModel):
             )
             if scores
             else None,
+            language=segment.language,
+            language_probability=segment.language_probability,
         )
 
 
