@@ -22,7 +22,7 @@ from application.dry_run import (
 )
 from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, check_stages
 from application.known_transcripts import KnownTranscripts
-from application.payloads import TemplateChoice
+from application.payloads import TemplateChoice, expected_words
 from application.pricing import Judged, Pricing
 from application.prompt_files import Prompts
 from application.recap.make_recap import MakeRecap
@@ -124,6 +124,7 @@ class EstimateRequest:
     recap: RecapSettings = field(default_factory=RecapSettings)
     speakers: DiarizationSettings | None = None
     speakers_by_default: bool = True
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
 
     async def __call__(self, asked: Asked, stages: frozenset[Stage], context: CallContext) -> Estimate:
         """Return the estimate of `stages`. A recap brings embedding, finding and checking along, a transcription speakers.
@@ -160,7 +161,8 @@ class EstimateRequest:
 
     async def _recording(self, asked: Recording, recap: bool, context: CallContext, found: _Found) -> None:
         """Take a transcript that is known by the recording's bytes, as the job does; else look at the windows."""
-        options = replace(self.options, language=asked.language, prompt=asked.vocabulary)
+        expected = expected_words(self.vocabulary.get(context.tenant), asked.vocabulary)
+        options = replace(self.options, language=asked.language, prompt=expected)
         known = await self.known.look(await asyncio.to_thread(_digest, asked.source), options, context, asked.speakers)
         transcript = known or await self._transcript(asked, options, context, found)
         found.audio_seconds, found.speech_seconds = transcript.duration, transcript.coverage.speech_seconds

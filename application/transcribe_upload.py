@@ -1,5 +1,6 @@
 """Upload -> transcript: the part that every job over a recording begins with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from ports.transcriber import TranscriptionOptions
 class TranscribeUpload:
     """Upload -> decoded sound -> windows -> transcript, stored as soon as it exists.
 
-    `work_dir` takes the decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds.
+    `work_dir` takes the decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds. `vocabulary`: words to
+    expect in all recordings of a tenant.
     """
 
     blobs: BlobStore
@@ -40,6 +42,7 @@ class TranscribeUpload:
     fetch: FetchRecording
     expected: ExpectedTime
     speakers: TellSpeakers = field(default_factory=TellSpeakers)
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
 
     async def transcript(self, session: JobSession, on_words: OnWords) -> Transcript:
         """Return the job's transcript, made now or by an earlier attempt."""
@@ -48,7 +51,8 @@ class TranscribeUpload:
         if stored is not None:
             return await self.transcripts.get_transcript(job.request.tenant, stored)
         payload = AudioPayload.of(job.request.payload)
-        options, context = payload.options(self.options), context_of(session)
+        expected = self.vocabulary.get(job.request.tenant)
+        options, context = payload.options(self.options, expected), context_of(session)
         blob_id = payload.blob_id or await self._fetched(session, payload)
         known = await self.known.find(blob_id, options, context, payload.asked)
         made = known or await self._make(session, blob_id, options, context, payload.asked, on_words)

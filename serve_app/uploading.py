@@ -37,6 +37,7 @@ def transcribe_upload(composition: "Composition") -> TranscribeUpload:
         fetch=FetchRecording(composition.outbound, composition.blobs, results, most_bytes, composition.removal),
         expected=composition.expected,
         speakers=TellSpeakers(composition.find_speakers, settings.speakers.by_default, know_voices(composition)),
+        vocabulary=settings.vocabulary.tenants,
     )
 
 

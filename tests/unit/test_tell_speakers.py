@@ -62,6 +62,7 @@ class Transcribes:
         self.may = asyncio.Event()
         self.may.set()
         self.calls = 0
+        self.expected: list[str | None] = []
 
     async def __call__(
         self,
@@ -72,6 +73,7 @@ class Transcribes:
         on_window: Callable[[int, int, Sequence[Segment]], Awaitable[None]],
     ) -> Transcript:
         self.calls += 1
+        self.expected.append(options.prompt)
         await self.may.wait()
         await on_window(1, 1, said())
         return Transcript(transcript_id, "en", audio.seconds, said(), Coverage(4.0, 4.0))
@@ -107,6 +109,7 @@ class Desk:
     transcribe: Transcribes = field(default_factory=Transcribes)
     find: FindsTurns | None = field(default_factory=FindsTurns)
     by_default: bool = True
+    vocabulary: dict[str, str] = field(default_factory=dict)
     decoder: AudioDecoder = field(default_factory=PlainDecoder)
     embedder: HashingEmbedder = field(default_factory=HashingEmbedder)
     writer: RuledLanguageModel = field(default_factory=RuledLanguageModel)
@@ -125,6 +128,7 @@ class Desk:
             fetch=None,  # type: ignore[arg-type]
             expected=expected,
             speakers=TellSpeakers(self.find, self.by_default),
+            vocabulary=self.vocabulary,
         )
         index = IndexTranscript(self.embedder, IndexUnderNames(store.search, store.results), expected, RecapSettings())
         finder = ScriptedItemFinder(by_words({"I will mend": TASK}))
@@ -405,3 +409,23 @@ async def test_a_transcription_that_fails_gives_up_the_search_for_speakers(desk:
 
     assert given_up == [True]
     assert job.status is JobStatus.QUEUED
+
+
+async def test_words_of_the_tenant_are_expected_in_every_recording_of_theirs(desk: Desk) -> None:
+    await desk.made()
+    desk.vocabulary = {"other": "Zeno"}
+    await desk.made()
+    assert (desk.transcribe.expected, desk.transcribe.calls) == ([None], 1), "those of another tenant change nothing"
+    desk.vocabulary = {"default": " Priya, Ewan "}
+    await desk.made()
+    assert desk.transcribe.expected == [None, "Priya, Ewan"], "and are no part of what was transcribed before"
+
+
+@pytest.mark.parametrize(
+    ("of_tenant", "of_request", "expected"),
+    [(None, None, None), ("A, B", None, "A, B"), (None, "C", "C"), ("A, B", " C ", "A, B, C"), (" ", "", None)],
+)
+def test_words_of_a_request_follow_those_of_the_tenant(
+    of_tenant: str | None, of_request: str | None, expected: str | None
+) -> None:
+    assert AudioPayload("b", 1, vocabulary=of_request).options(TranscriptionOptions(), of_tenant).prompt == expected
