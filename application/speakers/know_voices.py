@@ -65,7 +65,8 @@ class KnowVoices:
         found = await asyncio.to_thread(known_again, unnamed, free, self.same_voice)
         names = tuple(found[place][0].name if place in found else name for place, name in enumerate(speakers.names))
         recognised = tuple(
-            Recognised(place, profile.name, profile.id, round(alike, 3)) for place, (profile, alike) in sorted(found.items())
+            Recognised(place, profile.name, profile.id, round(min(alike, 1.0), 3))
+            for place, (profile, alike) in sorted(found.items())
         )
         told = KnownVoices(len(usable), len(kept) - len(usable), recognised)
         return replace(speakers, names=names, voices=told)
