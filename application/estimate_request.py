@@ -28,9 +28,11 @@ from application.prompt_files import Prompts
 from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
 from application.speakers.asked import UP_TO_THE_SERVICE, SpeakersAsked
+from application.speakers.tell_speakers import TellSpeakers
 from application.templates import Templates, chosen
 from application.text_groups import TEXTS_PER_CALL, text_groups
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
+from application.transcribe_channels import TranscribeChannels
 from application.unheard_recap import unheard_recap, unwritten_checking
 from domain.audio import WINDOW_SECONDS, DecodedAudio
 from domain.call import CallContext, CallKind, ModelIdentity, Usage
@@ -185,8 +187,13 @@ class EstimateRequest:
         try:
             audio = await self.decoder.decode(asked.source, pcm, self.max_audio_s)
             transcribe = TranscribeAudio(transcriber, self.detector, self.transcription)
-            transcript = await transcribe("estimate", audio, options, context, _unheeded)
-            await self._speakers(audio, asked.speakers, context, found)
+            told = await TellSpeakers(None, self.speakers_by_default).by_channel(audio, asked.speakers)
+            if told is not None:
+                channels = TranscribeChannels(transcribe, self.decoder, self.work_dir, self.max_audio_s)
+                transcript, _ = await channels("estimate", asked.source, audio, told, options, context, _unheeded)
+            else:
+                transcript = await transcribe("estimate", audio, options, context, _unheeded)
+                await self._speakers(audio, asked.speakers, context, found)
         finally:
             pcm.unlink(missing_ok=True)
         found.basis.append("transcription: the speech windows of the decoded recording, each looked up in the cache")

@@ -12,10 +12,13 @@ from application.job_session import JobSession
 from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload
 from application.speakers.asked import SpeakersAsked
+from application.speakers.give_words import labelled
 from application.speakers.tell_speakers import TellSpeakers
 from application.stage_steps import Transcribe
+from application.transcribe_channels import TranscribeChannels
 from domain.call import CallContext
 from domain.errors import InvalidRequest
+from domain.named_speakers import ToldBy
 from domain.transcript import Transcript
 from ports.audio_decoder import AudioDecoder
 from ports.blob_store import BlobStore
@@ -90,6 +93,13 @@ class TranscribeUpload:
             await session.measured(audio.seconds)
             following = FollowRecording(session, audio.seconds, on_words, self.expected)
             await following.begin()
+            told = await self.speakers.by_channel(audio, asked)
+            if told is not None:
+                channels = TranscribeChannels(self.transcribe, self.decoder, self.work_dir, self.max_audio_s)
+                transcript_id, hear = job.result_id("transcript"), following.on_window
+                async with self.blobs.local_path(job.request.tenant, blob_id) as source:
+                    heard, given = await channels(transcript_id, source, audio, told, options, context, hear)
+                return labelled(heard, given, asked.names, ToldBy.CHANNEL)
             async with self.speakers.beside(session, audio, asked, context) as listening:
                 heard = await self.transcribe(job.result_id("transcript"), audio, options, context, following.on_window)
                 return await listening.named(heard)

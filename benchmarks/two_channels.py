@@ -23,20 +23,22 @@ import numpy.typing as npt
 
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
-from application.speakers.give_words import with_speakers
-from domain.channels import channel_turns
+from application.speakers.give_words import labelled, with_speakers
+from application.transcribe_channels import TranscribeChannels
+from domain.audio import DecodedAudio
+from domain.call import CallContext
+from domain.channels import ChannelTurns, channel_turns
 from domain.named_speakers import ToldBy
 from domain.transcript import Transcript
 from evals.hearing import LONGEST_S, Listener
 from evals.speaker_words import speaker_word_errors, words_by_speaker
 from evals.speech import Clip, ErrorCounter, Errors, read_corpus, word_edits
 from evals.suite import silent
+from ports.transcriber import TranscriptionOptions
 
 SAMPLE_RATE: Final = 16_000
 LEAK: Final = 0.1
 """20 dB."""
-PAD_S: Final = 0.3
-"""Kept around a channel's turns: levels find a voice later than it begins."""
 PIECES: Final = 3
 SECONDS: Final = (6.0, 20.0)
 """How long the recordings are that a call is made of."""
@@ -82,7 +84,7 @@ def _measured(call: Call, count: ErrorCounter, folder: Path) -> dict[str, Any]:
     told = channel_turns(audio.levels)
     (mixed,) = Listener()([(stereo, "en")], silent)
     by_channel = with_speakers(mixed, told.turns, (), ToldBy.CHANNEL)
-    alone = _alone(call, told.turns, folder)
+    alone = words_by_speaker(asyncio.run(_by_channel(stereo, audio, told, folder)))
     reference = {str(place): count.normalised("en", text) for place, text in enumerate(call.said)}
     row: dict[str, Any] = {"apart": told.apart, "words": sum(len(text.split()) for text in reference.values())}
     plain = count.normalised("en", " ".join(call.said)).split()
@@ -94,25 +96,16 @@ def _measured(call: Call, count: ErrorCounter, folder: Path) -> dict[str, Any]:
     return row
 
 
-def _alone(call: Call, turns: Sequence[Any], folder: Path) -> dict[str, str]:
-    """What is recognised in each channel by itself, silent where its own speaker is."""
-    order = _channels_in_order(call)
-    paths = []
-    for place, channel in enumerate(order):
-        mine = np.zeros(len(call.channels[channel]), bool)
-        for turn in turns:
-            if turn.speaker == place:
-                mine[max(0, int((turn.start - PAD_S) * SAMPLE_RATE)) : int((turn.end + PAD_S) * SAMPLE_RATE)] = True
-        masked = np.where(mine, call.channels[channel], 0).astype(np.int16)
-        paths.append(_written(masked[None], folder / f"{call.name}-{channel}.wav"))
-    heard: list[Transcript] = Listener()([(path, "en") for path in paths], silent)
-    return {f"channel {order[place]}": transcript.text for place, transcript in enumerate(heard)}
+async def _by_channel(stereo: Path, audio: DecodedAudio, told: ChannelTurns, folder: Path) -> Transcript:
+    """The production path, also where the recording itself does not say that its channels are apart."""
+    channels = TranscribeChannels(Listener().transcribing(), PyAvDecoder(DecodeLimits()), folder, LONGEST_S)
+    options = TranscriptionOptions(language="en")
+    heard, given = await channels("t", stereo, audio, told, options, CallContext(), _nobody)
+    return labelled(heard, given, (), ToldBy.CHANNEL)
 
 
-def _channels_in_order(call: Call) -> tuple[int, int]:
-    """The channels by who speaks first, as `channel_turns` numbers them."""
-    first = [int(np.argmax(np.abs(channel) > np.abs(channel).max() / 8)) for channel in call.channels]
-    return (0, 1) if first[0] <= first[1] else (1, 0)
+async def _nobody(*_progress: Any) -> None:
+    """Nobody watches."""
 
 
 def made_calls(clips: Sequence[Clip], number: int, overlap: float) -> list[Call]:

@@ -56,7 +56,7 @@ class Listener:
         return repr(self.settings), repr(self.options), repr(self.path)
 
     async def _all(self, recordings: Sequence[tuple[Path, str | None]], report: Report) -> list[Transcript]:
-        transcribe = TranscribeAudio(self._transcriber(), SileroVad(), self.path)
+        transcribe = self.transcribing()
         slots = asyncio.Semaphore(self.files_at_once)
         done = 0
         with tempfile.TemporaryDirectory() as folder:
@@ -72,6 +72,10 @@ class Listener:
                 return transcript
 
             return await _together([one(place, *recording) for place, recording in enumerate(recordings)])
+
+    def transcribing(self) -> TranscribeAudio:
+        """The use case over the engine in this process, behind the production guard."""
+        return TranscribeAudio(self._transcriber(), SileroVad(), self.path)
 
     def _transcriber(self) -> Any:
         identity = local_identity(model_store().ensure(self.settings.model), "faster-whisper", self.settings.compute_type)

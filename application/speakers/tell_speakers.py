@@ -14,7 +14,7 @@ from application.speakers.give_words import given_words, labelled
 from application.speakers.know_voices import KnowVoices
 from domain.audio import DecodedAudio
 from domain.call import CallContext, Provenance
-from domain.channels import channel_turns
+from domain.channels import ChannelTurns, channel_turns
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WordloopError
 from domain.failure import places
 from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
@@ -23,7 +23,7 @@ from domain.transcript import Transcript
 
 log = logging.getLogger("wordloop.worker")
 
-SPEAKER_RECIPE: Final = 1
+SPEAKER_RECIPE: Final = 2
 """Version of what tells speakers apart and gives them words; raise it with every change that can change who says what."""
 NO_MODEL: Final = "no_speaker_model"
 """Why speakers are not found where they are asked for and nothing here can tell them apart."""
@@ -81,17 +81,25 @@ class TellSpeakers:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def by_channel(self, audio: DecodedAudio, asked: SpeakersAsked) -> ChannelTurns | None:
+        """Return who speaks in which channel, where each of two has a speaker of its own and the request lets that tell them."""
+        if not self._wanted(asked) or asked.count.most == 1 or asked.told_by is ToldBy.VOICE or asked.of_kept_voices:
+            return None
+        found = await asyncio.to_thread(channel_turns, audio.levels) if audio.levels else None
+        fits = found is not None and found.apart and (asked.told_by is ToldBy.CHANNEL or _fits(asked.count, found.speakers))
+        return found if fits else None
+
+    def _wanted(self, asked: SpeakersAsked) -> bool:
+        return self.by_default if asked.wanted is None else asked.wanted
+
     async def _heard(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, on_unit: OnUnit) -> Heard:
-        if not (self.by_default if asked.wanted is None else asked.wanted):
+        if not self._wanted(asked):
             return NOBODY_LOOKED
         if asked.count.most == 1 and not asked.of_kept_voices:
             return Heard((SpeakerTurn(0.0, audio.seconds, 0),), told_by=ToldBy.COUNT)
-        if asked.told_by is not ToldBy.VOICE and audio.levels and not asked.of_kept_voices:
-            found = await asyncio.to_thread(channel_turns, audio.levels)
-            if asked.told_by is ToldBy.CHANNEL or (found.apart and _fits(asked.count, found.speakers)):
-                return Heard(found.turns, told_by=ToldBy.CHANNEL)
         if asked.told_by is ToldBy.CHANNEL:
-            return Heard(failure=ONE_CHANNEL)
+            found = await asyncio.to_thread(channel_turns, audio.levels) if audio.levels else None
+            return Heard(failure=ONE_CHANNEL) if found is None else Heard(found.turns, told_by=ToldBy.CHANNEL)
         if self.find is None:
             return NOBODY_LOOKED if asked.wanted is None else Heard(failure=NO_MODEL)
         try:

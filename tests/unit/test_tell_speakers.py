@@ -75,8 +75,17 @@ class Transcribes:
         self.calls += 1
         self.expected.append(options.prompt)
         await self.may.wait()
-        await on_window(1, 1, said())
-        return Transcript(transcript_id, "en", audio.seconds, said(), Coverage(4.0, 4.0))
+        heard = said() if audio.channels == 1 else heard_in(Path(audio.pcm_path).read_bytes())
+        await on_window(1, 1, heard)
+        return Transcript(transcript_id, "en", audio.seconds, heard, Coverage(4.0, 4.0))
+
+
+def heard_in(pcm: bytes) -> tuple[Segment, ...]:
+    """The words in whose middle there is sound."""
+    middles = ((word, round((word.start + word.end) / 2 * 16_000) * 2) for word in said()[0].words)
+    words = tuple(word for word, at in middles if any(pcm[at : at + 2]))
+    text = " ".join(word.text for word in words)
+    return (Segment(0, words[0].start, words[-1].end, text, words=words),) if words else ()
 
 
 @dataclass
@@ -301,7 +310,7 @@ class LevelledDecoder(PlainDecoder):
 
     levels: tuple[bytes, ...] = ()
 
-    async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
+    async def decode(self, source: Path, target: Path, max_seconds: float, channel: int | None = None) -> DecodedAudio:
         audio = await super().decode(source, target, max_seconds)
         return replace(audio, channels=len(self.levels), levels=self.levels)
 
@@ -313,13 +322,15 @@ IN_TURNS = (SPEAKS + QUIET, QUIET + SPEAKS)
 
 async def test_channels_with_a_speaker_each_need_no_model(desk: Desk) -> None:
     desk.find, desk.decoder = None, LevelledDecoder(IN_TURNS)
+    desk.source.write_bytes(b"\1" * 4 * 32_000)
     made = await desk.made()
 
     assert made.speakers.told_by is ToldBy.CHANNEL
-    assert [(s.speaker, s.text) for s in made.segments] == [
-        ("Speaker 1", "Did the importer crash again?"),
-        ("Speaker 2", "I will mend the importer."),
+    assert [(s.id, s.speaker, s.text) for s in made.segments] == [
+        (0, "Speaker 1", "Did the importer crash again?"),
+        (1, "Speaker 2", "I will mend the importer."),
     ]
+    assert (desk.transcribe.calls, sorted(path.name for path in desk.source.parent.iterdir())) == (2, ["recording.raw"])
 
 
 @pytest.mark.parametrize(
@@ -334,6 +345,7 @@ async def test_channels_with_a_speaker_each_need_no_model(desk: Desk) -> None:
 )
 async def test_voices_tell_what_channels_do_not(desk: Desk, levels: tuple[bytes, ...], asked: SpeakersAsked) -> None:
     desk.decoder = LevelledDecoder(levels)
+    desk.source.write_bytes(b"\1" * 4 * 32_000)
 
     assert (await desk.made(asked)).speakers.told_by is ToldBy.VOICE
 
@@ -341,6 +353,7 @@ async def test_voices_tell_what_channels_do_not(desk: Desk, levels: tuple[bytes,
 async def test_channels_that_are_asked_for_tell_whatever_there_is_in_them(desk: Desk) -> None:
     asked = SpeakersAsked(True, told_by=ToldBy.CHANNEL)
     desk.decoder = LevelledDecoder((*IN_TURNS, QUIET + QUIET))
+    desk.source.write_bytes(b"\1" * 4 * 32_000)
     assert [s.speaker for s in (await desk.made(asked)).segments] == ["Speaker 1", "Speaker 2"]
 
     desk.decoder = PlainDecoder()
