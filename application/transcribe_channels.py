@@ -24,7 +24,8 @@ from ports.audio_decoder import AudioDecoder
 from ports.transcriber import TranscriptionOptions
 
 PAD_S: Final = 0.3
-"""Seconds kept around what a speaker says, at most: a level says that somebody speaks a little later than it begins."""
+"""Seconds kept around what a speaker says, into the other's turns too: levels find a voice later than it begins, and words that
+are cut cost more than a faint moment of the other, which nobody writes down (docs/speakers.md)."""
 COPIED_S: Final = 60.0
 """Seconds of sound that are copied at once."""
 
@@ -84,15 +85,9 @@ def _scratch(folder: Path, stem: str) -> Iterator[tuple[Path, Path]]:
 
 
 def _spans(told: ChannelTurns, speaker: int, seconds: float) -> list[Span]:
-    """What is kept of a speaker's channel: the turns, widened into silence but into nobody else's turn."""
-    others = [turn for turn in told.turns if turn.speaker != speaker]
-    found = []
-    for turn in (turn for turn in told.turns if turn.speaker == speaker):
-        before = max((other.end for other in others if other.start < turn.start), default=0.0)
-        after = min((other.start for other in others if other.end > turn.end), default=seconds)
-        start, end = max(turn.start - PAD_S, before), min(turn.end + PAD_S, after)
-        found.append(Span(min(turn.start, start), max(turn.end, end)))
-    return found
+    """What is kept of a speaker's channel."""
+    mine = [turn for turn in told.turns if turn.speaker == speaker]
+    return [Span(max(0.0, turn.start - PAD_S), min(seconds, turn.end + PAD_S)) for turn in mine]
 
 
 def _silence_others(whole: Path, own: Path, spans: Sequence[Span]) -> None:

@@ -19,7 +19,8 @@ from evals.speech import Clip, ErrorCounter, Errors, read_corpus
 from evals.suite import silent
 from ports.transcriber import TranscriptionOptions
 
-LONGEST_S: Final = 120.0
+SIDES: Final = ("without", "with", "with more", "others only")
+LONGEST_S: Final = 60.0
 NAMES: Final = (
     "Allen", "Bieber", "Byron", "Carpanedo", "Catherine", "Christoffel", "Columbia", "Dashwood", "Fichte", "Firefox",
     "Fisichella", "Giancarlo", "Goethe", "Grimmelshausen", "Hongkong", "Houston", "Jakob", "Katie", "Kowloon", "Mashhad", "Mekka",
@@ -38,7 +39,7 @@ def names_of(clip: Clip) -> list[str]:
     return [name for name in NAMES if name.lower() in words]
 
 
-def measure(clips: Sequence[Clip], others: int) -> dict[str, Any]:
+def measure(clips: Sequence[Clip], others: int, only: Sequence[str] = SIDES) -> dict[str, Any]:
     """Return recall of names, names written that nobody said, and word error rate, by what was asked for."""
     pool = sorted({name for clip in clips for name in names_of(clip)})
     sides: dict[str, list[Sequence[str]]] = {
@@ -103,11 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the evaluation data")
     parser.add_argument("--others", type=int, default=20, help="names of other recordings that are asked for too")
-    parser.add_argument("--limit", type=int, help="recordings at most")
+    parser.add_argument("--side", choices=SIDES, action="append", help="only this; may be given again")
     options = parser.parse_args(arguments)
-    clips = [clip for clip in read_corpus(options.data / "speech") if clip.seconds <= LONGEST_S and names_of(clip)]
-    named = clips[: options.limit]
-    figures = measure(named, options.others)
+    named = [clip for clip in read_corpus(options.data / "speech") if clip.seconds <= LONGEST_S and names_of(clip)]
+    figures = measure(named, options.others, options.side or SIDES)
     print(json.dumps({"recordings": len(named), "seconds": round(sum(c.seconds for c in named)), **figures}, indent=1))
     return 0
 

@@ -81,9 +81,13 @@ class Transcribes:
 
 
 def heard_in(pcm: bytes) -> tuple[Segment, ...]:
-    """The words in whose middle there is sound."""
-    middles = ((word, round((word.start + word.end) / 2 * 16_000) * 2) for word in said()[0].words)
-    words = tuple(word for word, at in middles if any(pcm[at : at + 2]))
+    """The words that sound from their first moment to their last."""
+
+    def sounds(time: float) -> bool:
+        at = round(time * 16_000) * 2
+        return any(pcm[at : at + 2])
+
+    words = tuple(word for word in said()[0].words if sounds(word.start + 0.01) and sounds(word.end - 0.01))
     text = " ".join(word.text for word in words)
     return (Segment(0, words[0].start, words[-1].end, text, words=words),) if words else ()
 
