@@ -191,4 +191,5 @@ def _ends(settings: TranscriberSettings, engine: WhisperBatches, clips: Sequence
 
 
 if __name__ == "__main__":
-    print(json.dumps(transcription(sys.argv[1:]), indent=1))
+    for side in sys.argv[1:]:
+        print(json.dumps(transcription([side]), indent=1), flush=True)

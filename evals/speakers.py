@@ -38,6 +38,7 @@ DEPENDS: Final = Depends(
         "adapters.pyav_decoder",
         "adapters.speaker_networks",
         "application.diarise.find_speakers",
+        "application.sound_of",
         "application.speakers.give_words",
         "application.speakers.who_speaks",
         "domain.speaker_turns",

@@ -23,6 +23,7 @@ DEPENDS: Final = Depends(
         "adapters.pyav_decoder",
         "adapters.silero_vad",
         "application.heard_windows",
+        "application.sound_of",
         "application.transcribe_audio",
         "domain.second_hearing",
         "domain.sentences",
