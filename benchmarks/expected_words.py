@@ -28,7 +28,6 @@ NAMES: Final = (
     "Wentworth", "Whittemore",
 )  # fmt: skip
 """Those in the references, most of which are written without capitals."""
-SEED: Final = 20
 MOST_CHARACTERS: Final = 1024
 """Of the field that brings them."""
 
@@ -50,7 +49,7 @@ def measure(clips: Sequence[Clip], others: int, only: Sequence[str] = SIDES) -> 
             _among((), [n for n in pool if n not in names_of(clip)], others, place) for place, clip in enumerate(clips)
         ],
     }
-    return {name: _scored(clips, expected) for name, expected in sides.items()}
+    return {name: _scored(clips, expected) for name, expected in sides.items() if name in only}
 
 
 def _among(mine: Sequence[str], pool: Sequence[str], others: int, place: int) -> list[str]:
