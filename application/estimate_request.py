@@ -22,15 +22,17 @@ from application.dry_run import (
 )
 from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, check_stages
 from application.known_transcripts import KnownTranscripts
-from application.payloads import TemplateChoice
+from application.payloads import TemplateChoice, expected_words
 from application.pricing import Judged, Pricing
 from application.prompt_files import Prompts
 from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
 from application.speakers.asked import UP_TO_THE_SERVICE, SpeakersAsked
+from application.speakers.tell_speakers import TellSpeakers
 from application.templates import Templates, chosen
 from application.text_groups import TEXTS_PER_CALL, text_groups
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
+from application.transcribe_channels import TranscribeChannels
 from application.unheard_recap import unheard_recap, unwritten_checking
 from domain.audio import WINDOW_SECONDS, DecodedAudio
 from domain.call import CallContext, CallKind, ModelIdentity, Usage
@@ -124,6 +126,7 @@ class EstimateRequest:
     recap: RecapSettings = field(default_factory=RecapSettings)
     speakers: DiarizationSettings | None = None
     speakers_by_default: bool = True
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
 
     async def __call__(self, asked: Asked, stages: frozenset[Stage], context: CallContext) -> Estimate:
         """Return the estimate of `stages`. A recap brings embedding, finding and checking along, a transcription speakers.
@@ -160,7 +163,8 @@ class EstimateRequest:
 
     async def _recording(self, asked: Recording, recap: bool, context: CallContext, found: _Found) -> None:
         """Take a transcript that is known by the recording's bytes, as the job does; else look at the windows."""
-        options = replace(self.options, language=asked.language, prompt=asked.vocabulary)
+        expected = expected_words(self.vocabulary.get(context.tenant), asked.vocabulary)
+        options = replace(self.options, language=asked.language, prompt=expected)
         known = await self.known.look(await asyncio.to_thread(_digest, asked.source), options, context, asked.speakers)
         transcript = known or await self._transcript(asked, options, context, found)
         found.audio_seconds, found.speech_seconds = transcript.duration, transcript.coverage.speech_seconds
@@ -183,8 +187,13 @@ class EstimateRequest:
         try:
             audio = await self.decoder.decode(asked.source, pcm, self.max_audio_s)
             transcribe = TranscribeAudio(transcriber, self.detector, self.transcription)
-            transcript = await transcribe("estimate", audio, options, context, _unheeded)
-            await self._speakers(audio, asked.speakers, context, found)
+            told = await TellSpeakers(None, self.speakers_by_default).by_channel(audio, asked.speakers)
+            if told is not None:
+                channels = TranscribeChannels(transcribe, self.decoder, self.work_dir, self.max_audio_s)
+                transcript, _ = await channels("estimate", asked.source, audio, told, options, context, _unheeded)
+            else:
+                transcript = await transcribe("estimate", audio, options, context, _unheeded)
+                await self._speakers(audio, asked.speakers, context, found)
         finally:
             pcm.unlink(missing_ok=True)
         found.basis.append("transcription: the speech windows of the decoded recording, each looked up in the cache")
@@ -197,7 +206,8 @@ class EstimateRequest:
     def _listens(self, asked: SpeakersAsked) -> bool:
         """Whether the job would listen to voices."""
         wanted = self.speakers_by_default if asked.wanted is None else asked.wanted
-        return self.speakers is not None and wanted and asked.count.most != 1 and asked.told_by is not ToldBy.CHANNEL
+        told = asked.of_kept_voices or (asked.count.most != 1 and asked.told_by is not ToldBy.CHANNEL)
+        return self.speakers is not None and wanted and told
 
     async def _speakers(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, found: _Found) -> None:
         """Look up every window, as telling speakers apart would ask for it."""

@@ -21,6 +21,7 @@ from domain.transcript_gates import (
     is_a_faint_word,
     reason_to_withhold,
 )
+from ports.transcriber import TranscriptionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +40,21 @@ class HeardWindow:
         return [Span(segment.start, segment.end) for segment in self.segments]
 
 
-def placed(plan: PlannedWindow, heard: RecognisedWindow, provenance: Provenance, second: bool, scale: ScoreScale) -> HeardWindow:
+def placed(
+    plan: PlannedWindow, heard: RecognisedWindow, provenance: Provenance, options: TranscriptionOptions, scale: ScoreScale
+) -> HeardWindow:
     """Move a window to its place in the recording, withhold what can not have been said, and cut it into sentences.
 
-    `scale` is that of the recogniser's scores. In a `second` hearing of seconds of speech a text that is only in doubt is kept,
+    `scale` is that of the recogniser's scores. In a second hearing of seconds of speech a text that is only in doubt is kept,
     and said to be.
     """
+    sure = round(heard.language_probability, 4) if options.language is None else None
     kept: list[Segment] = []
     suspects = [span for span in (each.shifted(plan.start) for each in heard.withheld) if _is_missing(plan, span)]
     for segment in heard.segments:
-        moved = segment.shifted(plan.start)
+        moved = replace(segment.shifted(plan.start), language=heard.language or None, language_probability=sure)
         reason = reason_to_withhold(moved, plan.speech, scale)
-        if second and doubt_about(moved, reason, plan.speech_seconds, scale):
+        if options.assume_speech and doubt_about(moved, reason, plan.speech_seconds, scale):
             reason = None
             suspects.append(SuspectSpan(moved.start, moved.end, DOUBTFUL))
         if plan.faint is not None and not is_a_faint_word(moved, plan.faint, scale):

@@ -1,4 +1,4 @@
-"""Delete whole conversations once they are older than their tenant keeps them."""
+"""Delete whole conversations, and kept voices, once they are older than their tenant keeps them."""
 
 import logging
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from domain.errors import NotFound, WordloopError
 from ports.clock import Clock
 from ports.jobs import JobOperator
 from ports.results import ConversationDeleter
+from ports.voice_profiles import VoiceProfiles
 
 log = logging.getLogger("wordloop.house")
 
@@ -20,10 +21,17 @@ DELETION_NOTE_S = 30 * DAY_S
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Days from a job's end to its deletion; None keeps it until somebody deletes it. `tenants` have their own."""
+    """Days from a job's end to its deletion; None keeps it until somebody deletes it. `tenants` have their own.
+
+    A kept voice counts from the last recording that it was remembered from.
+    """
 
     days: float | None = None
     tenants: Mapping[str, float | None] = field(default_factory=dict)
+
+    def before(self, now: float) -> tuple[float | None, dict[str, float | None]]:
+        """Return what is older than which time goes (Unix seconds): of all tenants, and of those that have their own."""
+        return _before(now, self.days), {tenant: _before(now, days) for tenant, days in self.tenants.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,7 @@ class KeepRetention:
         """Delete what is too old: audio, results, vectors, cached calls and the job; return how many conversations."""
         now, removed = self.clock.now(), 0
         await self.results.forget_deletions(now - DELETION_NOTE_S)
-        default = _before(now, self.retention.days)
-        tenants = {tenant: _before(now, days) for tenant, days in self.retention.tenants.items()}
+        default, tenants = self.retention.before(now)
         stuck = 0
         while True:
             found = await self.jobs.ended_before(default, tenants, BATCH + stuck)
@@ -59,6 +66,22 @@ class KeepRetention:
                 if removed:
                     log.info("conversations past their retention deleted", extra={"conversations": removed})
                 return removed
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOldVoices:
+    """A chore: kept voices go by the same rule."""
+
+    voices: VoiceProfiles
+    retention: Retention
+    clock: Clock
+
+    async def __call__(self) -> int:
+        """Delete what is too old; return how many voices."""
+        removed = await self.voices.forget_remembered_before(*self.retention.before(self.clock.now()))
+        if removed:
+            log.info("voices past their retention deleted", extra={"voices": removed})
+        return removed
 
 
 def _before(now: float, days: float | None) -> float | None:

@@ -23,7 +23,7 @@ class KnownTranscripts:
 
     `recipe` is that part of it which is the same for every recording: model, detector, rules; `speaker_recipe` the same for who
     speaks. The windows' calls are cached one by one all the same; this saves the decoding and the search for speech that come
-    before them.
+    before them. Transcripts in which kept voices have a say are not remembered: who is known changes.
     """
 
     calls: CallCache
@@ -40,7 +40,7 @@ class KnownTranscripts:
         asked: SpeakersAsked = UP_TO_THE_SERVICE,
     ) -> Transcript | None:
         """Return the known transcript, its calls told as served from the cache; None when there is none, or it was deleted."""
-        if not context.store:
+        if not context.store or asked.of_kept_voices:
             return None
         scope, key = context.cache_scope, self._key(blob_id, options, asked)
         if await self.calls.read(scope, key) is None:
@@ -64,7 +64,7 @@ class KnownTranscripts:
         asked: SpeakersAsked = UP_TO_THE_SERVICE,
     ) -> Transcript | None:
         """Return what `find` would, and leave no trace of having looked."""
-        if not context.store:
+        if not context.store or asked.of_kept_voices:
             return None
         noted = await self.calls.read(context.cache_scope, self._key(blob_id, options, asked))
         try:
@@ -91,7 +91,7 @@ class KnownTranscripts:
         """Remember a stored transcript. One with windows that were refused, or whose speakers could not be found, is not: they
         deserve another try.
         """
-        if not context.store or transcript.refused or transcript.speakers.status is SpeakerStatus.FAILED:
+        if not context.store or asked.of_kept_voices or transcript.refused or transcript.speakers.status is SpeakerStatus.FAILED:
             return
         scope, key = context.cache_scope, self._key(blob_id, options, asked)
         try:

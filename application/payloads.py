@@ -53,13 +53,16 @@ class AudioPayload:
         values: dict[str, Json] = {name: getattr(self, name) for name in self.__slots__}
         return {name: value for name, value in values.items() if name not in LATER or value is not None}
 
-    def options(self, own: TranscriptionOptions) -> TranscriptionOptions:
-        """Return how the recording is decoded: as the service does by itself, where the request does not say otherwise."""
+    def options(self, own: TranscriptionOptions, tenant_vocabulary: str | None = None) -> TranscriptionOptions:
+        """Return how the recording is decoded: as the service does by itself, where the request does not say otherwise.
+
+        `tenant_vocabulary`: words to expect in all recordings of the tenant.
+        """
         task = self.task or own.task
         return replace(
             own,
             language=self.language,
-            prompt=self.vocabulary,
+            prompt=expected_words(tenant_vocabulary, self.vocabulary),
             task=task,
             temperature=own.temperature if self.temperature is None else self.temperature,
             # The decoder aligns what it wrote with what was said, word after word; a translation has another order.
@@ -69,6 +72,11 @@ class AudioPayload:
     @classmethod
     def of(cls, payload: Mapping[str, Json]) -> "AudioPayload":
         return cls(**cast(dict[str, Any], dict(payload)))
+
+
+def expected_words(of_tenant: str | None, of_request: str | None) -> str | None:
+    """Return the words to expect of both; those of the request stand last, where a recogniser that reads only so many ends."""
+    return ", ".join(words.strip() for words in (of_tenant, of_request) if words and words.strip()) or None
 
 
 @dataclass(frozen=True, slots=True)

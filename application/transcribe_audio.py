@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from application.heard_windows import HeardWindow, LanguageVote, joined, placed, refused, vote
-from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, SpeechWindow
+from application.sound_of import sound_of
+from domain.audio import DecodedAudio, Span, SpeechWindow
 from domain.call import CallContext
 from domain.errors import InvalidModelOutput
 from domain.second_hearing import second_hearings
@@ -17,7 +18,7 @@ from domain.transcript_gates import coverage_of
 from ports.speech_detector import SpeechDetector
 from ports.transcriber import TRANSLATE, Transcriber, TranscriptionOptions
 
-RECIPE = 2
+RECIPE = 3
 """Version of what decodes, cuts, gates and merges; raise it with every change that can change a transcript."""
 WRITTEN_IN = {TRANSLATE: "en"}
 """The language of a text that is not in the one that was spoken, by task."""
@@ -160,21 +161,13 @@ class TranscribeAudio:
     async def _recognise(
         self, audio: DecodedAudio, plan: PlannedWindow, options: TranscriptionOptions, context: CallContext
     ) -> HeardWindow:
-        pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), plan.start, plan.end)
+        pcm = await asyncio.to_thread(sound_of, Path(audio.pcm_path), Span(plan.start, plan.end))
         window = SpeechWindow(plan.index, plan.start, plan.end, pcm, plan.speech, plan.left)
         try:
             answer = await self.transcriber.transcribe(window, options, context)
         except InvalidModelOutput:
             return refused(plan, options.language)
-        return placed(plan, answer.value, answer.provenance, options.assume_speech, self.transcriber.scores)
-
-
-def _read(pcm: Path, start: float, end: float) -> bytes:
-    first, last = round(start * SAMPLE_RATE), round(end * SAMPLE_RATE)
-    with pcm.open("rb") as file:
-        file.seek(first * BYTES_PER_SAMPLE)
-        data = file.read((last - first) * BYTES_PER_SAMPLE)
-    return data[: len(data) - len(data) % BYTES_PER_SAMPLE]
+        return placed(plan, answer.value, answer.provenance, options, self.transcriber.scores)
 
 
 def _numbered(segments: Sequence[Segment], first: int) -> list[Segment]:

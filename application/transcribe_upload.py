@@ -1,5 +1,6 @@
 """Upload -> transcript: the part that every job over a recording begins with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,10 +12,13 @@ from application.job_session import JobSession
 from application.known_transcripts import KnownTranscripts
 from application.payloads import AudioPayload
 from application.speakers.asked import SpeakersAsked
+from application.speakers.give_words import labelled
 from application.speakers.tell_speakers import TellSpeakers
 from application.stage_steps import Transcribe
+from application.transcribe_channels import TranscribeChannels
 from domain.call import CallContext
 from domain.errors import InvalidRequest
+from domain.named_speakers import ToldBy
 from domain.transcript import Transcript
 from ports.audio_decoder import AudioDecoder
 from ports.blob_store import BlobStore
@@ -26,7 +30,8 @@ from ports.transcriber import TranscriptionOptions
 class TranscribeUpload:
     """Upload -> decoded sound -> windows -> transcript, stored as soon as it exists.
 
-    `work_dir` takes the decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds.
+    `work_dir` takes the decoded sound while it is needed; `max_audio_s` bounds a recording, in seconds. `vocabulary`: words to
+    expect in all recordings of a tenant.
     """
 
     blobs: BlobStore
@@ -40,6 +45,7 @@ class TranscribeUpload:
     fetch: FetchRecording
     expected: ExpectedTime
     speakers: TellSpeakers = field(default_factory=TellSpeakers)
+    vocabulary: Mapping[str, str] = field(default_factory=dict)
 
     async def transcript(self, session: JobSession, on_words: OnWords) -> Transcript:
         """Return the job's transcript, made now or by an earlier attempt."""
@@ -48,7 +54,8 @@ class TranscribeUpload:
         if stored is not None:
             return await self.transcripts.get_transcript(job.request.tenant, stored)
         payload = AudioPayload.of(job.request.payload)
-        options, context = payload.options(self.options), context_of(session)
+        expected = self.vocabulary.get(job.request.tenant)
+        options, context = payload.options(self.options, expected), context_of(session)
         blob_id = payload.blob_id or await self._fetched(session, payload)
         known = await self.known.find(blob_id, options, context, payload.asked)
         made = known or await self._make(session, blob_id, options, context, payload.asked, on_words)
@@ -86,6 +93,13 @@ class TranscribeUpload:
             await session.measured(audio.seconds)
             following = FollowRecording(session, audio.seconds, on_words, self.expected)
             await following.begin()
+            told = await self.speakers.by_channel(audio, asked)
+            if told is not None:
+                channels = TranscribeChannels(self.transcribe, self.decoder, self.work_dir, self.max_audio_s)
+                transcript_id, hear = job.result_id("transcript"), following.on_window
+                async with self.blobs.local_path(job.request.tenant, blob_id) as source:
+                    heard, given = await channels(transcript_id, source, audio, told, options, context, hear)
+                return labelled(heard, given, asked.names, ToldBy.CHANNEL)
             async with self.speakers.beside(session, audio, asked, context) as listening:
                 heard = await self.transcribe(job.result_id("transcript"), audio, options, context, following.on_window)
                 return await listening.named(heard)

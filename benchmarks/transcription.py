@@ -1,5 +1,13 @@
-"""Transcription side by side: this service in one process, its engine alone, and faster-whisper's two ways, on the same files."""
+"""Transcription side by side: this service in one process, its engine alone, and faster-whisper's two ways, on the same files.
 
+`wordloop bench transcription` runs all of it. On a busy machine, in pieces:
+
+    python -m benchmarks.transcription "this service, 1 clients" "its engine alone"
+    python -m benchmarks.transcription "a short recording beside a long one"
+"""
+
+import json
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,7 +66,10 @@ class Watched:
         return found
 
 
-def transcription() -> dict[str, Any]:
+SHORT_BESIDE_LONG: Final = "a short recording beside a long one"
+
+
+def transcription(only: Sequence[str] = ()) -> dict[str, Any]:
     """Seconds, real-time factor, word error rate and where the time goes, on the bundled meeting and sentences."""
     wait_without_spinning()
     clips = bundled().clips
@@ -75,9 +86,14 @@ def transcription() -> dict[str, Any]:
         **_faster_whisper(settings, watched),
     }
     figures: dict[str, Any] = {"settings": f"{settings.model} {settings.compute_type}, beam {BEAM}, {settings.threads} threads"}
+    unknown = set(only) - {*sides, SHORT_BESIDE_LONG}
+    if unknown:
+        raise ValueError(f"there is no {', '.join(sorted(unknown))}; there are {', '.join([*sides, SHORT_BESIDE_LONG])}")
     for name, side in sides.items():
-        figures |= {f"meeting, {name}": _measured(side, [meeting], watched), f"all, {name}": _measured(side, clips, watched)}
-    figures["a short recording beside a long one"] = _short_beside_long(settings, engine, clips)
+        if not only or name in only:
+            figures |= {f"meeting, {name}": _measured(side, [meeting], watched), f"all, {name}": _measured(side, clips, watched)}
+    if not only or SHORT_BESIDE_LONG in only:
+        figures[SHORT_BESIDE_LONG] = _short_beside_long(settings, engine, clips)
     return figures
 
 
@@ -172,3 +188,8 @@ def _ends(settings: TranscriberSettings, engine: WhisperBatches, clips: Sequence
 
     Listener(settings, build=lambda *_named: engine)([(clip.path, clip.language) for clip in clips], note)
     return ends
+
+
+if __name__ == "__main__":
+    for side in sys.argv[1:]:
+        print(json.dumps(transcription([side]), indent=1), flush=True)

@@ -35,11 +35,17 @@ PAUSE_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class ChannelTurns:
-    """Turns of `speakers`, one a channel. `apart`: whether the recording itself says that each of two channels has its own."""
+    """Turns of speakers, one a channel; `channels` has the channel of each. `apart`: whether the recording itself says that each
+    of two channels has its own.
+    """
 
     turns: tuple[SpeakerTurn, ...]
-    speakers: int
+    channels: tuple[int, ...]
     apart: bool
+
+    @property
+    def speakers(self) -> int:
+        return len(self.channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,8 @@ def channel_turns(levels: Sequence[bytes]) -> ChannelTurns:
 
     Only two channels are `apart` by themselves: with more, those of films hold speech in one and effects in the others.
     """
-    channels = [channel for each in levels if (channel := _spoken(each)) is not None]
+    spoken = {number: channel for number, each in enumerate(levels) if (channel := _spoken(each)) is not None}
+    channels = list(spoken.values())
     sides = _sides(*channels) if len(channels) == len(levels) == 2 else None
     # Of two, the middle between their sides is where both are as loud as themselves; of more, their own loudness says so.
     shift = [(sides[0] + sides[1]) // 2, 0] if sides is not None else [channel.loudness for channel in channels]
@@ -64,7 +71,8 @@ def channel_turns(levels: Sequence[bytes]) -> ChannelTurns:
     order = list(dict.fromkeys(place for _, _, place in found))
     turns = tuple(SpeakerTurn(start, end, order.index(place)) for start, end, place in found)
     apart = sides is not None and len(order) == 2 and sides[1] - sides[0] >= APART
-    return ChannelTurns(turns, len(order), apart)
+    numbers = list(spoken)
+    return ChannelTurns(turns, tuple(numbers[place] for place in order), apart)
 
 
 def _spoken(channel: bytes) -> _Channel | None:

@@ -26,6 +26,40 @@ class ToldBy(StrEnum):
     COUNT = "count"
 
 
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """That the speaker at `place` of the labels is known: by which profile (its name then), and how much alike the voices are."""
+
+    place: int
+    name: str
+    voice_id: str
+    likeness: float
+
+
+@dataclass(frozen=True, slots=True)
+class NotRemembered:
+    """Whose voice was not kept though somebody asked for it, and why: a short code."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVoices:
+    """What came of the voices that the tenant keeps, where a request asked for them.
+
+    `compared`: how many were held against this recording; `of_another_model` were made with another speaker model and say
+    nothing. `remembered`: whose voice is kept now. `failure`: why nobody could be recognised, a short code.
+    """
+
+    compared: int = 0
+    of_another_model: int = 0
+    recognised: tuple[Recognised, ...] = ()
+    remembered: tuple[str, ...] = ()
+    not_remembered: tuple[NotRemembered, ...] = ()
+    failure: str | None = None
+
+
 def label_of(place: int) -> str:
     """Return what the speaker who is heard first, second, ... is called before anybody has a name."""
     return f"Speaker {place + 1}"
@@ -45,6 +79,7 @@ class Speakers:
     labels: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     said_by: tuple[int | None, ...] = ()
+    voices: KnownVoices | None = None
 
     def name_of(self, place: int | None) -> str | None:
         return None if place is None else self.names[place]

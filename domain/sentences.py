@@ -74,6 +74,11 @@ def ends_sentence(text: str) -> bool:
     return bool(_SENTENCE_END.search(stripped)) and not _NO_SENTENCE_END.search(stripped)
 
 
+def ends_clause(text: str) -> bool:
+    """Whether a stretch of text ends at a comma or the like."""
+    return bool(_CLAUSE_END.search(text.strip()))
+
+
 def _between(cuts: Sequence[int], count: int) -> list[tuple[int, int]]:
     bounds = [0, *cuts, count]
     return list(pairwise(bounds))
@@ -87,7 +92,7 @@ def _at_clauses(segment: Segment, texts: Sequence[str], piece: tuple[int, int]) 
         return [piece]
     middle = (words[0].start + words[-1].end) / 2
     inner = range(first + 2, last - 1)
-    clauses = [i for i in inner if _CLAUSE_END.search(texts[i - 1].strip())]
+    clauses = [i for i in inner if ends_clause(texts[i - 1])]
     if clauses:
         cut = min(clauses, key=lambda i: abs(segment.words[i].start - middle))
     else:

@@ -5,10 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import hypot
 from typing import Final
 
 from domain.audio import Span
-from domain.speakers import HeardWindow, SpeakerCount, SpeakerTurn, Stretch
+from domain.speakers import HeardWindow, SpeakerCount, SpeakerTurn, SpokenVoice, Stretch
 from domain.voice_clusters import ClusterRules, Voice, persons
 
 EDGE_WEIGHT: Final = 0.1
@@ -47,6 +48,16 @@ def speaker_turns(
 
     At every moment as many persons speak as its windows have on average, and those that most of them name (Bredin et al. 2020).
     """
+    return turns_and_voices(windows, count, clusters, rules)[0]
+
+
+def turns_and_voices(
+    windows: Sequence[HeardWindow],
+    count: SpeakerCount,
+    clusters: ClusterRules,
+    rules: TurnRules | None = None,
+) -> tuple[tuple[SpeakerTurn, ...], tuple[SpokenVoice | None, ...]]:
+    """Return the turns as `speaker_turns` does, and how each of their speakers sounds."""
     rules = rules or TurnRules()
     known = _persons_of(windows, count, clusters)
     spoken: dict[int, list[Span]] = defaultdict(list)
@@ -58,11 +69,33 @@ def speaker_turns(
     order = {person: number for number, (_, person) in enumerate(first)}
     found = [SpeakerTurn(span.start, span.end, order[person]) for person, spans in turns.items() for span in spans]
     whole = Span(min(window.start for window in windows), max(window.end for window in windows)) if windows else Span(0.0, 0.0)
-    return tuple(sorted(_padded(found, whole, rules.pad), key=lambda turn: (turn.start, turn.end, turn.speaker)))
+    padded = tuple(sorted(_padded(found, whole, rules.pad), key=lambda turn: (turn.start, turn.end, turn.speaker)))
+    return padded, tuple(_voice(windows, known, person) for person in order)
 
 
 Known = Mapping[tuple[int, int], int]
 """(number of the window, place of the stretch in it) to the number of the person."""
+
+
+def _voice(windows: Sequence[HeardWindow], known: Known, person: int) -> SpokenVoice | None:
+    """The mean of a person's vectors, each weighed by its seconds. Windows overlap, so that seconds count once."""
+    mine = [
+        windows[number].stretches[place]
+        for (number, place), owner in known.items()
+        if owner == person and windows[number].stretches[place].voice
+    ]
+    total = [sum(values) for values in zip(*([s.voice_seconds * v for v in s.voice] for s in mine), strict=True)]
+    length = hypot(*total)
+    if not length:
+        return None
+    seconds = sum(stretch.voice_seconds for stretch in mine) / times_heard(windows)
+    return SpokenVoice(tuple(value / length for value in total), seconds)
+
+
+def times_heard(windows: Sequence[HeardWindow]) -> float:
+    """Return by how many windows a moment of the recording is heard on average."""
+    seconds = max((window.end for window in windows), default=0.0) - min((window.start for window in windows), default=0.0)
+    return sum(window.end - window.start for window in windows) / seconds if seconds > 0 else 1.0
 
 
 def _persons_of(windows: Sequence[HeardWindow], count: SpeakerCount, rules: ClusterRules) -> Known:
@@ -72,9 +105,7 @@ def _persons_of(windows: Sequence[HeardWindow], count: SpeakerCount, rules: Clus
         for place, stretch in enumerate(window.stretches)
         if stretch.voice
     ]
-    seconds = max((window.end for window in windows), default=0.0) - min((window.start for window in windows), default=0.0)
-    times_heard = sum(window.end - window.start for window in windows) / seconds if seconds > 0 else 1.0
-    labels = persons([voice for _, voice in heard], count, rules, times_heard)
+    labels = persons([voice for _, voice in heard], count, rules, times_heard(windows))
     known = {key: label for (key, _), label in zip(heard, labels, strict=True)}
     return known | _by_neighbours(windows, known)
 

@@ -26,11 +26,24 @@ class SpeakerCount:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenVoice:
+    """How one speaker of a recording sounds: a vector of length one, from `seconds` in which nobody else speaks."""
+
+    vector: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class SpokenTurns:
-    """The turns of a recording in order of their start, and the calls that they come from."""
+    """The turns of a recording in order of their start, and the calls that they come from.
+
+    `voices` by the number of the speaker; None for whom nothing was heard alone. They identify people: they live as long as
+    the job, unless somebody asks to remember one.
+    """
 
     turns: tuple[SpeakerTurn, ...]
     provenance: tuple[Provenance, ...] = ()
+    voices: tuple[SpokenVoice | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,11 @@ class SegmentScores:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A sentence or a breath of speech. `id` is its place in the transcript, from 0; times in seconds."""
+    """A sentence or a breath of speech. `id` is its place in the transcript, from 0; times in seconds.
+
+    `language` (ISO 639-1) is the one that is spoken, None where nobody said; `language_probability` (0 to 1) that of its window,
+    None where it was not guessed from the sound: the caller named it, or the rest of the recording decided.
+    """
 
     id: int
     start: float
@@ -37,6 +41,8 @@ class Segment:
     scores: SegmentScores | None = None
     words: tuple[Word, ...] = ()
     speaker: str | None = None
+    language: str | None = None
+    language_probability: float | None = None
 
     def shifted(self, seconds: float) -> "Segment":
         words = tuple(replace(word, start=word.start + seconds, end=word.end + seconds) for word in self.words)

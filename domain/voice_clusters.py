@@ -28,6 +28,8 @@ class ClusterRules:
     """Talk in which a vector shows as much of the moment as of the voice."""
     told_apart: float
     """Taken from the likeness of two voices that one window tells apart. No ban: with four speakers, windows are often wrong."""
+    same_voice: float | None = None
+    """Likeness from which two voices are one person in two recordings; None where nobody measured it."""
     least_seconds: float = 1.0
     """A person is heard for this long; a smaller group is noise, and goes to whom it is most like."""
 

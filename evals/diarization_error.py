@@ -16,11 +16,12 @@ COLLAR_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """One person talking, in seconds of the recording."""
+    """One person talking, in seconds of the recording; `text` where it is known what they say."""
 
     person: str
     start: float
     end: float
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from serve_app.model_settings import TranscriberSettings
 LONGEST_S: Final = 4 * 3600.0
 FILES_AT_ONCE: Final = 4
 """Recordings under way together, so that batches fill; their texts do not depend on it."""
+HEARD: Final[dict[tuple[str, ...], Transcript]] = {}
+"""What the service's own engine made of a recording in this process: two suites over the same one pay for it once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,21 @@ class Listener:
         """Return the transcripts of `recordings`, each with its language (None to detect it), in order."""
         return asyncio.run(self._all(recordings, report))
 
+    def once(self, recordings: Sequence[tuple[Path, str | None]], report: Report) -> list[Transcript]:
+        """Return the transcripts as when called; what this process has heard in the same way before is not heard again."""
+        if self.build is not build_transcriber:
+            return self(recordings, report)
+        keys = [(str(path), str(path.stat().st_mtime_ns), str(language), *self._way()) for path, language in recordings]
+        new = [recording for key, recording in zip(keys, recordings, strict=True) if key not in HEARD]
+        fresh = dict(zip((key for key in keys if key not in HEARD), self(new, report) if new else (), strict=True))
+        HEARD.update(fresh)
+        return [HEARD[key] for key in keys]
+
+    def _way(self) -> tuple[str, ...]:
+        return repr(self.settings), repr(self.options), repr(self.path)
+
     async def _all(self, recordings: Sequence[tuple[Path, str | None]], report: Report) -> list[Transcript]:
-        transcribe = TranscribeAudio(self._transcriber(), SileroVad(), self.path)
+        transcribe = self.transcribing()
         slots = asyncio.Semaphore(self.files_at_once)
         done = 0
         with tempfile.TemporaryDirectory() as folder:
@@ -58,6 +73,10 @@ class Listener:
                 return transcript
 
             return await _together([one(place, *recording) for place, recording in enumerate(recordings)])
+
+    def transcribing(self) -> TranscribeAudio:
+        """The use case over the engine in this process, behind the production guard."""
+        return TranscribeAudio(self._transcriber(), SileroVad(), self.path)
 
     def _transcriber(self) -> Any:
         identity = local_identity(model_store().ensure(self.settings.model), "faster-whisper", self.settings.compute_type)

@@ -1,10 +1,10 @@
-"""Speakers: who speaks when, by the production path, against recordings whose turns are known."""
+"""Speakers: who speaks when and who said which words, by the production path, against recordings whose turns are known."""
 
 import asyncio
 import json
 import tempfile
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +13,18 @@ from adapters.in_process import Engine
 from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from application.diarise.find_speakers import DiarizationSettings, FindSpeakers
+from application.speakers.give_words import with_speakers
 from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio
 from domain.call import CallContext, ModelIdentity
+from domain.named_speakers import ToldBy
 from domain.speakers import SpeakerCount
+from domain.transcript import Transcript
 from evals.diarization_error import DiarizationErrors, Talk, diarization_errors
 from evals.fingerprint import Depends
-from evals.hearing import LONGEST_S, evaluation_data, files
+from evals.hearing import LONGEST_S, Listener, evaluation_data, files
 from evals.scoring import mean_of, scores
+from evals.speaker_words import counted_words
+from evals.speech import ErrorCounter
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 from serve_app.demo import RECORDING
 from serve_app.descriptors import diarizer_voices
@@ -28,15 +33,19 @@ from serve_app.in_process import in_process_diarizer
 from serve_app.model_settings import DiarizerSettings
 
 DEPENDS: Final = Depends(
-    models=("diarizer",),
+    models=("diarizer", "transcriber"),
     prompts=False,
     code=(
         "adapters.pyav_decoder",
         "adapters.speaker_networks",
         "application.diarise.find_speakers",
+        "application.sound_of",
+        "application.speakers.give_words",
+        "application.speakers.who_speaks",
         "domain.speaker_turns",
         "domain.voice_clusters",
         "evals.diarization_error",
+        "evals.speaker_words",
     ),
 )
 BUNDLED: Final = Path(__file__).with_name("data") / "speech"
@@ -51,11 +60,12 @@ GAP_S: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A recording and who speaks in it."""
+    """A recording and who speaks in it; in which language, where it is known what they say."""
 
     path: Path
     sort: str
     talks: tuple[Talk, ...]
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +89,15 @@ def run(
     progress: Report = silent,
     diarist: Diarist | None = None,
     material: Sequence[Conversation] | None = None,
+    listener: Listener | None = None,
 ) -> Result:
-    """Score who speaks when: fast on the bundled recordings, full on the evaluation data too."""
+    """Score who speaks when, and who said which words: fast on the bundled recordings, full on the evaluation data too."""
     with tempfile.TemporaryDirectory() as folder:
         chosen = material if material is not None else [*bundled(Path(folder)), *(complete() if tier == "full" else ())]
-        cases = asyncio.run(_cases(chosen, diarist or Diarist(), Path(folder), progress))
-    statistics = _statistics(sorted({conversation.sort for conversation in chosen}))
+        told = [(conversation.path, conversation.language) for conversation in chosen if conversation.language is not None]
+        texts = dict(zip((path for path, _ in told), (listener or Listener()).once(told, progress), strict=True))
+        cases = asyncio.run(_cases(chosen, diarist or Diarist(), texts, Path(folder), progress))
+    statistics = _statistics(chosen)
     return {"scores": scores(statistics, cases), "findings": [], "cases": cases, "statistics": statistics}
 
 
@@ -106,14 +119,14 @@ def complete() -> list[Conversation]:
 def spoken(recording: Path) -> Conversation:
     """A recording whose turns stand in the JSON file beside it."""
     said = json.loads(recording.with_suffix(".json").read_text(encoding="utf-8"))
-    talks = tuple(Talk(turn["speaker"], turn["start_s"], turn["end_s"]) for turn in said["turns"])
-    return Conversation(recording, SPOKEN, talks)
+    talks = tuple(Talk(turn["speaker"], turn["start_s"], turn["end_s"], turn["text"]) for turn in said["turns"])
+    return Conversation(recording, SPOKEN, talks, said["language"])
 
 
 def _labelled(path: Path, row: dict[str, Any]) -> Conversation:
-    talks = tuple(Talk(each["speaker"], each["start"], each["end"]) for each in row["segments"])
+    talks = tuple(Talk(each["speaker"], each["start"], each["end"], each["text"]) for each in row["segments"])
     joined = row["condition"].startswith("long session stitched")
-    return Conversation(path, SESSION if joined else MEETING, talks)
+    return Conversation(path, SESSION if joined else MEETING, talks, row["language"])
 
 
 async def made_up(folder: Path) -> Conversation:
@@ -144,13 +157,22 @@ async def _decoded(path: Path, folder: Path) -> DecodedAudio:
     return await PyAvDecoder(DecodeLimits()).decode(path, folder / f"{path.name}.pcm", LONGEST_S)
 
 
-async def _cases(material: Sequence[Conversation], diarist: Diarist, folder: Path, progress: Report) -> list[Case]:
-    find, found = diarist.port(), []
+async def _cases(
+    material: Sequence[Conversation],
+    diarist: Diarist,
+    texts: Mapping[Path, Transcript],
+    folder: Path,
+    progress: Report,
+) -> list[Case]:
+    find, found, count = diarist.port(), [], ErrorCounter()
     for done, conversation in enumerate(material, 1):
         audio = await _decoded(conversation.path, folder)
         turns = (await find(audio, SpeakerCount(), CallContext(), _nobody)).turns
-        talks = [Talk(str(turn.speaker), turn.start, turn.end) for turn in turns]
-        found.append(_case(conversation, talks))
+        case = _case(conversation, [Talk(str(turn.speaker), turn.start, turn.end) for turn in turns])
+        if conversation.language is not None:
+            named = with_speakers(texts[conversation.path], turns, (), ToldBy.VOICE)
+            case["scores"] = {**case["scores"], **counted_words(conversation.language, conversation.talks, named, count)}
+        found.append(case)
         progress(conversation.path.name, done, len(material))
     return found
 
@@ -174,19 +196,30 @@ def _counted(errors: DiarizationErrors, prefix: str) -> dict[str, float]:
     }
 
 
-def _statistics(sorts: Sequence[str]) -> dict[str, StatisticSpec]:
+def _statistics(material: Sequence[Conversation]) -> dict[str, StatisticSpec]:
     found: dict[str, StatisticSpec] = {
-        "error_rate": {"kind": "ratio", "of": ("errors_s", "spoken_s")},
+        **_rates(),
         "error_rate_alone": {"kind": "ratio", "of": ("alone_errors_s", "alone_spoken_s")},
         "missed": {"kind": "ratio", "of": ("missed_s", "spoken_s")},
         "false_alarm": {"kind": "ratio", "of": ("false_alarm_s", "spoken_s")},
         "confused": {"kind": "ratio", "of": ("confused_s", "spoken_s")},
         "count_error": mean_of("count_error"),
     }
-    for sort in sorts:
-        where = {"sort": sort}
-        found[f"error_rate/{sort}"] = {"kind": "ratio", "of": ("errors_s", "spoken_s"), "where": where}
-        found[f"count_error/{sort}"] = {"kind": "mean", "of": ("count_error",), "where": where}
+    for sort in sorted({conversation.sort for conversation in material}):
+        worded = any(each.sort == sort and each.language is not None for each in material)
+        for name, statistic in _rates(worded).items():
+            found[f"{name}/{sort}"] = {**statistic, "where": {"sort": sort}}
+        found[f"count_error/{sort}"] = mean_of("count_error", sort=sort)
+    return found
+
+
+def _rates(worded: bool = True) -> dict[str, StatisticSpec]:
+    """Shares of seconds, and of words: `cp` as `speaker_word_errors` counts, and by how much that is more than word errors."""
+    found: dict[str, StatisticSpec] = {"error_rate": {"kind": "ratio", "of": ("errors_s", "spoken_s")}}
+    if worded:
+        found["word_error_rate"] = {"kind": "ratio", "of": ("word_edits", "words")}
+        found["cp_word_error_rate"] = {"kind": "ratio", "of": ("cp_edits", "words")}
+        found["cost_of_speakers"] = {"kind": "ratio", "of": ("cp_edits_more", "words")}
     return found
 
 

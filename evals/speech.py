@@ -137,6 +137,15 @@ class ErrorCounter:
         ]
 
 
+def word_edits(reference: Sequence[str], heard: Sequence[str]) -> int:
+    """Return how many words have to be put in, left out or changed to make the one text of the other."""
+    import jiwer
+
+    if not reference:
+        return len(heard)
+    return _errors(jiwer.process_words(" ".join(reference), " ".join(heard))).edits
+
+
 def _errors(out: Any) -> Errors:
     return Errors(out.substitutions + out.deletions + out.insertions, out.substitutions + out.deletions + out.hits)
 

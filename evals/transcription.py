@@ -23,6 +23,7 @@ DEPENDS: Final = Depends(
         "adapters.pyav_decoder",
         "adapters.silero_vad",
         "application.heard_windows",
+        "application.sound_of",
         "application.transcribe_audio",
         "domain.second_hearing",
         "domain.sentences",
@@ -73,7 +74,7 @@ def run(
     """Score transcription: fast on the bundled recordings (about a minute on two cores), full on the evaluation data."""
     material = material or (bundled() if tier == "fast" else complete())
     recordings = [(clip.path, clip.language) for clip in material.clips] + [(sound, None) for sound in material.no_speech]
-    heard = (listener or Listener())(recordings, progress)
+    heard = (listener or Listener()).once(recordings, progress)
     count = ErrorCounter()
     cases: list[Case] = []
     for clip, transcript in zip(material.clips, heard, strict=False):

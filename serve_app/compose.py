@@ -35,7 +35,7 @@ from application.expected_time import ExpectedTime
 from application.find_with_language_model import FindWithLanguageModel
 from application.index_transcript import IndexTranscript
 from application.keep_house import KeepHouse
-from application.keep_retention import KeepRetention, Retention
+from application.keep_retention import ForgetOldVoices, KeepRetention, Retention
 from application.known_transcripts import KnownTranscripts
 from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
@@ -254,6 +254,7 @@ class Composition:
                     "uploads": partial(asyncio.to_thread, self.blobs.sweep),
                     "orphans": self.removal.leftovers,
                     "retention": self._retention(),
+                    "voices": ForgetOldVoices(self.store.voices, self._kept(), self.clock),
                     "calls": self.guard.trim_cache,
                     "partial uploads": partial(asyncio.to_thread, self.uploads.sweep),
                     "webhooks": partial(self.store.webhooks.trim, KEPT_S),
@@ -274,11 +275,12 @@ class Composition:
         )
 
     def _retention(self) -> KeepRetention:
-        days = self.settings.retention
         wait = WaitForJob(self.store.jobs, self.clock)
         delete = DeleteConversation(self.store.jobs, self.store.results, self.removal, self.calls, wait)
-        kept = Retention(days.days, days.tenants)
-        return KeepRetention(self.store.jobs, self.store.results, delete, kept, self.clock)
+        return KeepRetention(self.store.jobs, self.store.results, delete, self._kept(), self.clock)
+
+    def _kept(self) -> Retention:
+        return Retention(self.settings.retention.days, self.settings.retention.tenants)
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)

@@ -41,11 +41,12 @@ class VoiceSettings(BaseModel):
     one_voice: float = Field(gt=0)
     half_heard_seconds: float = Field(ge=0)
     told_apart: float = Field(ge=0)
+    same_voice: float | None = Field(default=None, gt=0)
 
     @property
     def rules(self) -> ClusterRules:
         """Return the same as the core reads it."""
-        return ClusterRules(self.least_likeness, self.one_voice, self.half_heard_seconds, self.told_apart)
+        return ClusterRules(self.least_likeness, self.one_voice, self.half_heard_seconds, self.told_apart, self.same_voice)
 
 
 class ScoreSettings(BaseModel):

@@ -63,6 +63,7 @@ def build_estimating(composition: Composition) -> Estimating:
         recap=composition.recap,
         speakers=composition.diarization if composition.diarizer is not None else None,
         speakers_by_default=composition.settings.speakers.by_default,
+        vocabulary=settings.vocabulary.tenants,
     )
     return Estimating(estimate, Spool(folder), Places(ESTIMATES_AT_ONCE, RETRY_AFTER_S))
 

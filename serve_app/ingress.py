@@ -21,6 +21,7 @@ from application.search_transcripts import SearchTranscripts
 from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
 from domain.rate import EngineRate
+from domain.voice_profiles import VoiceModel
 from serve_app.compose import Composition
 from serve_app.estimating import build_estimating
 from serve_app.machine import instruction_sets
@@ -82,6 +83,8 @@ def build_ingress(composition: Composition) -> Any:
             search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, composition.calls, wait),
             rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
+            voices=store.voices,
+            voice_model=None if composition.models.diarizer is None else VoiceModel.of(composition.models.diarizer),
             embedder=composition.embedder,
             language_model=composition.language_model,
             estimating=build_estimating(composition),

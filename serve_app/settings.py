@@ -52,6 +52,12 @@ class SpeakerSettings(Strict):
     by_default: bool = True
 
 
+class VocabularySettings(Strict):
+    """Words to expect, such as names and jargon, in every recording of a tenant; a request brings further ones."""
+
+    tenants: dict[str, Annotated[str, Field(max_length=1024)]] = Field(default_factory=dict)
+
+
 class LimitSettings(Strict):
     """What one request may bring. Bytes, seconds, counts. `upload_expires_s`: how long an upload in pieces is kept."""
 
@@ -193,6 +199,7 @@ class Settings(Strict):
     recap: RecapSettings = RecapSettings()
     replica_hour_usd: PriceSettings = PriceSettings()
     speakers: SpeakerSettings = SpeakerSettings()
+    vocabulary: VocabularySettings = VocabularySettings()
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     guard: GuardSettings = GuardSettings()

@@ -3,11 +3,15 @@
 from typing import TYPE_CHECKING
 
 from application.fetch_recording import FetchRecording
+from application.speakers.know_voices import KnowVoices
 from application.speakers.tell_speakers import TellSpeakers
 from application.transcribe_audio import TranscribeAudio
 from application.transcribe_upload import TranscribeUpload
+from domain.voice_profiles import VoiceModel
 from ports.transcriber import TranscriptionOptions
 from serve_app.blobs import work_dir
+from serve_app.descriptors import diarizer_voices
+from serve_app.engines import model_store
 
 if TYPE_CHECKING:
     from serve_app.compose import Composition
@@ -32,5 +36,15 @@ def transcribe_upload(composition: "Composition") -> TranscribeUpload:
         options=TranscriptionOptions(),
         fetch=FetchRecording(composition.outbound, composition.blobs, results, most_bytes, composition.removal),
         expected=composition.expected,
-        speakers=TellSpeakers(composition.find_speakers, settings.speakers.by_default),
+        speakers=TellSpeakers(composition.find_speakers, settings.speakers.by_default, know_voices(composition)),
+        vocabulary=settings.vocabulary.tenants,
     )
+
+
+def know_voices(composition: "Composition") -> KnowVoices | None:
+    """Return who knows kept voices again; None where no voices are listened to."""
+    served = composition.models.diarizer
+    if served is None:
+        return None
+    rules = diarizer_voices(composition.settings.diarizer, model_store())
+    return KnowVoices(composition.store.voices, VoiceModel.of(served), rules)

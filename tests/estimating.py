@@ -182,7 +182,7 @@ class ScriptedModels:
 class PlainDecoder(AudioDecoder):
     """Takes a file of s16le mono 16 kHz for what it is."""
 
-    async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
+    async def decode(self, source: Path, target: Path, max_seconds: float, channel: int | None = None) -> DecodedAudio:
         data = source.read_bytes()
         target.write_bytes(data)
         return DecodedAudio(str(target), len(data) / (SAMPLE_RATE * BYTES_PER_SAMPLE), "raw", "pcm_s16le", 1, SAMPLE_RATE)

@@ -29,6 +29,7 @@ from adapters.http.search_routes import search_routes
 from adapters.http.services import HttpLimits, HttpServices
 from adapters.http.speaker_routes import speaker_routes
 from adapters.http.tus_routes import tus_routes
+from adapters.http.voice_routes import voice_routes
 from adapters.http.webhook_routes import webhook_routes
 
 DESCRIPTION = """Conversations in; transcripts, grounded recaps and searchable vectors out.
@@ -44,6 +45,7 @@ ROUTES = (
     job_routes,
     result_routes,
     speaker_routes,
+    voice_routes,
     conversation_routes,
     search_routes,
     estimate_routes,

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
+from domain.named_speakers import KnownVoices, Speakers, SpeakerStatus, ToldBy
 from domain.transcript import Segment
 
 
@@ -26,6 +26,10 @@ class ScoresView(BaseModel):
 
 
 class SegmentView(BaseModel):
+    """What was said in one go. `language` (ISO 639-1) is the one that is spoken; `language_probability` null where it was not
+    guessed from the sound: the request named it, or the rest of the recording decided.
+    """
+
     id: int
     start: float
     end: float
@@ -33,6 +37,8 @@ class SegmentView(BaseModel):
     text: str
     words: list[WordView]
     scores: ScoresView | None
+    language: str | None
+    language_probability: float | None
 
     @classmethod
     def of(cls, segment: Segment) -> "SegmentView":
@@ -55,6 +61,52 @@ class SegmentView(BaseModel):
             )
             if scores
             else None,
+            language=segment.language,
+            language_probability=segment.language_probability,
+        )
+
+
+class RecognisedView(BaseModel):
+    """Who a speaker is by a voice that is kept, and how much alike the voices are: 1 is the same."""
+
+    name: str
+    voice_id: str
+    likeness: float
+
+
+class NotRememberedView(BaseModel):
+    name: str
+    reason: str
+
+
+class KnownVoicesView(BaseModel):
+    """What came of the voices that are kept, where the request asked to `recognise` or `remember`.
+
+    `compared` with so many; `of_another_model` were made with another speaker model and say nothing. `recognised` by the label of
+    the speaker. `remembered`: names under which a voice is kept now; `not_remembered` and why: `too_little_heard` (8 seconds
+    alone are needed), `not_heard`, `nothing_stored`, `too_many_voices`, `storage_failed`. `failure`: why nobody could be
+    recognised: `unmeasured_model`, `storage_failed`.
+    """
+
+    compared: int
+    of_another_model: int
+    recognised: dict[str, RecognisedView]
+    remembered: list[str]
+    not_remembered: list[NotRememberedView]
+    failure: str | None
+
+    @classmethod
+    def of(cls, speakers: Speakers, voices: KnownVoices) -> "KnownVoicesView":
+        return cls(
+            compared=voices.compared,
+            of_another_model=voices.of_another_model,
+            recognised={
+                speakers.labels[each.place]: RecognisedView(name=each.name, voice_id=each.voice_id, likeness=each.likeness)
+                for each in voices.recognised
+            },
+            remembered=list(voices.remembered),
+            not_remembered=[NotRememberedView(name=each.name, reason=each.reason) for each in voices.not_remembered],
+            failure=voices.failure,
         )
 
 
@@ -63,7 +115,7 @@ class SpeakersView(BaseModel):
 
     `reason`: why they were not found, a short code. `told_by`: their voices, the channels of the recording, or the count that was
     asked for. `names` in order of first speech. `labels` maps what each was called when they were found to what they are called
-    now: labels are what a renaming names, and two of one name are one speaker.
+    now: labels are what a renaming names, and two of one name are one speaker. `voices` only where the request asked for them.
     """
 
     status: SpeakerStatus
@@ -71,6 +123,7 @@ class SpeakersView(BaseModel):
     told_by: ToldBy | None
     names: list[str]
     labels: dict[str, str]
+    voices: KnownVoicesView | None
 
     @classmethod
     def of(cls, speakers: Speakers) -> "SpeakersView":
@@ -80,4 +133,5 @@ class SpeakersView(BaseModel):
             told_by=speakers.told_by,
             names=list(dict.fromkeys(speakers.names)),
             labels=dict(zip(speakers.labels, speakers.names, strict=True)),
+            voices=None if speakers.voices is None else KnownVoicesView.of(speakers, speakers.voices),
         )

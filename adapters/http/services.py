@@ -11,6 +11,7 @@ from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
 from domain.call import CallKind
 from domain.rate import EngineRate
+from domain.voice_profiles import VoiceModel
 from ports.api_keys import ApiKeys
 from ports.blob_store import BlobReferences, BlobStore
 from ports.call_metering import Amounts
@@ -23,6 +24,7 @@ from ports.result_pages import ResultPages
 from ports.results import ConversationStore, EmbeddingStore, RecapStore, TranscriptStore
 from ports.resumable_uploads import ResumableUploads
 from ports.task_calendar import TaskCalendar
+from ports.voice_profiles import VoiceProfiles
 from ports.webhooks import WebhookStore
 
 
@@ -91,7 +93,7 @@ class HttpServices:
     asks for no keys answers beside loopback's own (`own_pages.py`).
     `share` counts one use of what all ingress replicas share, and tells this one's part of it, above 0 to 1.
     `text_of_ids` reads texts that come as token ids, raising InvalidRequest; None refuses
-    them.
+    them. `voice_model`: what kept voices are compared with; None where no voices are listened to.
     """
 
     jobs: JobStore
@@ -104,6 +106,7 @@ class HttpServices:
     search: SearchTranscripts
     delete_conversation: DeleteConversation
     rename_speakers: RenameSpeakers
+    voices: VoiceProfiles
     embedder: Embedder
     language_model: LanguageModel
     estimating: Estimating
@@ -123,6 +126,7 @@ class HttpServices:
     origins: frozenset[str] = frozenset()
     text_of_ids: Callable[[Sequence[int]], str] | None = None
     share: Callable[[str], float] = _whole
+    voice_model: VoiceModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,5 +3,6 @@
 from adapters.memory.budget_ledger import MemoryBudgetLedger
 from adapters.memory.call_board import MemoryCallBoard
 from adapters.memory.call_cache import MemoryCallCache
+from adapters.memory.voice_profiles import MemoryVoiceProfiles
 
-__all__ = ["MemoryBudgetLedger", "MemoryCallBoard", "MemoryCallCache"]
+__all__ = ["MemoryBudgetLedger", "MemoryCallBoard", "MemoryCallCache", "MemoryVoiceProfiles"]

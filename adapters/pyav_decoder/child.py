@@ -70,7 +70,7 @@ def answer_of(request: dict[str, Any], source: BinaryIO) -> dict[str, Any]:
     limits, max_seconds = DecodeLimits(**request["limits"]), request["max_seconds"]
     output = Output(request["target"], max_seconds, limits, lambda seconds: allow_cpu(limits.cpu_seconds(seconds)))
     try:
-        facts = decode(source, output, max_seconds, limits)
+        facts = decode(source, output, max_seconds, limits, request.get("channel"))
         write_whole(request["levels"], b"".join(facts.levels))
     except Refused as refusal:
         return {"refused": refusal.code, "number": refusal.number}

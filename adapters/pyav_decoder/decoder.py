@@ -60,15 +60,16 @@ class PyAvDecoder(AudioDecoder):
         self._slots = asyncio.Semaphore(limits.processes)
         self._import_paths = import_paths()
 
-    async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
-        """Decode the first audio stream of `source` to s16le mono 16 kHz at `target`, which appears only when complete.
+    async def decode(self, source: Path, target: Path, max_seconds: float, channel: int | None = None) -> DecodedAudio:
+        """Decode the first audio stream of `source`, or one channel of it, to s16le mono 16 kHz at `target`, which appears only
+        when complete.
 
         Raises InvalidAudio, UnsupportedAudio, TooLarge, and StorageFailed when the files can not be read or written.
         """
         async with self._slots:
             try:
                 with _opened(source, target) as files:
-                    report = await self._report(files, max_seconds)
+                    report = await self._report(files, max_seconds, channel)
                     size = os.fstat(files.target).st_size
                     decoded = _checked(report, str(target), size, self._limits.output_bytes(max_seconds))
                     decoded = replace(decoded, levels=_levels(files.levels, report.get("level_channels"), size))
@@ -80,8 +81,8 @@ class PyAvDecoder(AudioDecoder):
             except OSError as error:
                 raise StorageFailed("The recording could not be read, or its sound not be written.") from error
 
-    async def _report(self, files: _Files, max_seconds: float) -> dict[str, Any]:
-        async with self._child(files, max_seconds) as process:
+    async def _report(self, files: _Files, max_seconds: float, channel: int | None) -> dict[str, Any]:
+        async with self._child(files, max_seconds, channel) as process:
             line, status = await self._in_time(_told(process), files, max_seconds)
         if status < 0:
             logger.warning("audio decoder child ended by signal %d", -status)
@@ -114,12 +115,13 @@ class PyAvDecoder(AudioDecoder):
             await asyncio.wait([telling])
 
     @contextlib.asynccontextmanager
-    async def _child(self, files: _Files, max_seconds: float) -> AsyncIterator[Process]:
+    async def _child(self, files: _Files, max_seconds: float, channel: int | None) -> AsyncIterator[Process]:
         request = {
             "import_paths": self._import_paths,
             "parent": os.getpid(),
             "limits": asdict(self._limits),
             "max_seconds": max_seconds,
+            "channel": channel,
             "source": files.source,
             "target": files.target,
             "levels": files.levels,

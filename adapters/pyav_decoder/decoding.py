@@ -83,8 +83,8 @@ def write_whole(descriptor: int, data: bytes) -> None:
         raise Refused("disk") from error
 
 
-def decode(source: BinaryIO, output: Output, max_seconds: float, limits: DecodeLimits) -> Facts:
-    """Decode the first audio stream of `source`; raises Refused. `source` must be seekable."""
+def decode(source: BinaryIO, output: Output, max_seconds: float, limits: DecodeLimits, channel: int | None = None) -> Facts:
+    """Decode the first audio stream of `source`, or one channel of it; raises Refused. `source` must be seekable."""
     code = refusal_by_signature(source.read(HEAD_BYTES))
     if code:
         raise Refused(code)
@@ -100,7 +100,7 @@ def decode(source: BinaryIO, output: Output, max_seconds: float, limits: DecodeL
             raise Refused("too_long", max_seconds)
         frames = Frames(container, stream, name)
         levels = Levels()
-        decoded_seconds = _to_mono(frames, output, limits, levels)
+        decoded_seconds = _to_mono(frames, output, limits, levels, channel)
     if not output.written:
         raise Refused("no_sound")
     if name == "mp3" and not mp3_states_its_length(source):
@@ -199,8 +199,11 @@ class Frames:
             yield from frames
 
 
-def _to_mono(frames: Frames, output: Output, limits: DecodeLimits, levels: Levels) -> float:
-    """Resample and mix all frames into `output`; a stream may change its rate or layout on the way. Returns its seconds."""
+def _to_mono(frames: Frames, output: Output, limits: DecodeLimits, levels: Levels, channel: int | None) -> float:
+    """Resample all frames and mix them, or one channel of them, into `output`; returns its seconds.
+
+    A stream may change its rate or layout on the way.
+    """
     seconds = 0.0
     mixer: _Mixer | None = None
     shape: tuple[Any, ...] = ()
@@ -213,7 +216,9 @@ def _to_mono(frames: Frames, output: Output, limits: DecodeLimits, levels: Level
                 mixer.finish()
             _check_shape(frame.sample_rate, frame.layout.nb_channels, limits)
             levels.begin(frame.layout.nb_channels)
-            mixer, shape = _Mixer(frame.layout.nb_channels, output, levels), now
+            if channel is not None and not 0 <= channel < frame.layout.nb_channels:
+                raise Refused("no_channel")
+            mixer, shape = _Mixer(frame.layout.nb_channels, output, levels, channel), now
         seconds += frame.samples / frame.sample_rate
         mixer.push(frame)
     if mixer is not None:
@@ -224,8 +229,9 @@ def _to_mono(frames: Frames, output: Output, limits: DecodeLimits, levels: Level
 class _Mixer:
     """Groups frames of one shape and turns them to mono through FFmpeg's resampler, or through `Downmix` for several channels."""
 
-    def __init__(self, channels: int, output: Output, levels: Levels) -> None:
+    def __init__(self, channels: int, output: Output, levels: Levels, only: int | None = None) -> None:
         self._channels = channels
+        self._only = only if channels > 1 else None
         self._levels = levels
         self._group = max(1024, GROUP_VALUES // channels)
         self._fifo = av.AudioFifo()
@@ -255,6 +261,10 @@ class _Mixer:
                     self._write(bytes(part.planes[0])[: part.samples * 2])
             return
         channels = _joined(self._separate.resample(frame), self._channels)
+        if self._only is not None:
+            if channels is not None:
+                self._write(np.ascontiguousarray(channels[self._only]).tobytes())
+            return
         mix = self._mixed(frame, channels)
         if channels is not None:
             self._levels.feed(channels)

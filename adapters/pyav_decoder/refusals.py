@@ -47,6 +47,7 @@ REASONS = {
     "markup": Reason(Kind.UNSUPPORTED, "The file is an HTML or XML document, not a recording."),
     "text": Reason(Kind.UNSUPPORTED, "The file is plain text, not a recording."),
     "picture": Reason(Kind.UNSUPPORTED, "The file is a picture, not a recording."),
+    "no_channel": Reason(Kind.UNSUPPORTED, "The recording has no such channel."),
     "archive": Reason(Kind.UNSUPPORTED, "The file is a compressed archive, not a recording."),
     "document": Reason(Kind.UNSUPPORTED, "The file is a document or a program, not a recording."),
 }

@@ -13,6 +13,7 @@ from adapters.sql.ledger import SqlLedger
 from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.results import SqlResults
 from adapters.sql.search import SqlSearchIndex
+from adapters.sql.voice_profiles import SqlVoiceProfiles
 from adapters.sql.webhooks import SqlWebhooks
 from ports.clock import Clock
 
@@ -48,7 +49,7 @@ class SqlStore:
 
     `jobs` is JobStore and JobQueue; `calls` CallCache; `board` CallBoard; `results` TranscriptStore, RecapStore, EmbeddingStore,
     ConversationDeleter and BlobReferences; `search` SearchIndex; `webhooks` WebhookStore and WebhookOutbox; `keys` ApiKeys;
-    `ledger` BudgetLedger.
+    `ledger` BudgetLedger; `voices` VoiceProfiles.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
@@ -68,6 +69,7 @@ class SqlStore:
         self.search = SqlSearchIndex(database)
         self.webhooks = SqlWebhooks(database, clock)
         self.keys = SqlApiKeys(database, clock)
+        self.voices = SqlVoiceProfiles(database, clock)
         self.ledger = SqlLedger(database, clock, settings.reservation_s)
 
     @staticmethod

@@ -27,6 +27,7 @@ from adapters.sql.tables import (
     webhook_deliveries,
     webhook_endpoints,
 )
+from adapters.sql.voice_profiles import voice_profiles
 from domain.errors import StorageFailed
 from domain.job import JobKind, Lane
 from domain.search import PassageKind
@@ -128,6 +129,10 @@ def _board_of_calls(connection: Connection) -> None:
     metadata.create_all(connection, tables=[breakers, call_demand], checkfirst=True)
 
 
+def _voice_profiles(connection: Connection) -> None:
+    metadata.create_all(connection, tables=[voice_profiles], checkfirst=True)
+
+
 def _has(connection: Connection, column: Column[Any]) -> bool:
     return column.name in {found["name"] for found in inspect(connection).get_columns(column.table.name)}
 
@@ -151,6 +156,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _times_to_keep,
     _described_passages,
     _board_of_calls,
+    _voice_profiles,
 )
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70

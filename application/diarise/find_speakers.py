@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from application.bounded_calls import in_step
-from domain.audio import BYTES_PER_SAMPLE, SAMPLE_RATE, DecodedAudio, Span
+from application.sound_of import sound_of
+from domain.audio import SAMPLE_RATE, DecodedAudio, Span
 from domain.call import CallContext, Provenance
-from domain.speaker_turns import TurnRules, speaker_turns
+from domain.speaker_turns import TurnRules, turns_and_voices
 from domain.speakers import HeardWindow, SpeakerCount, SpokenTurns
 from ports.diarizer import LONGEST_WINDOW_S, Diarizer
 
@@ -48,7 +49,7 @@ class FindSpeakers:
 
         async def heard(span: Span) -> tuple[HeardWindow, Provenance]:
             nonlocal done
-            pcm = await asyncio.to_thread(_read, Path(audio.pcm_path), span)
+            pcm = await asyncio.to_thread(sound_of, Path(audio.pcm_path), span)
             answer = await self.diarizer.listen(pcm, context)
             done += 1
             await on_progress(done, len(spans))
@@ -57,8 +58,8 @@ class FindSpeakers:
 
         found = await in_step([_call(heard, span) for span in spans], self.settings.concurrent_windows)
         windows = [window for window, _ in found]
-        turns = await asyncio.to_thread(speaker_turns, windows, count, self.diarizer.voices, self.settings.turns)
-        return SpokenTurns(turns, tuple(provenance for _, provenance in found))
+        turns, voices = await asyncio.to_thread(turns_and_voices, windows, count, self.diarizer.voices, self.settings.turns)
+        return SpokenTurns(turns, tuple(provenance for _, provenance in found), voices)
 
 
 def planned(seconds: float, settings: DiarizationSettings) -> tuple[Span, ...]:
@@ -74,10 +75,3 @@ def _call(
     heard: Callable[[Span], Awaitable[tuple[HeardWindow, Provenance]]], span: Span
 ) -> Callable[[], Awaitable[tuple[HeardWindow, Provenance]]]:
     return lambda: heard(span)
-
-
-def _read(pcm: Path, span: Span) -> bytes:
-    first, last = (round(time * SAMPLE_RATE) * BYTES_PER_SAMPLE for time in (span.start, span.end))
-    with pcm.open("rb") as file:
-        file.seek(first)
-        return file.read(last - first)

@@ -24,21 +24,43 @@ class _Run:
     speaker: int | None
 
 
-def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], names: Sequence[str], told_by: ToldBy) -> Transcript:
-    """Return the transcript with the speaker of every segment, cut where the speaker changes inside one, and numbered anew.
+@dataclass(frozen=True, slots=True)
+class GivenWords:
+    """Segments of one speaker each, in order. `order`: the speakers by their numbers in the turns, in the order of their first
+    words; `said_by`: for each segment the place of its speaker in it.
+    """
+
+    segments: tuple[Segment, ...]
+    order: tuple[int, ...]
+    said_by: tuple[int | None, ...]
+
+
+def given_words(transcript: Transcript, turns: Sequence[SpeakerTurn]) -> GivenWords:
+    """Return the segments of the transcript, cut where the speaker changes inside one, and numbered anew.
 
     Words go to who speaks while they are said. A sentence is cut only for a piece of it that could stand alone, of at least
     `SHORTEST_SENTENCE_SECONDS`: what is shorter stays with its sentence. Without word times a segment goes whole to who speaks
-    most of it. Speakers count in the order of their first words; they are called by `names`, in that order, as far as these go.
+    most of it.
     """
     who = WhoSpeaks(turns)
     pieces = [piece for segment in transcript.segments for piece in _pieces(segment, who)]
-    order = list(dict.fromkeys(speaker for _, speaker in pieces if speaker is not None))
-    labels = tuple(names[place] if place < len(names) else label_of(place) for place in range(len(order)))
+    order = tuple(dict.fromkeys(speaker for _, speaker in pieces if speaker is not None))
     said_by = tuple(None if speaker is None else order.index(speaker) for _, speaker in pieces)
-    speakers = Speakers(SpeakerStatus.FOUND, None, told_by, labels, labels, said_by)
-    segments = tuple(replace(segment, id=place) for place, (segment, _) in enumerate(pieces))
-    return replace(transcript, segments=segments).naming(speakers)
+    return GivenWords(tuple(replace(segment, id=place) for place, (segment, _) in enumerate(pieces)), order, said_by)
+
+
+def labelled(transcript: Transcript, given: GivenWords, names: Sequence[str], told_by: ToldBy) -> Transcript:
+    """Return the transcript with the speaker of every segment, called by `names` in the order of their first words, as far as
+    these go, and by their labels from there on.
+    """
+    labels = tuple(names[place] if place < len(names) else label_of(place) for place in range(len(given.order)))
+    speakers = Speakers(SpeakerStatus.FOUND, None, told_by, labels, labels, given.said_by)
+    return replace(transcript, segments=given.segments).naming(speakers)
+
+
+def with_speakers(transcript: Transcript, turns: Sequence[SpeakerTurn], names: Sequence[str], told_by: ToldBy) -> Transcript:
+    """Return the transcript with its words given to those who said them."""
+    return labelled(transcript, given_words(transcript, turns), names, told_by)
 
 
 def _pieces(segment: Segment, who: WhoSpeaks) -> Iterator[tuple[Segment, int | None]]:

@@ -10,19 +10,20 @@ from typing import Final, Protocol
 from application.bounded_calls import reason
 from application.job_session import JobSession
 from application.speakers.asked import SpeakersAsked
-from application.speakers.give_words import with_speakers
+from application.speakers.give_words import given_words, labelled
+from application.speakers.know_voices import KnowVoices
 from domain.audio import DecodedAudio
 from domain.call import CallContext, Provenance
-from domain.channels import channel_turns
+from domain.channels import ChannelTurns, channel_turns
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WordloopError
 from domain.failure import places
 from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
-from domain.speakers import SpeakerCount, SpeakerTurn, SpokenTurns
+from domain.speakers import SpeakerCount, SpeakerTurn, SpokenTurns, SpokenVoice
 from domain.transcript import Transcript
 
 log = logging.getLogger("wordloop.worker")
 
-SPEAKER_RECIPE: Final = 1
+SPEAKER_RECIPE: Final = 2
 """Version of what tells speakers apart and gives them words; raise it with every change that can change who says what."""
 NO_MODEL: Final = "no_speaker_model"
 """Why speakers are not found where they are asked for and nothing here can tell them apart."""
@@ -41,12 +42,16 @@ class FindTurns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What became of it: turns and what told them apart, or why there are none; neither where nobody looked."""
+    """What became of it: turns and what told them apart, or why there are none; neither where nobody looked.
+
+    `voices` by the number of the speaker, where voices were listened to.
+    """
 
     turns: tuple[SpeakerTurn, ...] = ()
     provenance: tuple[Provenance, ...] = ()
     told_by: ToldBy | None = None
     failure: str | None = None
+    voices: tuple[SpokenVoice | None, ...] = ()
 
 
 NOBODY_LOOKED = Heard()
@@ -54,10 +59,14 @@ NOBODY_LOOKED = Heard()
 
 @dataclass(frozen=True, slots=True)
 class TellSpeakers:
-    """Tells speakers apart. `find` None: no voices here. `by_default`: also where a request says nothing of speakers."""
+    """Tells speakers apart. `find` None: no voices here. `by_default`: also where a request says nothing of speakers.
+
+    `know`: knows speakers by the voices that are kept, for requests that ask for it.
+    """
 
     find: FindTurns | None = None
     by_default: bool = True
+    know: KnowVoices | None = None
 
     @asynccontextmanager
     async def beside(
@@ -67,27 +76,38 @@ class TellSpeakers:
         progress = _Progress(session)
         task = asyncio.create_task(self._heard(audio, asked, context, progress.on_unit))
         try:
-            yield Listening(task, progress, asked)
+            yield Listening(task, progress, asked, context, self.know)
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    async def by_channel(self, audio: DecodedAudio, asked: SpeakersAsked) -> ChannelTurns | None:
+        """Return who speaks in which channel, where each of two has a speaker of its own and the request lets that tell them."""
+        if not self._wanted(asked) or asked.count.most == 1 or asked.told_by is ToldBy.VOICE or asked.of_kept_voices:
+            return None
+        found = await asyncio.to_thread(channel_turns, audio.levels) if audio.levels else None
+        fits = found is not None and found.apart and (asked.told_by is ToldBy.CHANNEL or _fits(asked.count, found.speakers))
+        return found if fits else None
+
+    def _wanted(self, asked: SpeakersAsked) -> bool:
+        return self.by_default if asked.wanted is None else asked.wanted
+
     async def _heard(self, audio: DecodedAudio, asked: SpeakersAsked, context: CallContext, on_unit: OnUnit) -> Heard:
-        if not (self.by_default if asked.wanted is None else asked.wanted):
+        if not self._wanted(asked):
             return NOBODY_LOOKED
-        if asked.count.most == 1:
+        if asked.count.most == 1 and not asked.of_kept_voices:
             return Heard((SpeakerTurn(0.0, audio.seconds, 0),), told_by=ToldBy.COUNT)
-        if asked.told_by is not ToldBy.VOICE and audio.levels:
-            found = await asyncio.to_thread(channel_turns, audio.levels)
-            if asked.told_by is ToldBy.CHANNEL or (found.apart and _fits(asked.count, found.speakers)):
-                return Heard(found.turns, told_by=ToldBy.CHANNEL)
         if asked.told_by is ToldBy.CHANNEL:
-            return Heard(failure=ONE_CHANNEL)
+            found = await asyncio.to_thread(channel_turns, audio.levels) if audio.levels else None
+            return Heard(failure=ONE_CHANNEL) if found is None else Heard(found.turns, told_by=ToldBy.CHANNEL)
         if self.find is None:
             return NOBODY_LOOKED if asked.wanted is None else Heard(failure=NO_MODEL)
         try:
             spoken = await self.find(audio, asked.count, context, on_unit)
-            return Heard(spoken.turns, spoken.provenance, ToldBy.VOICE)
+            if asked.count.most == 1:
+                alone = (SpeakerTurn(0.0, audio.seconds, 0),)
+                return Heard(alone, spoken.provenance, ToldBy.COUNT, voices=spoken.voices[:1])
+            return Heard(spoken.turns, spoken.provenance, ToldBy.VOICE, voices=spoken.voices)
         except (LeaseLost, JobCancelled):
             raise
         except StorageFailed:
@@ -110,6 +130,8 @@ class Listening:
     task: asyncio.Task[Heard]
     progress: "_Progress"
     asked: SpeakersAsked
+    context: CallContext
+    know: KnowVoices | None = None
 
     async def named(self, transcript: Transcript) -> Transcript:
         """Return the transcript with its speakers as soon as they are known, or with the reason why they are not."""
@@ -120,7 +142,11 @@ class Listening:
             return replace(transcript, speakers=Speakers(SpeakerStatus.FAILED, heard.failure))
         if heard.told_by is None:
             return transcript
-        named = await asyncio.to_thread(with_speakers, transcript, heard.turns, self.asked.names, heard.told_by)
+        given = await asyncio.to_thread(given_words, transcript, heard.turns)
+        named = labelled(transcript, given, self.asked.names, heard.told_by)
+        if self.know is not None and self.asked.of_kept_voices:
+            voices = [heard.voices[number] if number < len(heard.voices) else None for number in given.order]
+            named = named.naming(await self.know(named.speakers, voices, self.asked, self.context))
         return replace(named, provenance=named.provenance + heard.provenance)
 
 

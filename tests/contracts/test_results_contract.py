@@ -14,7 +14,7 @@ from domain.call import CallKind, CallSpec, ModelIdentity, PromptReference, Prov
 from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
 from domain.job import Job, JobKind, JobRequest
-from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
+from domain.named_speakers import KnownVoices, NotRemembered, Recognised, Speakers, SpeakerStatus, ToldBy
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import Passage, SearchMode
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
@@ -56,11 +56,12 @@ class Results(TranscriptStore, RecapStore, EmbeddingStore, ConversationStore, Co
 def a_transcript(transcript_id: str = "transcript_1") -> Transcript:
     words = (Word(0.0, 0.4, "Grüße", 0.91), Word(0.4, 1.0, "aus 東京 \U0001f399", 0.5))
     segments = (
-        Segment(0, 0.0, 1.0, "Grüße aus 東京 \U0001f399", SegmentScores(-0.31, 0.02, 1.1, 0.4), words, "Ada"),
+        Segment(0, 0.0, 1.0, "Grüße aus 東京 \U0001f399", SegmentScores(-0.31, 0.02, 1.1, 0.4), words, "Ada", "de", 0.98),
         Segment(1, 1.0, 2.0, 'quotes " and \\ and \u2028', None, (), None),
     )
     coverage = Coverage(3.0, 2.0, (SuspectSpan(2.0, 3.0, "low_logprob"),))
-    speakers = Speakers(SpeakerStatus.FOUND, None, ToldBy.CHANNEL, ("Speaker 1",), ("Ada",), (0, None))
+    voices = KnownVoices(2, 1, (Recognised(0, "Ada", "voice_1", 0.93),), ("Ada",), (NotRemembered("Bo", "not_heard"),), None)
+    speakers = Speakers(SpeakerStatus.FOUND, None, ToldBy.VOICE, ("Speaker 1",), ("Ada",), (0, None), voices)
     calls = (PROVENANCE, Provenance.of(SPEC))
     return Transcript(transcript_id, "de", 3.2, segments, coverage, calls, damaged=True, speakers=speakers)
 

@@ -11,8 +11,9 @@ from adapters.pyav_decoder.decoder import PyAvDecoder
 from adapters.pyav_decoder.limits import DecodeLimits
 from domain.audio import SAMPLE_RATE
 from domain.call import ModelIdentity
-from evals import speakers
+from evals import hearing, speakers
 from evals.gate import judge
+from evals.hearing import Listener
 from evals.speakers import Conversation, Diarist
 from evals.suite import Result
 from evals.thresholds import limits
@@ -23,10 +24,12 @@ from serve_app.descriptors import diarizer_voices
 from serve_app.engines import build_diarizer, model_store
 from serve_app.model_settings import DiarizerSettings
 
-SECONDS = 60.0
-"""Of the demonstration: eight turns of three persons."""
+SECONDS = 56.5
+"""Of the demonstration: eight turns of three persons, the last of them whole."""
 SCORES = ("error_rate", "error_rate/spoken", "count_error/spoken")
 """What this recording can have."""
+WORDS = ("cp_word_error_rate/spoken", "cost_of_speakers/spoken")
+"""What it can have where its words are looked at too."""
 Spoil = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -63,17 +66,23 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> list[Conversation]:
     return [Conversation(folder / "demo.wav", speakers.SPOKEN, talks)]
 
 
+@pytest.fixture(scope="module")
+def spoken_material(material: list[Conversation]) -> list[Conversation]:
+    """The same with its words."""
+    return [replace(material[0], language="en")]
+
+
 def scored(material: list[Conversation], spoil: Spoil = lambda row: row, voices: VoiceSettings | None = None) -> Result:
     settings = DiarizerSettings(voices=voices)
     diarist = Diarist(settings, build=lambda settings, identity: Networks(settings, identity, spoil))
     return speakers.run(diarist=diarist, material=material)
 
 
-def failures(result: Result) -> list[str]:
+def failures(result: Result, scores: Sequence[str] = SCORES) -> list[str]:
     """What the gate says by the committed bounds, of the scores that this recording can have."""
-    known = {name: limit for name, limit in limits("speakers", "fast").items() if name in SCORES}
-    assert set(known) == set(SCORES)
-    only: Result = {**result, "scores": {name: result["scores"][name] for name in SCORES}}
+    known = {name: limit for name, limit in limits("speakers", "fast").items() if name in scores}
+    assert set(known) == set(scores)
+    only: Result = {**result, "scores": {name: result["scores"][name] for name in scores}}
     return [failure for verdict in judge(only, known, None) for failure in verdict.failures]
 
 
@@ -103,3 +112,25 @@ def test_a_wrong_likeness_turns_the_gate_red(material: list[Conversation], least
     measured = asdict(diarizer_voices(DiarizerSettings(), model_store()))
     del measured["least_seconds"]
     assert failures(scored(material, voices=VoiceSettings(**measured | {"least_likeness": least})))
+
+
+def test_the_honest_networks_give_the_words_to_those_who_said_them(spoken_material: list[Conversation]) -> None:
+    assert failures(scored(spoken_material), WORDS) == []
+
+
+def test_words_of_the_wrong_speaker_turn_the_gate_red(spoken_material: list[Conversation]) -> None:
+    failed = failures(scored(spoken_material, one_voice), WORDS)
+
+    assert [name for name in WORDS if any(name in failure for failure in failed)] == list(WORDS)
+
+
+def test_a_recording_is_heard_once(spoken_material: list[Conversation]) -> None:
+    path = spoken_material[0].path
+    told: list[str] = []
+
+    first = Listener().once([(path, "en")], lambda name, *_count: told.append(name))
+    again = Listener().once([(path, "en"), (path, "en")], lambda name, *_count: told.append(name))
+
+    assert again == first * 2
+    assert len(told) <= 1
+    assert any(key[0] == str(path) for key in hearing.HEARD)

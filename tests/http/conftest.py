@@ -47,6 +47,7 @@ from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from domain.recap import ActionItem, Chapter, Recap, Statement
 from domain.search import UNMEASURED, CosineScale, Passage
 from domain.transcript import Coverage, Segment, SegmentScores, SuspectSpan, Transcript, Word
+from domain.voice_profiles import VoiceModel
 from ports.call_metering import Amounts
 from ports.clock import Clock
 from ports.embedder import Embedder, InputType, LongTexts, Vectors
@@ -58,6 +59,7 @@ from tests.http.documented import held_to_the_document
 EMBEDDER = ModelIdentity("all-MiniLM-L6-v2", "r1", "scripted", "float32")
 WHISPER = ModelIdentity("whisper-base", "r1", "scripted", "int8")
 WRITER = ModelIdentity("writer-1b", "r1", "scripted", "bf16")
+VOICE_MODEL = VoiceModel("speaker-networks", "r1")
 DIMENSIONS = 8
 
 
@@ -362,6 +364,8 @@ def make_world(
         search=SearchTranscripts(store.search, embedder, clock, 2.0),
         delete_conversation=DeleteConversation(store.jobs, store.results, removal, store.calls, wait),
         rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
+        voices=store.voices,
+        voice_model=VOICE_MODEL,
         embedder=embedder,
         language_model=writer,
         estimating=estimating,

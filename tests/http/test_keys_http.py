@@ -8,11 +8,12 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import EMBEDDER, LIMITS, WaitingClock, World, make_world
+from conftest import EMBEDDER, LIMITS, VOICE_MODEL, WaitingClock, World, make_world
 from starlette.routing import Route
 
 from adapters.http.keys import FAILURES_PER_MINUTE, KNOWN_FOR_S, is_open
 from domain.api_key import NO_LIMITS, KeyLimits, Scope
+from domain.speakers import SpokenVoice
 
 ALL = frozenset(Scope)
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -289,6 +290,8 @@ async def belongings(world: World, owner: dict[str, str]) -> dict[str, str]:
     ids["delivery_id"] = tested.json()["id"]
     upload = await world.client.post("/v1/uploads", headers=owner | TUS | {"Upload-Length": "5"})
     ids["upload_id"] = upload.headers["location"].rsplit("/", 1)[-1]
+    voice = await world.store.voices.remember("acme", "Ann", SpokenVoice((1.0, 0.0), 9.0), VOICE_MODEL)
+    ids["voice_id"] = voice.id
     return ids
 
 
@@ -322,6 +325,7 @@ async def test_lists_search_and_keys_of_idempotency_stay_inside_their_tenant(gua
     await belongings(guarded, acme)
     assert (await guarded.client.get("/v1/jobs", headers=other)).json()["data"] == []
     assert (await guarded.client.get("/v1/webhooks", headers=other)).json()["data"] == []
+    assert (await guarded.client.get("/v1/voices", headers=other)).json()["data"] == []
     for mode in ("hybrid", "semantic", "lexical"):
         query = {"query": "ship on Friday", "mode": mode}
         assert (await guarded.client.post("/v1/search", json=query, headers=other)).json()["hits"] == []

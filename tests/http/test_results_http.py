@@ -36,6 +36,7 @@ async def test_a_transcript_as_json_has_the_members_of_the_contract(world):
         "told_by": "voice",
         "names": ["Ann", "Bob"],
         "labels": {"Ann": "Ann", "Bob": "Bob"},
+        "voices": None,
     }
     assert body["segments"][0]["scores"]["avg_logprob"] == -0.2
     assert body["coverage"]["suspects"] == [{"start": 1.4, "end": 2.0, "reason": "no_text"}]

@@ -100,7 +100,7 @@ async def test_a_failure_is_named_in_a_transcript_that_is_whole_otherwise(world)
     body = (await world.client.get("/v1/transcripts/transcript_1")).json()
 
     assert body["speakers"] == {
-        "status": "failed", "reason": "speaker_model_unavailable", "told_by": None, "names": [], "labels": {},
+        "status": "failed", "reason": "speaker_model_unavailable", "told_by": None, "names": [], "labels": {}, "voices": None,
     }  # fmt: skip
     assert len(body["segments"]) == 2
 

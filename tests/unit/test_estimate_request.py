@@ -140,6 +140,18 @@ async def test_speakers_of_a_length_are_its_windows(tmp_path: Path) -> None:
     assert "speakers" not in calls(await world.estimate(Length(60.0), frozenset({Stage.TRANSCRIPTION}), LOOKING))
 
 
+@pytest.mark.parametrize("asked", [{"recognise": True}, {"names": ("Ana",), "remember": ("Ana",)}], ids=["recognise", "remember"])
+async def test_voices_that_are_kept_or_compared_are_listened_to_and_paid_for_also_for_one_speaker(
+    tmp_path: Path, asked: dict[str, object]
+) -> None:
+    world = World(tmp_path)
+    looking = world.models.estimate(PlainDecoder(), world.detector, world.work, DiarizationSettings())
+    recording = Recording(world.source, "en", speakers=SpeakersAsked(True, SpeakerCount(1, 1), **asked))  # type: ignore[arg-type]
+    estimate = await looking(recording, frozenset({Stage.TRANSCRIPTION, Stage.SPEAKERS}), CONTEXT)
+
+    assert estimate.stages[Stage.SPEAKERS].calls > 0
+
+
 async def uncounted(_done: int, _total: int) -> None: ...
 
 

@@ -13,7 +13,10 @@ from serve_app.settings import SecuritySettings, Settings, load_config
 
 ROOT = Path(__file__).parents[2]
 EMBEDDED, PRODUCTION = ROOT / "serve_config.yaml", ROOT / "serve_config.gpu.yaml"
-FREE = {("retention", "tenants"), ("guard", "budget", "tenants"), ("openai", "aliases"), ("transcriber", "scores")}
+FREE = {
+    *(("retention", "tenants"), ("vocabulary", "tenants"), ("guard", "budget", "tenants")),
+    *(("openai", "aliases"), ("transcriber", "scores")),
+}
 """Settings whose members are names that an operator gives, and groups that may be null."""
 
 Place = tuple[str, ...]

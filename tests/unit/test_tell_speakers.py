@@ -62,6 +62,7 @@ class Transcribes:
         self.may = asyncio.Event()
         self.may.set()
         self.calls = 0
+        self.expected: list[str | None] = []
 
     async def __call__(
         self,
@@ -72,9 +73,23 @@ class Transcribes:
         on_window: Callable[[int, int, Sequence[Segment]], Awaitable[None]],
     ) -> Transcript:
         self.calls += 1
+        self.expected.append(options.prompt)
         await self.may.wait()
-        await on_window(1, 1, said())
-        return Transcript(transcript_id, "en", audio.seconds, said(), Coverage(4.0, 4.0))
+        heard = said() if audio.channels == 1 else heard_in(Path(audio.pcm_path).read_bytes())
+        await on_window(1, 1, heard)
+        return Transcript(transcript_id, "en", audio.seconds, heard, Coverage(4.0, 4.0))
+
+
+def heard_in(pcm: bytes) -> tuple[Segment, ...]:
+    """The words that sound from their first moment to their last."""
+
+    def sounds(time: float) -> bool:
+        at = round(time * 16_000) * 2
+        return any(pcm[at : at + 2])
+
+    words = tuple(word for word in said()[0].words if sounds(word.start + 0.01) and sounds(word.end - 0.01))
+    text = " ".join(word.text for word in words)
+    return (Segment(0, words[0].start, words[-1].end, text, words=words),) if words else ()
 
 
 @dataclass
@@ -107,6 +122,7 @@ class Desk:
     transcribe: Transcribes = field(default_factory=Transcribes)
     find: FindsTurns | None = field(default_factory=FindsTurns)
     by_default: bool = True
+    vocabulary: dict[str, str] = field(default_factory=dict)
     decoder: AudioDecoder = field(default_factory=PlainDecoder)
     embedder: HashingEmbedder = field(default_factory=HashingEmbedder)
     writer: RuledLanguageModel = field(default_factory=RuledLanguageModel)
@@ -125,6 +141,7 @@ class Desk:
             fetch=None,  # type: ignore[arg-type]
             expected=expected,
             speakers=TellSpeakers(self.find, self.by_default),
+            vocabulary=self.vocabulary,
         )
         index = IndexTranscript(self.embedder, IndexUnderNames(store.search, store.results), expected, RecapSettings())
         finder = ScriptedItemFinder(by_words({"I will mend": TASK}))
@@ -297,7 +314,7 @@ class LevelledDecoder(PlainDecoder):
 
     levels: tuple[bytes, ...] = ()
 
-    async def decode(self, source: Path, target: Path, max_seconds: float) -> DecodedAudio:
+    async def decode(self, source: Path, target: Path, max_seconds: float, channel: int | None = None) -> DecodedAudio:
         audio = await super().decode(source, target, max_seconds)
         return replace(audio, channels=len(self.levels), levels=self.levels)
 
@@ -309,13 +326,15 @@ IN_TURNS = (SPEAKS + QUIET, QUIET + SPEAKS)
 
 async def test_channels_with_a_speaker_each_need_no_model(desk: Desk) -> None:
     desk.find, desk.decoder = None, LevelledDecoder(IN_TURNS)
+    desk.source.write_bytes(b"\1" * 4 * 32_000)
     made = await desk.made()
 
     assert made.speakers.told_by is ToldBy.CHANNEL
-    assert [(s.speaker, s.text) for s in made.segments] == [
-        ("Speaker 1", "Did the importer crash again?"),
-        ("Speaker 2", "I will mend the importer."),
+    assert [(s.id, s.speaker, s.text) for s in made.segments] == [
+        (0, "Speaker 1", "Did the importer crash again?"),
+        (1, "Speaker 2", "I will mend the importer."),
     ]
+    assert (desk.transcribe.calls, sorted(path.name for path in desk.source.parent.iterdir())) == (2, ["recording.raw"])
 
 
 @pytest.mark.parametrize(
@@ -330,6 +349,7 @@ async def test_channels_with_a_speaker_each_need_no_model(desk: Desk) -> None:
 )
 async def test_voices_tell_what_channels_do_not(desk: Desk, levels: tuple[bytes, ...], asked: SpeakersAsked) -> None:
     desk.decoder = LevelledDecoder(levels)
+    desk.source.write_bytes(b"\1" * 4 * 32_000)
 
     assert (await desk.made(asked)).speakers.told_by is ToldBy.VOICE
 
@@ -337,6 +357,7 @@ async def test_voices_tell_what_channels_do_not(desk: Desk, levels: tuple[bytes,
 async def test_channels_that_are_asked_for_tell_whatever_there_is_in_them(desk: Desk) -> None:
     asked = SpeakersAsked(True, told_by=ToldBy.CHANNEL)
     desk.decoder = LevelledDecoder((*IN_TURNS, QUIET + QUIET))
+    desk.source.write_bytes(b"\1" * 4 * 32_000)
     assert [s.speaker for s in (await desk.made(asked)).segments] == ["Speaker 1", "Speaker 2"]
 
     desk.decoder = PlainDecoder()
@@ -405,3 +426,23 @@ async def test_a_transcription_that_fails_gives_up_the_search_for_speakers(desk:
 
     assert given_up == [True]
     assert job.status is JobStatus.QUEUED
+
+
+async def test_words_of_the_tenant_are_expected_in_every_recording_of_theirs(desk: Desk) -> None:
+    await desk.made()
+    desk.vocabulary = {"other": "Zeno"}
+    await desk.made()
+    assert (desk.transcribe.expected, desk.transcribe.calls) == ([None], 1), "those of another tenant change nothing"
+    desk.vocabulary = {"default": " Priya, Ewan "}
+    await desk.made()
+    assert desk.transcribe.expected == [None, "Priya, Ewan"], "and are no part of what was transcribed before"
+
+
+@pytest.mark.parametrize(
+    ("of_tenant", "of_request", "expected"),
+    [(None, None, None), ("A, B", None, "A, B"), (None, "C", "C"), ("A, B", " C ", "A, B, C"), (" ", "", None)],
+)
+def test_words_of_a_request_follow_those_of_the_tenant(
+    of_tenant: str | None, of_request: str | None, expected: str | None
+) -> None:
+    assert AudioPayload("b", 1, vocabulary=of_request).options(TranscriptionOptions(), of_tenant).prompt == expected

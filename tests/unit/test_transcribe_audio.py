@@ -471,6 +471,8 @@ async def test_the_first_windows_vote_on_the_language_and_a_doubtful_window_foll
     assert transcript.language == "de"
     again = [window.index for window, options in transcriber.asked if options.language == "de"]
     assert sorted(again) == [1, 4]
+    said = [(segment.language, segment.language_probability) for segment in transcript.segments]
+    assert said == [("de", 0.9), ("de", None), ("de", 0.9), ("de", 0.9), ("de", None)], "what was decided was not guessed"
 
 
 async def test_a_window_clearly_in_another_language_keeps_it(tmp_path: Path) -> None:
@@ -485,6 +487,9 @@ async def test_a_window_clearly_in_another_language_keeps_it(tmp_path: Path) -> 
     assert transcript.language == "en"
     assert {options.language for _, options in transcriber.asked} == {None}
     assert len(transcriber.asked) == 4
+    assert [(segment.language, segment.language_probability) for segment in transcript.segments] == [
+        ("en", 0.95), ("en", 0.95), ("en", 0.95), ("fr", 0.95),
+    ]  # fmt: skip
 
 
 async def test_a_translation_is_in_english_whatever_is_spoken(tmp_path: Path) -> None:
@@ -495,6 +500,7 @@ async def test_a_translation_is_in_english_whatever_is_spoken(tmp_path: Path) ->
     transcript = await TranscribeAudio(transcriber, detector)("t", audio, options, CONTEXT, nobody)
 
     assert transcript.language == "en"
+    assert {segment.language for segment in transcript.segments} == {"es"}, "what was spoken"
     (asked, *_) = [options for _, options in transcriber.asked]
     assert (asked.task, asked.temperature, asked.word_timestamps, asked.language) == ("translate", 0.4, False, None)
     assert {call.parameters["task"] for call in transcript.provenance} == {"translate"}, "the key of every call says so"
@@ -512,3 +518,4 @@ async def test_a_language_that_was_given_is_not_questioned(tmp_path: Path) -> No
 
     assert transcript.language == "en"
     assert [options.language for _, options in transcriber.asked] == ["en"] * 3
+    assert {(segment.language, segment.language_probability) for segment in transcript.segments} == {("en", None)}

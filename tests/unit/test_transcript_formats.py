@@ -11,6 +11,7 @@ from application.transcript_formats import (
     CUE_LINES,
     LINE_CHARACTERS,
     clock_time,
+    cue_texts,
     cues,
     markdown,
     plain_text,
@@ -149,3 +150,28 @@ def test_a_cue_stays_until_it_can_be_read_but_never_into_the_next():
     made = [(cue.start, round(cue.end, 2)) for cue in cues([quick, hurried, last])]
 
     assert made == [(0.0, 1.0), (1.0, 2.94), (5.0, 5.35)]
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        (
+            "We will not ship it this week since the release is on Friday. Ask me again on Monday or Tuesday.",
+            ["We will not ship it this week since the release is on Friday.", "Ask me again on Monday or Tuesday."],
+        ),
+        (
+            "We will not ship it this week because of the release, so ask me again on Monday or on Tuesday",
+            ["We will not ship it this week because of the release,", "so ask me again on Monday or on Tuesday"],
+        ),
+        ("It fits.", ["It fits."]),
+        ("", []),
+    ],
+)
+def test_a_cue_ends_where_a_sentence_or_clause_does_if_no_cue_more_is_needed_for_it(text, pieces):
+    assert cue_texts(text) == pieces
+
+
+def test_no_cue_is_left_with_a_word_alone():
+    text = " ".join(["several"] * 12)
+    made = list(cues([Segment(0, 0.0, 20.0, text)]))
+    assert [sum(len(line.split()) for line in cue.lines) for cue in made] == [6, 6]
