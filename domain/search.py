@@ -39,6 +39,25 @@ UNMEASURED = CosineScale()
 
 
 @dataclass(frozen=True, slots=True)
+class QueryVector:
+    """A query in the space of one embedding model, and what that model's cosines mean."""
+
+    model: ModelIdentity
+    vector: tuple[float, ...]
+    scale: CosineScale = UNMEASURED
+
+
+@dataclass(frozen=True, slots=True)
+class SpacesOfTenant:
+    """The models in whose spaces passages of a tenant are compared, in order, and how many passages have a vector in none of
+    them, but in that of another model.
+    """
+
+    models: tuple[ModelIdentity, ...]
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
 class SearchFilters:
     """Which passages count; what is empty or None leaves all. Times are Unix seconds, the first included, the second not."""
 

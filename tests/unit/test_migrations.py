@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import inspect
 
 from adapters.scripted.clock import MovableClock
-from adapters.sql import SqlStore, words_postgresql, words_sqlite
+from adapters.sql import SqlStore
 from adapters.sql.engine import connect, transact, writing
 from adapters.sql.migrations import MIGRATIONS
 from adapters.sql.tables import metadata
@@ -27,10 +27,10 @@ JOB = (
 def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database as version 1 made it, with a job in it."""
     if request.param == "sqlite":
-        url, words = f"sqlite:///{tmp_path}/old.db", words_sqlite.create_index
+        url = f"sqlite:///{tmp_path}/old.db"
     else:
         server: PostgresqlServer = request.getfixturevalue("postgresql")
-        url, words = server.database(), words_postgresql.create_index
+        url = server.database()
     engine = connect(url)
     statements = (DATA / f"schema_v1.{request.param}.sql").read_text().split(";\n")
     with writing(engine).begin() as connection:
@@ -38,7 +38,6 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
             bare = "\n".join(line for line in statement.splitlines() if not line.startswith("--")).strip()
             if bare:
                 connection.exec_driver_sql(bare)
-        words(connection)
     engine.dispose()
     return url
 
