@@ -1,5 +1,6 @@
 """What is put into the search index and what comes out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -55,6 +56,25 @@ class SpacesOfTenant:
 
     models: tuple[ModelIdentity, ...]
     beyond: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStanding:
+    """How many passages are indexed, and how many of them have no vector of a model yet."""
+
+    passages: int
+    unplaced: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnplacedSource:
+    """Passages of one source that have no vector of a model, by id; `number` says where it stands among the sources."""
+
+    number: int
+    tenant: str
+    conversation_id: str
+    source_id: str
+    texts: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,14 +151,19 @@ def process(
 def bench(
     name: Annotated[str | None, typer.Argument(help="A benchmark (default: list them).")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    passages: Annotated[int | None, typer.Option(min=1, help="search: over so many passages (default: 100000).")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="search: on this empty PostgreSQL database (default: an SQLite file).")
+    ] = None,
 ) -> None:
     """Measure: time to recap, readiness, health under load, repeat requests, memory, the call guard.
 
     Example: wordloop bench health-under-load --json figures.json
+    Example: wordloop bench search --passages 1000000
     """
     from serve_app.bench_command import run_bench
 
-    run_bench(name, json_file)
+    run_bench(name, json_file, {"passages": passages, "database": database})
 
 
 @app.command(name="eval")

@@ -31,6 +31,7 @@ from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
 from application.deliver_webhooks import KEPT_S, DeliverWebhooks
 from application.diarise.find_speakers import DiarizationSettings, FindSpeakers
+from application.embed_anew import EmbedAnew
 from application.expected_time import ExpectedTime
 from application.find_with_language_model import FindWithLanguageModel
 from application.index_transcript import IndexTranscript
@@ -154,6 +155,14 @@ class Composition:
         return GuardedEmbedder(self._backend("embedder"), self.guard, self.settings.embedder.dimensions, TEXTS_PER_CALL)
 
     @cached_property
+    def previous_embedder(self) -> GuardedEmbedder | None:
+        """The model whose vectors searches are answered from while passages move to another; None where none is named."""
+        own = self.settings.embedder.previous
+        if own is None:
+            return None
+        return GuardedEmbedder(self._backend("previous_embedder"), self.guard, own.dimensions, TEXTS_PER_CALL)
+
+    @cached_property
     def item_finder(self) -> ItemFinder:
         return self.trained_reader if self.settings.reader.is_served else FindWithLanguageModel(self.language_model, prompts)
 
@@ -254,6 +263,7 @@ class Composition:
                 random.Random(),  # noqa: S311 - jitter, not secrets
             ),
             watch=WatchQueue(self.store.jobs, self.store.webhooks, metrics, self.clock),
+            embed_anew=EmbedAnew(self.store.spaces, self.embedder, self.clock, metrics),
             metrics=metrics,
             concurrency=worker.concurrency,
             short_concurrency=worker.short_concurrency,
@@ -278,7 +288,8 @@ class Composition:
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)
-        remote: RemoteSettings | None = getattr(self.settings, port).remote
+        own: Any = self.settings.embedder.previous if port == "previous_embedder" else getattr(self.settings, port)
+        remote: RemoteSettings | None = own.remote
         if remote is not None:
             from adapters.openai_compatible import OpenAiBackend
 

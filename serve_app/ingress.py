@@ -17,7 +17,7 @@ from adapters.ray_serve.readiness import DeploymentReadiness
 from application.delete_conversation import DeleteConversation
 from application.keep_retention import DAY_S
 from application.rename_speakers import RenameSpeakers
-from application.search_transcripts import SearchTranscripts
+from application.search_transcripts import PlacedBy, SearchTranscripts
 from application.wait_for_job import WaitForJob
 from domain.call import CallKind, ModelIdentity
 from domain.rate import EngineRate
@@ -72,6 +72,7 @@ def build_ingress(composition: Composition) -> Any:
     http = composition.settings.http
     wait = WaitForJob(store.jobs, composition.clock)
     cosines = embedder_cosines(composition.settings.embedder, model_store())
+    previous = _previous(composition)
     app = build_app(
         HttpServices(
             jobs=store.jobs,
@@ -81,7 +82,7 @@ def build_ingress(composition: Composition) -> Any:
             conversations=store.results,
             blobs=composition.blobs,
             references=store.results,
-            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S, cosines),
+            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S, cosines, previous),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, composition.calls, wait),
             rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
             embedder=composition.embedder,
@@ -123,6 +124,11 @@ def build_ingress(composition: Composition) -> Any:
 
     app.add_middleware(TraceRequests, tracer=composition.exported.tracer)
     return app
+
+
+def _previous(composition: Composition) -> PlacedBy | None:
+    own, embedder = composition.settings.embedder.previous, composition.previous_embedder
+    return None if own is None or embedder is None else PlacedBy(embedder, embedder_cosines(own, model_store()))
 
 
 async def _stores_away(composition: Composition) -> list[str]:

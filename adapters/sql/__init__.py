@@ -12,6 +12,7 @@ from adapters.sql.ledger import SqlLedger
 from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.results import SqlResults
 from adapters.sql.search import SqlSearchIndex
+from adapters.sql.search_spaces import SqlVectorSpaces
 from adapters.sql.webhooks import SqlWebhooks
 from ports.clock import Clock
 
@@ -46,7 +47,7 @@ class SqlStore:
     PostgreSQL database from anywhere.
 
     `jobs` is JobStore and JobQueue; `calls` CallCache; `results` TranscriptStore, RecapStore, EmbeddingStore, ConversationDeleter
-    and BlobReferences; `search` SearchIndex; `webhooks`
+    and BlobReferences; `search` SearchIndex; `spaces` VectorSpaces; `webhooks`
     WebhookStore and WebhookOutbox; `keys` ApiKeys; `ledger` BudgetLedger.
     """
 
@@ -64,6 +65,7 @@ class SqlStore:
         self.calls = SqlCalls(database, clock)
         self.results = SqlResults(database, clock, settings.max_tenant_bytes)
         self.search = SqlSearchIndex(database)
+        self.spaces = SqlVectorSpaces(database)
         self.webhooks = SqlWebhooks(database, clock)
         self.keys = SqlApiKeys(database, clock)
         self.ledger = SqlLedger(database, clock, settings.reservation_s)

@@ -12,6 +12,7 @@ from adapters.sql.job_order import PRIORITY_STEP_S
 from adapters.sql.plain import from_text
 from adapters.sql.postgresql import POSTGRESQL
 from adapters.sql.search_move import passages_into_blocks
+from adapters.sql.search_tables import passages
 from adapters.sql.tables import (
     api_keys,
     blob_graves,
@@ -19,7 +20,6 @@ from adapters.sql.tables import (
     blob_uses,
     jobs,
     metadata,
-    passages,
     schema_version,
     tenant_turns,
     webhook_deliveries,

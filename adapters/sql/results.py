@@ -11,7 +11,8 @@ from adapters.sql.blobs import SqlBlobReferences, check_room, condemn
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
 from adapters.sql.search_rows import count_up
-from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, passages, recaps, search_blocks, transcripts
+from adapters.sql.search_tables import passages, search_blocks
+from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, recaps, transcripts
 from domain.conversation import Held
 from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound

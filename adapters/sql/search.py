@@ -15,8 +15,8 @@ from adapters.sql.results import refuse_deleted
 from adapters.sql.search_blocks import Ids
 from adapters.sql.search_held import Held, HeldTenants
 from adapters.sql.search_ranking import CANDIDATES, Aim, Ranking, rarity
+from adapters.sql.search_tables import passages, tenant_spaces
 from adapters.sql.search_words import words_of
-from adapters.sql.tables import passages, tenant_spaces
 from domain.call import ModelIdentity
 from domain.errors import InvalidRequest
 from domain.search import (

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from adapters.sql import search_rows
 from adapters.sql.search_blocks import Block
 from adapters.sql.search_parts import Part, merged
-from adapters.sql.tables import search_blocks
+from adapters.sql.search_tables import search_blocks
 
 MEMORY_BYTES: Final = 512 * 1024**2
 """Kept per process: about three million passages of 384 dimensions. The least recently searched tenant goes first."""

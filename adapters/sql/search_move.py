@@ -5,16 +5,8 @@ from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, f
 from adapters.sql import search_rows
 from adapters.sql.plain import upsert
 from adapters.sql.postgresql import POSTGRESQL
-from adapters.sql.tables import (
-    block_spaces,
-    metadata,
-    passage_vectors,
-    passages,
-    search_blocks,
-    serial,
-    tenant_spaces,
-    vector_spaces,
-)
+from adapters.sql.search_tables import block_spaces, passage_vectors, passages, search_blocks, tenant_spaces, vector_spaces
+from adapters.sql.tables import metadata, serial
 
 _OLD_WORDS = {
     "sqlite": (
@@ -55,11 +47,9 @@ def _move_vectors(connection: Connection) -> None:
     connection.execute(insert(passage_vectors).from_select(["passage_id", "space", "vector"], placed))
     counted = select(old.tenant, vector_spaces.c.id).join(vector_spaces, vector_spaces.c.key == old.model)
     most_last = counted.group_by(old.tenant, vector_spaces.c.id).order_by(func.count())
-    most = dict(row.tuple() for row in connection.execute(most_last))
-    for tenant, space in most.items():
-        connection.execute(
-            upsert(connection.dialect.name, tenant_spaces).values(tenant=tenant, space=space).on_conflict_do_nothing()
-        )
+    for tenant, space in connection.execute(most_last).all():
+        first = upsert(connection.dialect.name, tenant_spaces).values(tenant=tenant, space=space)
+        connection.execute(first.on_conflict_do_update(index_elements=["tenant"], set_={"space": space}))
     connection.exec_driver_sql("DROP INDEX IF EXISTS passages_by_model")
     for column in ("model", "dimensions", "vector"):
         connection.exec_driver_sql(f"ALTER TABLE passages DROP COLUMN {column}")

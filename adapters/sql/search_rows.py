@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, 
 
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, upsert
 from adapters.sql.search_blocks import Indexed, block_of
-from adapters.sql.tables import (
+from adapters.sql.search_tables import (
     block_spaces,
     index_versions,
     passage_vectors,
