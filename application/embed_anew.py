@@ -26,6 +26,8 @@ SOURCES_PER_ROUND = 16
 CALL_S = 120.0
 """Seconds that one call may take, its wait for jobs included."""
 LAST_NUMBER = 2**31
+CATCH_UP_S = 3600.0
+"""Seconds from its start for which a worker looks after what processes of an older version index beside it."""
 
 
 @dataclass
@@ -43,6 +45,10 @@ class EmbedAnew:
     look_every_s: float = LOOK_EVERY_S
     first: Callable[[], int] = lambda: random.randrange(LAST_NUMBER)  # noqa: S311  # so that workers begin at different sources
     _standing: SpaceStanding = field(default_factory=lambda: SpaceStanding(0, 0))
+    _begun: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._begun = self.clock.monotonic()
 
     async def __call__(self) -> None:
         """Run until cancelled. A store that does not answer is asked again."""
@@ -62,6 +68,8 @@ class EmbedAnew:
 
     async def round(self) -> int:
         """Embed passages of some sources, and go over to their space where it is complete; return how many were embedded."""
+        if self.clock.monotonic() - self._begun < CATCH_UP_S:
+            await self.spaces.catch_up()
         model, done, left_out = self.embedder.identity, 0, set[str]()
         after = self.first()
         for _ in range(SOURCES_PER_ROUND):

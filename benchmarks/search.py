@@ -60,7 +60,7 @@ class MadeUp:
     def __init__(self, passages: int) -> None:
         self.passages = passages
         words = [word for segment in ten_minute_meeting() for word in folded(segment["text"])]
-        self._words = [f"{word}{copy or ''}" for copy in (0, 0, 0, 0, *range(1, 40)) for word in words]
+        self._words = [f"{word}{copy or ''}" for copy in (*[0] * 40, *range(1, 41)) for word in words]
         """Each word of the meeting, and rarer ones made of it: the meeting alone has too few."""
 
     def sources(self) -> Iterator[tuple[int, list[str], Floats]]:

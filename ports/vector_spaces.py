@@ -43,6 +43,12 @@ class VectorSpaces(Protocol):
         """
 
     @abstractmethod
+    async def catch_up(self) -> int:
+        """Make searchable what processes of an older version have indexed, and forget what they have deleted; return of how many
+        sources.
+        """
+
+    @abstractmethod
     async def drop_others(self, model: ModelIdentity, most: int) -> int:
         """Remove vectors of other models from at most `most` sources of tenants that are answered from the model's space; return
         how many sources had some.

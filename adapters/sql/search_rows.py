@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select
 
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, upsert
 from adapters.sql.search_blocks import Indexed, block_of
@@ -121,18 +121,28 @@ def _row(owner: Ownership, source_id: str, passage: Passage, known_date: float |
 
 
 def retell(connection: Connection, tenant: str, source_id: str, change: Callable[[Told], Told]) -> None:
-    """Tell the passages of a source otherwise; their vectors stay."""
+    """Put passages that are told otherwise in the place of those of a source, with their vectors.
+
+    They get ids of their own, since processes of older versions take the row of an id for what never changes.
+    """
     count_up(connection, tenant)
     of_source = (passages.c.tenant == tenant, passages.c.transcript_id == source_id)
-    there = connection.execute(select(passages).where(*of_source).order_by(passages.c.id)).mappings().all()
-    if not there:
+    columns = [column for column in passages.c if column.name != "id"]
+    ids = connection.execute(select(passages.c.id).where(*of_source).order_by(passages.c.id)).scalars().all()
+    if not ids:
         return
-    named: dict[str, Any] = {name: bindparam(f"new_{name}") for name in ("speaker", "text", "title")}
-    told = [
-        {"the_id": row["id"]} | {f"new_{name}": value for name, value in _told(change(_as_told(row))).items()} for row in there
-    ]
-    connection.execute(update(passages).where(passages.c.id == bindparam("the_id")).values(**named), told)
+    there = connection.execute(select(*columns).where(*of_source).order_by(passages.c.id)).mappings().all()
+    placed = connection.execute(select(passage_vectors).where(passage_vectors.c.passage_id.in_(_ids(of_source)))).mappings().all()
+    connection.execute(delete(passages).where(*of_source))
+    connection.execute(insert(passages), [dict(row) | _told(change(_as_told(row))) for row in there])
+    now = dict(zip(ids, connection.execute(_ids(of_source).order_by(passages.c.id)).scalars(), strict=True))
+    if placed:
+        connection.execute(insert(passage_vectors), [dict(row) | {"passage_id": now[row["passage_id"]]} for row in placed])
     write_block(connection, tenant, source_id)
+
+
+def _ids(of_source: Sequence[ColumnElement[bool]]) -> Select[tuple[int]]:
+    return select(passages.c.id).where(*of_source)
 
 
 def write_block(connection: Connection, tenant: str, source_id: str) -> None:
@@ -158,10 +168,9 @@ def write_block(connection: Connection, tenant: str, source_id: str) -> None:
             matrix = floats_from_bytes(b"".join(vector for _, vector in there), len(there[0][1]) // 4)
             vectors[space] = ([place for place, _ in there], matrix)
     body = block_of(rows[0].conversation_id, indexed, vectors).to_bytes()
-    block = {"tenant": tenant, "conversation_id": rows[0].conversation_id, "transcript_id": source_id}
-    made = connection.execute(
-        insert(search_blocks).values(**block, passages=len(rows), body=body).returning(search_blocks.c.id)
-    ).scalar_one()
+    block: dict[str, Any] = {"tenant": tenant, "conversation_id": rows[0].conversation_id, "transcript_id": source_id}
+    block |= {"passages": len(rows), "newest": rows[-1].id}
+    made = connection.execute(insert(search_blocks).values(**block, body=body).returning(search_blocks.c.id)).scalar_one()
     counted = [{"block_id": made, "space": space, "placed": len(found)} for space, found in held.items()]
     if counted:
         connection.execute(insert(block_spaces), counted)

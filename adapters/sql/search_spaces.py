@@ -1,6 +1,7 @@
 """Vectors of one model after those of another: what is missing, where it is kept, and when searches go over to it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, select
@@ -8,6 +9,7 @@ from sqlalchemy import Connection, Select, delete, func, select
 from adapters.sql import search_rows
 from adapters.sql.engine import Database
 from adapters.sql.plain import floats_to_bytes, upsert
+from adapters.sql.search_move import adopt, astray
 from adapters.sql.search_tables import block_spaces, passage_vectors, passages, search_blocks, tenant_spaces
 from domain.call import ModelIdentity
 from domain.search import SpaceStanding, UnplacedSource
@@ -42,6 +44,12 @@ class SqlVectorSpaces(VectorSpaces):
 
     async def answer_from(self, model: ModelIdentity) -> Sequence[str]:
         return await self._database.write(lambda connection: _answer_from(connection, _number(connection, model)))
+
+    async def catch_up(self) -> int:
+        sources = await self._database.read(astray)
+        for source in sources:
+            await self._database.write(partial(adopt, source=source))
+        return len(sources)
 
     async def drop_others(self, model: ModelIdentity, most: int) -> int:
         return await self._database.write(lambda connection: _drop_others(connection, _number(connection, model), most))

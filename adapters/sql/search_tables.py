@@ -16,6 +16,10 @@ passages = Table(
     Column("end", Double, nullable=False),
     Column("speaker", Text),
     Column("text", Text, nullable=False),
+    # The next three are those of versions before 13 of the schema, some of whose processes may still run beside this code.
+    Column("model", Text, nullable=False, default=""),
+    Column("dimensions", Integer, nullable=False, default=0),
+    Column("vector", LargeBinary, nullable=False, default=b""),
     Column("kind", Text, nullable=False, server_default="line"),
     Column("recap_id", Text),
     Column("title", Text),
@@ -57,6 +61,7 @@ search_blocks = Table(
     Column("conversation_id", Text, nullable=False),
     Column("transcript_id", Text, nullable=False),
     Column("passages", Integer, nullable=False),
+    Column("newest", BigInteger, nullable=False),  # the highest id of its passages
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("tenant", "transcript_id"),
     sqlite_autoincrement=True,
