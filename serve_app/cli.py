@@ -153,7 +153,7 @@ def bench(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
     passages: Annotated[int | None, typer.Option(min=1, help="search: over so many passages (default: 100000).")] = None,
     database: Annotated[
-        str | None, typer.Option(help="search: on this empty PostgreSQL database (default: an SQLite file).")
+        str | None, typer.Option(help="search: in this database, which is kept (default: an SQLite file that is not).")
     ] = None,
 ) -> None:
     """Measure: time to recap, readiness, health under load, repeat requests, memory, the call guard.

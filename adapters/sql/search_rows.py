@@ -86,11 +86,11 @@ def _place(connection: Connection, tenant: str, placed: Sequence[tuple[int, Pass
     for passage_id, passage in placed:
         if not passage.vector:
             continue
-        checked_vector(passage.vector)
+        vector = floats_to_bytes(checked_vector(passage.vector))
         named = (passage.model, len(passage.vector))
         if named not in spaces:
             spaces[named] = known_space(connection, *named)
-        rows.append({"passage_id": passage_id, "space": spaces[named], "vector": floats_to_bytes(passage.vector)})
+        rows.append({"passage_id": passage_id, "space": spaces[named], "vector": vector})
     if rows:
         connection.execute(insert(passage_vectors), rows)
         first = upsert(connection.dialect.name, tenant_spaces).values(tenant=tenant, space=rows[0]["space"])
