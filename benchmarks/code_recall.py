@@ -1,6 +1,6 @@
 """How far down among the nearest codes the nearest lines of real meetings are: `python -m benchmarks.code_recall 24000`.
 
-Lines of the evaluation meetings of five words and more, embedded by the bundled model; of 200 of them the exact ten nearest others.
+Lines of the evaluation meetings of five words and more, embedded by the bundled model; of 200 of them the ten nearest others.
 """
 
 import json
