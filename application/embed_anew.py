@@ -25,7 +25,7 @@ PASSAGES_AT_A_TIME = 512
 SOURCES_PER_ROUND = 16
 CALL_S = 120.0
 """Seconds that one call may take, its wait for jobs included."""
-LAST_NUMBER = 2**31
+MOST_SALT = 1000
 CATCH_UP_S = 3600.0
 """Seconds from its start for which a worker looks after what processes of an older version index beside it."""
 
@@ -43,7 +43,7 @@ class EmbedAnew:
     clock: Clock
     metrics: JobMetrics | None = None
     look_every_s: float = LOOK_EVERY_S
-    first: Callable[[], int] = lambda: random.randrange(LAST_NUMBER)  # noqa: S311  # so that workers begin at different sources
+    salt: Callable[[], int] = lambda: random.randint(1, MOST_SALT)  # noqa: S311  # so that workers begin at different sources
     _standing: SpaceStanding = field(default_factory=lambda: SpaceStanding(0, 0))
     _begun: float = field(init=False)
 
@@ -71,12 +71,11 @@ class EmbedAnew:
         if self.clock.monotonic() - self._begun < CATCH_UP_S:
             await self.spaces.catch_up()
         model, done, left_out = self.embedder.identity, 0, set[str]()
-        after = self.first()
+        salt = self.salt()
         for _ in range(SOURCES_PER_ROUND):
-            source = await self.spaces.unplaced(model, PASSAGES_AT_A_TIME, after, left_out)
+            source = await self.spaces.unplaced(model, PASSAGES_AT_A_TIME, salt, left_out)
             if source is None:
                 break
-            after = source.number
             try:
                 done += await self._embed(source)
             except BudgetExceeded:

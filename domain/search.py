@@ -68,9 +68,8 @@ class SpaceStanding:
 
 @dataclass(frozen=True, slots=True)
 class UnplacedSource:
-    """Passages of one source that have no vector of a model, by id; `number` says where it stands among the sources."""
+    """Passages of one source that have no vector of a model, by id."""
 
-    number: int
     tenant: str
     conversation_id: str
     source_id: str

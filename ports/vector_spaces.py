@@ -21,11 +21,12 @@ class VectorSpaces(Protocol):
 
     @abstractmethod
     async def unplaced(
-        self, model: ModelIdentity, most: int, after: int = 0, without: Collection[str] = ()
+        self, model: ModelIdentity, most: int, salt: int = 0, without: Collection[str] = ()
     ) -> UnplacedSource | None:
         """Return at most `most` passages of one source that have no vector of the model; None where there are none.
 
-        Sources come in order of their number, those above `after` first; tenants in `without` are left out.
+        `salt` decides which source comes first, so that workers begin at different ones; 0: the oldest. Tenants in `without` are
+        left out.
         """
 
     @abstractmethod

@@ -15,6 +15,8 @@ from domain.call import ModelIdentity
 from domain.search import SpaceStanding, UnplacedSource
 from ports.vector_spaces import VectorSpaces
 
+PLACES = 1009
+"""A prime: times a salt, numbers of sources fall into so many places in an order of its own."""
 NO_SPACE = 0
 """The number of no space: numbers begin at 1."""
 
@@ -35,9 +37,9 @@ class SqlVectorSpaces(VectorSpaces):
         return await self._database.read(work)
 
     async def unplaced(
-        self, model: ModelIdentity, most: int, after: int = 0, without: Collection[str] = ()
+        self, model: ModelIdentity, most: int, salt: int = 0, without: Collection[str] = ()
     ) -> UnplacedSource | None:
-        return await self._database.read(lambda c: _unplaced(c, _number(c, model), most, after, without))
+        return await self._database.read(lambda c: _unplaced(c, _number(c, model), most, salt, without))
 
     async def place(self, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
         await self._database.write(lambda connection: _place(connection, source, model, vectors))
@@ -66,11 +68,11 @@ def _beside(chosen: Select[Any], space: int) -> Select[Any]:
     return chosen.select_from(search_blocks.outerjoin(block_spaces, here))
 
 
-def _unplaced(connection: Connection, space: int, most: int, after: int, without: Collection[str]) -> UnplacedSource | None:
+def _unplaced(connection: Connection, space: int, most: int, salt: int, without: Collection[str]) -> UnplacedSource | None:
     blocks = search_blocks.c
     chosen = _beside(select(blocks.id, blocks.tenant, blocks.conversation_id, blocks.transcript_id), space)
     missing = func.coalesce(block_spaces.c.placed, 0) < blocks.passages
-    chosen = chosen.where(missing, blocks.tenant.not_in(list(without))).order_by(blocks.id <= after, blocks.id)
+    chosen = chosen.where(missing, blocks.tenant.not_in(list(without))).order_by(blocks.id * salt % PLACES, blocks.id)
     block = connection.execute(chosen.limit(1)).one_or_none()
     if block is None:
         return None
@@ -79,7 +81,7 @@ def _unplaced(connection: Connection, space: int, most: int, after: int, without
     texts = select(passages.c.id, passages.c.text).select_from(passages.outerjoin(passage_vectors, placed))
     texts = texts.where(*of_source, passage_vectors.c.passage_id.is_(None)).order_by(passages.c.id).limit(most)
     found = {row.id: row.text for row in connection.execute(texts)}
-    return UnplacedSource(block.id, block.tenant, block.conversation_id, block.transcript_id, found)
+    return UnplacedSource(block.tenant, block.conversation_id, block.transcript_id, found)
 
 
 def _place(connection: Connection, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
@@ -91,12 +93,9 @@ def _place(connection: Connection, source: UnplacedSource, model: ModelIdentity,
     if space == NO_SPACE:
         return  # the model has refused all that it was ever given
     mine = (passages.c.tenant == source.tenant, passages.c.id.in_(list(vectors)))
-    there = connection.execute(select(passages.c.id, passages.c.text).where(*mine)).all()
-    rows = [
-        {"passage_id": row.id, "space": space, "vector": floats_to_bytes(vectors[row.id])}
-        for row in there
-        if row.text == source.texts[row.id]
-    ]
+    there = connection.execute(select(passages.c.id).where(*mine)).scalars()
+    # What was told otherwise meanwhile has another id.
+    rows = [{"passage_id": place, "space": space, "vector": floats_to_bytes(vectors[place])} for place in there]
     if rows:
         connection.execute(upsert(connection.dialect.name, passage_vectors).on_conflict_do_nothing(), rows)
         search_rows.write_block(connection, source.tenant, source.source_id)

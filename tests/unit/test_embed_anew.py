@@ -71,7 +71,7 @@ class Desk:
         )
 
     def anew(self) -> EmbedAnew:
-        return EmbedAnew(self.store.spaces, self.new, self.clock, first=lambda: 0)
+        return EmbedAnew(self.store.spaces, self.new, self.clock, salt=lambda: 0)
 
     async def search(self, query: str, mode: SearchMode = SearchMode.SEMANTIC, *, both: bool = True) -> SearchAnswer:
         previous = PlacedBy(self.old) if both else None
@@ -156,7 +156,8 @@ async def test_without_the_old_model_an_answer_says_what_it_does_not_reach(desk:
 async def test_what_was_deleted_or_told_otherwise_meanwhile_is_not_placed(desk: Desk) -> None:
     await desk.index("1", FIRST)
     await desk.index("2", SECOND)
-    found = [await desk.store.spaces.unplaced(desk.new.identity, 10, after) for after in (0, 1)]
+    found = [await desk.store.spaces.unplaced(desk.new.identity, 10, salt) for salt in (0, 1008)]
+    assert {source.source_id for source in found if source} == {"transcript_1", "transcript_2"}
     await desk.store.results.delete_conversation("default", "conversation_1")
     await desk.store.search.retell("default", "transcript_2", lambda told: replace(told, text="it was told otherwise"))
     for source in found:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from adapters.scripted.clock import MovableClock
-from adapters.sql import SqlStore
+from adapters.sql import SqlStore, search, search_ranking
 from adapters.sql.search_blocks import Block, Indexed, block_of, codes_of
 from adapters.sql.search_parts import FARTHEST, Part, merged
 from domain.call import ModelIdentity
-from domain.search import EVERYTHING, Passage, SearchFilters, SearchHit, SearchMode
+from domain.search import EVERYTHING, Passage, QueryVector, SearchFilters, SearchHit, SearchMode
 from ports.results import Ownership
 
-MODEL = ModelIdentity("m", "1", "scripted", "float32")
+MODEL, OTHER = ModelIdentity("m", "1", "scripted", "float32"), ModelIdentity("m", "2", "scripted", "float32")
 WORDS = ["budget", "importer", "plan", "ship", "night", "friday", "office", "crash", "mend", "zeppelin"]
 SIZE = 24
 
@@ -79,6 +79,23 @@ async def test_nearest_passages_are_those_of_the_exact_cosines(store: SqlStore) 
         hits = await store.search.search("default", "", tuple(query), MODEL, SearchMode.SEMANTIC, 10)
         found += len(exact & {hit.segment_ids[0] for hit in hits})
     assert found / 200 >= 0.99
+
+
+async def test_a_passage_is_compared_in_the_first_space_that_it_is_in(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the search of that space did not come as far as to it."""
+    monkeypatch.setattr(search, "CANDIDATES", 1)
+    monkeypatch.setattr(search_ranking, "LOOKED_AT", 1)
+    vectors = {"near": (1.0, 0.5, 0.5), "far": (-1.0, -0.5, -0.5)}
+    spoken = [Passage("t", (n,), n, n + 1, said, vectors[said], MODEL) for n, said in enumerate(vectors)]
+    await store.search.index(Ownership("default", "c"), "t", spoken)
+    source = await store.spaces.unplaced(OTHER, 10)
+    assert source is not None
+    await store.spaces.place(
+        source, OTHER, {n: (1.0, 1.0) if said == "far" else (-1.0, -1.0) for n, said in source.texts.items()}
+    )
+    others = [QueryVector(OTHER, (1.0, 1.0))]
+    asked = ("default", "", (1.0, 0.1, 0.1), MODEL, SearchMode.SEMANTIC, 1)
+    assert [hit.text for hit in await store.search.search(*asked, others=others)] == ["near"]
 
 
 def test_a_block_is_read_as_it_was_written() -> None:
