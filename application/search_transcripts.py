@@ -85,10 +85,22 @@ class SearchTranscripts:
         known = self._known()
         spaces = await self.index.spaces(context.tenant, list(known))
         models = spaces.models or (self.embedder.identity,)
-        placed = await asyncio.gather(*(self._embed(query, known[model], context) for model in models))
-        if not spaces.beyond:
-            return placed, None
-        return placed, f"{spaces.beyond} passages wait to be embedded by {self.embedder.identity.id}: found by words only."
+        first, *others = await asyncio.gather(
+            *(self._embed(query, known[model], context) for model in models), return_exceptions=True
+        )
+        if isinstance(first, BaseException):
+            raise first
+        placed, told = [first], list[str]()
+        for other in others:
+            if isinstance(other, _MODEL_AWAY):
+                told.append(f"Passages of the other embedding model were found by words only: {other.detail}")
+            elif isinstance(other, BaseException):
+                raise other
+            else:
+                placed.append(other)
+        if spaces.beyond:
+            told.append(f"{spaces.beyond} passages wait to be embedded by {self.embedder.identity.id}: found by words only.")
+        return placed, " ".join(told) or None
 
     def _known(self) -> dict[ModelIdentity, PlacedBy]:
         known = {self.embedder.identity: PlacedBy(self.embedder, self.scale)}

@@ -141,6 +141,19 @@ async def test_what_is_indexed_meanwhile_is_found_beside_what_has_not_moved(desk
     assert len((await desk.search(FIRST)).hits) == len({hit.text for hit in (await desk.search(FIRST)).hits})
 
 
+async def test_while_one_of_two_models_is_away_the_other_answers(desk: Desk) -> None:
+    await desk.index("1", FIRST)
+    await desk.index("2", SECOND, by=desk.new)
+    desk.new.refuse = lambda _texts, _context: ModelUnavailable("it is away")
+    answer = await desk.search(FIRST)
+    assert [hit.text for hit in answer.hits] == [FIRST]
+    assert answer.degraded == "Passages of the other embedding model were found by words only: it is away"
+    desk.old.refuse = desk.new.refuse
+    with pytest.raises(ModelUnavailable):
+        await desk.search(FIRST)
+    assert (await desk.search("budget", SearchMode.HYBRID)).mode is SearchMode.LEXICAL
+
+
 async def test_without_the_old_model_an_answer_says_what_it_does_not_reach(desk: Desk) -> None:
     await desk.index("1", FIRST, SECOND)
     for mode in (SearchMode.SEMANTIC, SearchMode.HYBRID):
