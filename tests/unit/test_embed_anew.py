@@ -18,7 +18,10 @@ from domain.canonical import sha256_of
 from domain.errors import BudgetExceeded, ModelRejected, ModelUnavailable
 from domain.search import Passage, SearchMode, SpaceStanding
 from ports.embedder import Embedder, InputType, LongTexts, Vectors
+from ports.model_backend import CallMeta, EmbedRequest, ModelBackend, ModelRequest, RawOutput
 from ports.results import Ownership
+from serve_app.clock import SystemClock
+from tests.guarded import Bench
 
 FIRST, SECOND = "the budget was agreed", "the importer crashed"
 
@@ -221,3 +224,41 @@ async def test_it_goes_on_by_itself_and_looks_again(desk: Desk) -> None:
             await desk.clock.advance(TELL_EVERY_S)
     task.cancel()
     assert desk.new.asked == [FIRST, SECOND]
+
+
+@dataclass
+class Counted(ModelBackend):
+    """The replicas of a model, which count what they are asked."""
+
+    model: Model
+    asked: list[str] = field(default_factory=list)
+    name: str = "counted"  # type: ignore[assignment]
+
+    @property
+    def identity(self) -> ModelIdentity:
+        return self.model.identity
+
+    async def call(self, request: ModelRequest, meta: CallMeta, timeout_s: float) -> RawOutput:
+        assert isinstance(request, EmbedRequest)
+        self.asked += request.texts
+        await asyncio.sleep(0.05)
+        placed = [self.model.place(said) for said in request.texts]
+        lengths = [sum(value * value for value in vector) ** 0.5 for vector in placed]
+        rows = [[value / length for value in vector] for vector, length in zip(placed, lengths, strict=True)]
+        return RawOutput({"vectors": rows}, Usage(input_tokens=3))
+
+
+async def test_two_workers_at_once_make_each_call_once_through_the_guard(database_url: str) -> None:
+    clock = SystemClock()
+    store = SqlStore.open(database_url, clock)
+    desk, replicas = Desk(database_url, store), Counted(Model("new", 24))
+    for number in range(4):
+        await desk.index(str(number), f"{FIRST} {number}", f"{SECOND} {number}")
+    workers = [
+        EmbedAnew(store.spaces, Bench(clock=clock, cache=store.calls, owner=owner).embedder(replicas, 24), clock, salt=lambda: 0)
+        for owner in ("one", "two")
+    ]
+    await asyncio.gather(*(worker.round() for worker in workers))
+    assert sorted(replicas.asked) == sorted(f"{said} {number}" for number in range(4) for said in (FIRST, SECOND))
+    assert await store.spaces.standing(desk.new.identity) == SpaceStanding(8, 0)
+    store.close()
