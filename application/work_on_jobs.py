@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from application.deliver_webhooks import DeliverWebhooks
+from application.embed_anew import EmbedAnew
 from application.job_session import HandBack, JobSession
 from application.keep_house import KeepHouse
 from application.watch_queue import WatchQueue
@@ -63,6 +64,7 @@ class WorkOnJobs:
     idle_s: float = 0.2
     webhooks: DeliverWebhooks | None = None
     watch: WatchQueue | None = None
+    embed_anew: EmbedAnew | None = None
     metrics: JobMetrics | None = None
     jitter: Callable[[], float] = random.random
     _running: dict[asyncio.Task[None], Lease] = field(default_factory=dict)
@@ -115,13 +117,15 @@ class WorkOnJobs:
             raise HandBack
 
     async def keep_house(self) -> None:
-        """Do the chores, tell receivers and watch the queue until cancelled, beside the work."""
+        """Do the chores, tell receivers, watch the queue and embed anew until cancelled, beside the work."""
         async with asyncio.TaskGroup() as beside:
             beside.create_task(self.house())
             if self.webhooks is not None:
                 beside.create_task(self.webhooks())
             if self.watch is not None:
                 beside.create_task(self.watch())
+            if self.embed_anew is not None:
+                beside.create_task(self.embed_anew())
 
     async def stop(self) -> None:
         """Claim nothing more and give back what is held, unharmed."""

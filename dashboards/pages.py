@@ -63,6 +63,14 @@ WEBHOOKS: Final = (
     Panel("Events behind", "short", {"events": now(table.HOOKS_BEHIND)}, "Past the time at which they were to be sent."),
     Panel("How late", "s", {"latest": now(table.HOOKS_LATE)}, "The event that waits longest."),
 )
+SEARCH: Final = (
+    Panel(
+        "Passages",
+        "short",
+        {"indexed": now(table.PASSAGES), "to embed": now(table.TO_EMBED)},
+        "Those to embed have no vector of the present embedder yet; searches of their tenants are answered from the one before.",
+    ),
+)
 DOOR: Final = (
     Panel("Requests", "reqps", {"{{route}}": per_second(table.REQUESTS, "route")}, "Answered, by the template of the route."),
     Panel("Answers", "reqps", {"{{status_code}}": per_second(table.REQUESTS, "status_code")}, "By their status."),
@@ -132,6 +140,10 @@ COST: Final = (
 )
 
 PAGES: Final = (
-    Page("wordloop-service", "Wordloop: service", {"Queue": QUEUE, "Jobs": JOBS, "Webhooks": WEBHOOKS, "Requests": DOOR}),
+    Page(
+        "wordloop-service",
+        "Wordloop: service",
+        {"Queue": QUEUE, "Jobs": JOBS, "Webhooks": WEBHOOKS, "Search": SEARCH, "Requests": DOOR},
+    ),
     Page("wordloop-models", "Wordloop: models", {"Calls": CALLS, "Replicas": WORK, "What it takes": COST}),
 )

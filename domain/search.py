@@ -1,5 +1,6 @@
 """What is put into the search index and what comes out of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -47,6 +48,43 @@ class CosineScale:
 
 UNMEASURED = CosineScale()
 """The scale of a model that nobody measured: its cosines as they are, and the same is only what is all but equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryVector:
+    """A query in the space of one embedding model, and what that model's cosines mean."""
+
+    model: ModelIdentity
+    vector: tuple[float, ...]
+    scale: CosineScale = UNMEASURED
+
+
+@dataclass(frozen=True, slots=True)
+class SpacesOfTenant:
+    """The models in whose spaces passages of a tenant are compared, in order, and how many passages have a vector in none of
+    them, but in that of another model.
+    """
+
+    models: tuple[ModelIdentity, ...]
+    beyond: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStanding:
+    """How many passages are indexed, and how many of them have no vector of a model yet."""
+
+    passages: int
+    unplaced: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnplacedSource:
+    """Passages of one source that have no vector of a model, by id."""
+
+    tenant: str
+    conversation_id: str
+    source_id: str
+    texts: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)

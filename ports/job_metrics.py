@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from domain.job import Job, QueueStanding
+from domain.search import SpaceStanding
 from domain.webhook import WebhookBacklog
 
 
@@ -37,3 +38,7 @@ class JobMetrics(Protocol):
     @abstractmethod
     def standing(self, queue: QueueStanding, webhooks: WebhookBacklog) -> None:
         """How many jobs and events wait just now, over all tenants and workers."""
+
+    @abstractmethod
+    def to_embed(self, standing: SpaceStanding) -> None:
+        """How many indexed passages have no vector of the model that embeds now."""

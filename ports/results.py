@@ -9,7 +9,18 @@ from domain.call import ModelIdentity
 from domain.conversation import Held
 from domain.embedding import Embedding
 from domain.recap import Recap
-from domain.search import EVERYTHING, UNMEASURED, CosineScale, Passage, SearchFilters, SearchHit, SearchMode, Told
+from domain.search import (
+    EVERYTHING,
+    UNMEASURED,
+    CosineScale,
+    Passage,
+    QueryVector,
+    SearchFilters,
+    SearchHit,
+    SearchMode,
+    SpacesOfTenant,
+    Told,
+)
 from domain.transcript import Transcript
 
 
@@ -75,7 +86,7 @@ class SearchIndex(Protocol):
     """Finds passages by words and by meaning, one tenant at a time.
 
     Vectors of different models (or revisions) live in different spaces and are never compared: a query vector only meets
-    passages of its own model.
+    passages of its own model. A passage may have a vector in several spaces while a tenant moves from one model to another.
     """
 
     @abstractmethod
@@ -100,11 +111,21 @@ class SearchIndex(Protocol):
         limit: int,
         filters: SearchFilters = EVERYTHING,
         scale: CosineScale = UNMEASURED,
+        others: Sequence[QueryVector] = (),
     ) -> Sequence[SearchHit]:
         """Return at most `limit` hits among the passages that the filters leave, best first, none with a score of 0.
 
         A semantic score is the closeness of the cosine on `scale`. A lexical one says how many of the query's words the passage
         has, each weighed by how rare it is with the tenant (`coverage`). Hybrid puts the two together (`relevance`).
+
+        `others` are the same query in the spaces of other models: a passage is compared in the first space in which it has a
+        vector. Nearest passages are looked for by codes of their vectors, then compared exactly, so one in many may be missed.
+        """
+
+    @abstractmethod
+    async def spaces(self, tenant: str, models: Sequence[ModelIdentity]) -> SpacesOfTenant:
+        """Return in which spaces of `models` passages of the tenant have vectors: first the one that its searches are answered
+        from, which is that of the first model it had passages of until a move to another is complete.
         """
 
 

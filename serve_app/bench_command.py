@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import typer
 
 from serve_app.arguments import check_name, check_new_file
+from serve_app.errors import ArgumentWrong
 from serve_app.terminal import console, output
 
 BENCHMARKS = "wordloop.benchmarks"
@@ -26,8 +28,8 @@ def registered(group: str) -> Mapping[str, Any]:
     return {point.name: point for point in sorted(entry_points(group=group), key=lambda point: point.name)}
 
 
-def run_bench(name: str | None, json_file: Path | None) -> None:
-    """Run one benchmark and print its figures, or list them all."""
+def run_bench(name: str | None, json_file: Path | None, options: Mapping[str, Any]) -> None:
+    """Run one benchmark and print its figures, or list them all. Raises ArgumentWrong for an option that it does not know."""
     known = registered(BENCHMARKS)
     if name is None:
         for each, point in known.items():
@@ -35,7 +37,11 @@ def run_bench(name: str | None, json_file: Path | None) -> None:
         return
     check_name(name, known, "benchmark")
     check_new_file("--json", json_file)
-    figures = known[name].load()()
+    run = known[name].load()
+    given = {option: value for option, value in options.items() if value is not None}
+    for option in given.keys() - signature(run).parameters.keys():
+        raise ArgumentWrong(f"--{option} is no option of the benchmark {name}.")
+    figures = run(**given)
     _show(name, figures)
     _write(json_file, {name: figures})
 

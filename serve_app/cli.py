@@ -151,14 +151,26 @@ def process(
 def bench(
     name: Annotated[str | None, typer.Argument(help="A benchmark (default: list them).")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the figures to this file.")] = None,
+    passages: Annotated[int | None, typer.Option(min=1, help="search: over so many passages (default: 100000).")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="search: in this database, which is kept (default: an SQLite file that is not).")
+    ] = None,
+    hours: Annotated[int | None, typer.Option(min=1, help="capacity: of audio a day (default: 100 to a million).")] = None,
+    within: Annotated[float | None, typer.Option(min=1, help="capacity: s in which 95 of 100 jobs end (default: 1800).")] = None,
+    config: Config = None,
+    rates: Annotated[Path | None, typer.Option(help="capacity: an answer of GET /v1/models, whose rates count.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="capacity: draw into this folder.")] = None,
 ) -> None:
     """Measure: time to recap, readiness, health under load, repeat requests, memory, the call guard.
 
     Example: wordloop bench health-under-load --json figures.json
+    Example: wordloop bench search --passages 1000000
+    Example: wordloop bench capacity --hours 10000 --within 600 --config serve_config.gpu.yaml
     """
     from serve_app.bench_command import run_bench
 
-    run_bench(name, json_file)
+    given = {"passages": passages, "database": database, "hours": hours, "within": within}
+    run_bench(name, json_file, {**given, "config": config, "rates": rates, "plots": plots})
 
 
 @app.command(name="eval")

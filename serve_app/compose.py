@@ -31,6 +31,7 @@ from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
 from application.deliver_webhooks import KEPT_S, DeliverWebhooks
 from application.diarise.find_speakers import DiarizationSettings, FindSpeakers
+from application.embed_anew import EmbedAnew
 from application.expected_time import ExpectedTime
 from application.find_with_language_model import FindWithLanguageModel
 from application.index_transcript import IndexTranscript
@@ -59,7 +60,7 @@ from serve_app.database import call_board, call_cache, open_store
 from serve_app.descriptors import diarizer_voices, embedder_cosines, transcriber_scores
 from serve_app.engines import ServedModels, model_store
 from serve_app.model_calls import PORTS, at_once, price_table
-from serve_app.model_settings import RemoteSettings
+from serve_app.model_settings import EmbedsWith, RemoteSettings
 from serve_app.recipes import speaker_recipe, transcript_recipe
 from serve_app.settings import Settings
 from serve_app.uploading import transcribe_upload
@@ -154,9 +155,17 @@ class Composition:
 
     @cached_property
     def embedder(self) -> GuardedEmbedder:
-        own = self.settings.embedder
+        return self._embedder("embedder", self.settings.embedder)
+
+    @cached_property
+    def previous_embedder(self) -> GuardedEmbedder | None:
+        """The model whose vectors searches are answered from while passages move to another; None where none is named."""
+        own = self.settings.embedder.previous
+        return None if own is None else self._embedder("previous_embedder", own)
+
+    def _embedder(self, port: str, own: EmbedsWith) -> GuardedEmbedder:
         cosines = embedder_cosines(own, model_store())
-        return GuardedEmbedder(self._backend("embedder"), self.guard, own.dimensions, TEXTS_PER_CALL, cosines)
+        return GuardedEmbedder(self._backend(port), self.guard, own.dimensions, TEXTS_PER_CALL, cosines)
 
     @cached_property
     def item_finder(self) -> ItemFinder:
@@ -268,6 +277,7 @@ class Composition:
                 random.Random(),  # noqa: S311 - jitter, not secrets
             ),
             watch=WatchQueue(self.store.jobs, self.store.webhooks, metrics, self.clock),
+            embed_anew=EmbedAnew(self.store.spaces, self.embedder, self.clock, metrics),
             metrics=metrics,
             concurrency=worker.concurrency,
             short_concurrency=worker.short_concurrency,
@@ -284,7 +294,8 @@ class Composition:
 
     def _backend(self, port: str) -> ModelBackend:
         identity = getattr(self.models, port)
-        remote: RemoteSettings | None = getattr(self.settings, port).remote
+        own: Any = self.settings.embedder.previous if port == "previous_embedder" else getattr(self.settings, port)
+        remote: RemoteSettings | None = own.remote
         if remote is not None:
             from adapters.openai_compatible import OpenAiBackend
 

@@ -6,10 +6,10 @@ from domain.search import UNMEASURED, CosineScale
 from domain.transcript_gates import UNMEASURED_SCORES, ScoreScale
 from domain.voice_clusters import ClusterRules
 from serve_app.errors import ConfigurationInvalid
-from serve_app.model_settings import DiarizerSettings, EmbedderSettings, TranscriberSettings
+from serve_app.model_settings import DiarizerSettings, EmbedsWith, TranscriberSettings
 
 
-def embedder_cosines(settings: EmbedderSettings, store: ModelStore) -> CosineScale:
+def embedder_cosines(settings: EmbedsWith, store: ModelStore) -> CosineScale:
     """Return what the embedder's cosines mean: as configured, else as the bundled model's descriptor says, else as they are."""
     if settings.cosines is not None:
         return settings.cosines.scale

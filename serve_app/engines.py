@@ -21,7 +21,7 @@ from serve_app.errors import ConfigurationInvalid
 from serve_app.machine import Machine, this_machine
 from serve_app.model_settings import (
     DiarizerSettings,
-    EmbedderSettings,
+    EmbedsWith,
     LanguageModelSettings,
     ReaderSettings,
     RemoteSettings,
@@ -46,6 +46,7 @@ class ServedModels:
     embedder: ModelIdentity
     reader: ModelIdentity
     diarizer: ModelIdentity | None = None
+    previous_embedder: ModelIdentity | None = None
 
 
 def model_store(progress: Progress | None = None) -> ModelStore:
@@ -86,10 +87,11 @@ def resolve_models(settings: Settings, progress: Progress | None = None) -> Serv
         embedder_identity(settings.embedder, store),
         reader_identity(settings.reader, store),
         diarizer_identity(settings.diarizer, store) if settings.diarizer.enabled else None,
+        None if settings.embedder.previous is None else embedder_identity(settings.embedder.previous, store),
     )
 
 
-def embedder_identity(settings: EmbedderSettings, store: ModelStore) -> ModelIdentity:
+def embedder_identity(settings: EmbedsWith, store: ModelStore) -> ModelIdentity:
     """Identity of the embedding model, with the engine that runs it here."""
     if settings.remote is not None:
         return remote_identity(settings.remote)
@@ -119,7 +121,7 @@ def diarizer_identity(settings: DiarizerSettings, store: ModelStore) -> ModelIde
     return local_identity(folder, ONNX_RUNTIME, "float32")
 
 
-def _embedder_engine(settings: EmbedderSettings, folder: Path) -> str:
+def _embedder_engine(settings: EmbedsWith, folder: Path) -> str:
     from adapters.ctranslate2_embedder import is_readable
 
     engine: str = settings.engine
@@ -130,7 +132,7 @@ def _embedder_engine(settings: EmbedderSettings, folder: Path) -> str:
 
 
 def _identity(
-    store: ModelStore, settings: TranscriberSettings | LanguageModelSettings | EmbedderSettings, engine: str, precision: str
+    store: ModelStore, settings: TranscriberSettings | LanguageModelSettings, engine: str, precision: str
 ) -> ModelIdentity:
     if settings.remote is not None:
         return remote_identity(settings.remote)
@@ -246,7 +248,7 @@ def _vllm(path: Path, settings: LanguageModelSettings, identity: ModelIdentity) 
     )
 
 
-def build_embedder(settings: EmbedderSettings, identity: ModelIdentity) -> Any:
+def build_embedder(settings: EmbedsWith, identity: ModelIdentity) -> Any:
     """Load the embedding model; runs inside the replica."""
     wait_without_spinning()
     path = model_store().ensure(settings.model).path

@@ -72,6 +72,12 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
         handles["embedder"] = _deployment(BatchedModelReplica, "Embedder", options).bind(
             partial(build_embedder, embedder, models.embedder), observe, embedder.max_batch_size, embedder.batch_wait_s
         )
+    previous = settings.embedder.previous
+    if previous is not None and models.previous_embedder is not None and previous.remote is None:
+        like = {"PreviousEmbedder": options.get("Embedder", {}), **options}
+        handles["previous_embedder"] = _deployment(BatchedModelReplica, "PreviousEmbedder", like).bind(
+            partial(build_embedder, previous, models.previous_embedder), observe, previous.max_batch_size, previous.batch_wait_s
+        )
     if settings.reader.is_served:
         # One call at a time: the processor is full with one, and each is answered as soon as it is read.
         read_one = partial(build_reader, settings.reader, models.reader)

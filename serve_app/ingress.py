@@ -80,7 +80,9 @@ def build_ingress(composition: Composition) -> Any:
             conversations=store.results,
             blobs=composition.blobs,
             references=store.results,
-            search=SearchTranscripts(store.search, composition.embedder, composition.clock, QUERY_EMBED_S),
+            search=SearchTranscripts(
+                store.search, composition.embedder, composition.clock, QUERY_EMBED_S, composition.previous_embedder
+            ),
             delete_conversation=DeleteConversation(store.jobs, store.results, composition.removal, composition.calls, wait),
             rename_speakers=RenameSpeakers(store.results, store.results, store.results, store.search),
             voices=store.voices,

@@ -60,7 +60,7 @@ class LanguageModelSettings(Strict):
     remote: RemoteSettings | None = None
 
 
-class EmbedderSettings(Strict):
+class EmbedsWith(Strict):
     """`engine` auto: CTranslate2 for BERT models on CPU, which computes the same in a fifth of the memory; sentence-transformers
     for all others. `batch_size`: texts per forward pass; `max_batch_size`: calls gathered into one. `long_texts`: what
     POST /v1/embeddings does with a text longer than the model reads: cut it and pool its vectors, or refuse it. `cosines`
@@ -78,6 +78,14 @@ class EmbedderSettings(Strict):
     long_texts: LongTexts = LongTexts.POOL
     cosines: CosineSettings | None = None
     remote: RemoteSettings | None = None
+
+
+class EmbedderSettings(EmbedsWith):
+    """The model that embeds. `previous`: the one it takes the place of, which goes on answering searches until every passage of a
+    tenant is embedded anew; null once `wordloop_passages_to_embed` is 0.
+    """
+
+    previous: EmbedsWith | None = None
 
 
 class ReaderSettings(Strict):

@@ -74,6 +74,8 @@ TAKEOVERS = Metric("wordloop_lease_takeovers", COUNTER, "jobs", ("kind",), "Jobs
 JOBS_ENDED = Metric("wordloop_jobs_ended", COUNTER, "jobs", ("kind", "lane", "outcome"), "Ends of attempts at jobs.")
 JOB_TIME = Metric("wordloop_job_seconds", HISTOGRAM, "s", ("kind", "lane"), "From submission to completion.", JOB_SECONDS)
 STAGE_TIME = Metric("wordloop_stage_seconds", HISTOGRAM, "s", ("kind", "stage"), "Seconds of a stage of a job.", JOB_SECONDS)
+PASSAGES = Metric("wordloop_passages", GAUGE, "passages", (), "Passages that can be searched.")
+TO_EMBED = Metric("wordloop_passages_to_embed", GAUGE, "passages", (), "Passages without a vector of the present embedder.")
 
 REPLICA: Final = ("application", "deployment", "replica")
 """Labels that Ray Serve adds to what a replica records."""
@@ -85,7 +87,7 @@ REPLICA_BUSY = Metric("wordloop_replica_busy_seconds", COUNTER, "s", REPLICA, "S
 
 OWN: Final = (
     *(CALLS, CALL_TIME, CACHE_HITS, RETRIES, TOKENS, AUDIO, COST, REFUSED, REMEMBERED, BREAKER),
-    *(WAITING, RUNNING, OLDEST, DEAD, HOOKS_BEHIND, HOOKS_LATE, TAKEOVERS, JOBS_ENDED, JOB_TIME, STAGE_TIME),
+    *(WAITING, RUNNING, OLDEST, DEAD, HOOKS_BEHIND, HOOKS_LATE, TAKEOVERS, JOBS_ENDED, JOB_TIME, STAGE_TIME, PASSAGES, TO_EMBED),
     *(REPLICA_AUDIO, REPLICA_TOKENS, REPLICA_BUSY),
 )
 """What this service records."""

@@ -10,6 +10,7 @@ from adapters.ray_serve.instruments import BoundedLabel, Instruments
 from domain.call import CallContext, CallSpec, ModelIdentity, Provenance
 from domain.errors import InvalidModelOutput
 from domain.job import Job, QueueStanding
+from domain.search import SpaceStanding
 from domain.webhook import WebhookBacklog
 from ports.job_metrics import JobMetrics, JobOutcome
 from ports.telemetry import BreakerState, CallEvent, CallSpan, Telemetry
@@ -127,3 +128,7 @@ class RayJobMetrics(JobMetrics):
         self._to.set(table.DEAD, queue.dead)
         self._to.set(table.HOOKS_BEHIND, webhooks.behind)
         self._to.set(table.HOOKS_LATE, webhooks.late_s)
+
+    def to_embed(self, standing: SpaceStanding) -> None:
+        self._to.set(table.PASSAGES, standing.passages)
+        self._to.set(table.TO_EMBED, standing.unplaced)

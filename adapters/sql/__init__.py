@@ -13,6 +13,7 @@ from adapters.sql.ledger import SqlLedger
 from adapters.sql.migrations import SchemaMismatch, apply_migrations, check_version, migrate
 from adapters.sql.results import SqlResults
 from adapters.sql.search import SqlSearchIndex
+from adapters.sql.search_spaces import SqlVectorSpaces
 from adapters.sql.voice_profiles import SqlVoiceProfiles
 from adapters.sql.webhooks import SqlWebhooks
 from ports.clock import Clock
@@ -48,8 +49,8 @@ class SqlStore:
     PostgreSQL database from anywhere.
 
     `jobs` is JobStore and JobQueue; `calls` CallCache; `board` CallBoard; `results` TranscriptStore, RecapStore, EmbeddingStore,
-    ConversationDeleter and BlobReferences; `search` SearchIndex; `webhooks` WebhookStore and WebhookOutbox; `keys` ApiKeys;
-    `ledger` BudgetLedger; `voices` VoiceProfiles.
+    ConversationDeleter and BlobReferences; `search` SearchIndex; `spaces` VectorSpaces; `webhooks` WebhookStore and
+    WebhookOutbox; `keys` ApiKeys; `ledger` BudgetLedger; `voices` VoiceProfiles.
     """
 
     def __init__(self, database: Database, clock: Clock, settings: StoreSettings) -> None:
@@ -67,6 +68,7 @@ class SqlStore:
         self.board = SqlCallBoard(database, clock)
         self.results = SqlResults(database, clock, settings.max_tenant_bytes)
         self.search = SqlSearchIndex(database)
+        self.spaces = SqlVectorSpaces(database)
         self.webhooks = SqlWebhooks(database, clock)
         self.keys = SqlApiKeys(database, clock)
         self.voices = SqlVoiceProfiles(database, clock)

@@ -7,11 +7,12 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, func, insert, inspect, literal, select, update
 from sqlalchemy.engine import make_url
 
-from adapters.sql import words_postgresql, words_sqlite
 from adapters.sql.engine import connect, transact, writing
 from adapters.sql.job_order import PRIORITY_STEP_S
 from adapters.sql.plain import from_text
 from adapters.sql.postgresql import POSTGRESQL
+from adapters.sql.search_move import passages_into_blocks
+from adapters.sql.search_tables import passages
 from adapters.sql.tables import (
     api_keys,
     blob_graves,
@@ -21,7 +22,6 @@ from adapters.sql.tables import (
     call_demand,
     jobs,
     metadata,
-    passages,
     schema_version,
     tenant_turns,
     webhook_deliveries,
@@ -35,10 +35,6 @@ from domain.search import PassageKind
 
 def _first_tables(connection: Connection) -> None:
     metadata.create_all(connection, checkfirst=True)
-    if connection.dialect.name == POSTGRESQL:
-        words_postgresql.create_index(connection)
-    else:
-        words_sqlite.create_index(connection)
 
 
 def _webhooks(connection: Connection) -> None:
@@ -157,6 +153,7 @@ MIGRATIONS: tuple[Callable[[Connection], None], ...] = (
     _described_passages,
     _board_of_calls,
     _voice_profiles,
+    passages_into_blocks,
 )
 """Steps forward, in order; version N is a database that has run the first N. There is no way back."""
 MIGRATION_LOCK = 0x776F72646C6F6F70

@@ -47,7 +47,7 @@ def unpack(value: bytes) -> bytes:
         raise ValueError(str(error)) from error
 
 
-def floats_to_bytes(vectors: Sequence[Sequence[float]] | Sequence[float]) -> bytes:
+def floats_to_bytes(vectors: Sequence[Sequence[float]] | Sequence[float] | NDArray[np.float32]) -> bytes:
     """Return float32, little-endian, row after row."""
     return np.asarray(vectors, dtype="<f4").tobytes()
 

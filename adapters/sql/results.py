@@ -11,7 +11,8 @@ from adapters.sql.blobs import SqlBlobReferences, check_room, condemn
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
 from adapters.sql.search_rows import count_up
-from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, passages, recaps, transcripts
+from adapters.sql.search_tables import passages, search_blocks
+from adapters.sql.tables import blob_uses, deleted_conversations, embeddings, recaps, transcripts
 from domain.conversation import Held
 from domain.embedding import Embedding
 from domain.errors import Gone, InvalidRequest, NotFound
@@ -146,7 +147,7 @@ def _get(connection: Connection, table: Table, tenant: str, result_id: str, what
 def _delete(connection: Connection, tenant: str, conversation_id: str, now: float) -> Sequence[str]:
     blobs = _blobs_of(connection, tenant, conversation_id)
     removed = 0
-    for table in (transcripts, recaps, embeddings, passages, blob_uses):
+    for table in (transcripts, recaps, embeddings, passages, search_blocks, blob_uses):
         mine = (table.c.tenant == tenant, table.c.conversation_id == conversation_id)
         removed += connection.execute(delete(table).where(*mine)).rowcount
     if not removed and blobs is None:

@@ -1,37 +1,53 @@
-"""Search by words (BM25 finds them), by meaning (exact cosine) and by both, scored on one scale."""
+"""Search by words, by meaning and by both, scored on one scale."""
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 
 from adapters.sql import search_rows
 from adapters.sql.engine import Database
 from adapters.sql.plain import floats_from_bytes
+from adapters.sql.postgresql import POSTGRESQL
 from adapters.sql.results import refuse_deleted
-from adapters.sql.search_rows import Found
-from adapters.sql.tables import passages
+from adapters.sql.search_blocks import Ids
+from adapters.sql.search_held import Held, HeldTenants
+from adapters.sql.search_ranking import CANDIDATES, Aim, Ranking, rarity
+from adapters.sql.search_tables import passages, tenant_spaces
+from adapters.sql.search_words import words_of
 from domain.call import ModelIdentity
 from domain.errors import InvalidRequest
-from domain.search import EVERYTHING, UNMEASURED, CosineScale, Passage, SearchFilters, SearchHit, SearchMode, Told
+from domain.search import (
+    EVERYTHING,
+    UNMEASURED,
+    CosineScale,
+    Passage,
+    QueryVector,
+    SearchFilters,
+    SearchHit,
+    SearchMode,
+    SpacesOfTenant,
+    Told,
+)
 from ports.results import Ownership, SearchIndex
 
-CANDIDATES = 100
-"""Passages of each ranking that are scored at least; what both leave out answers worse than a hundred others, twice."""
-MATRIX_BYTES = 512 * 1024**2
-"""Vectors kept in memory per process: 349,000 passages of 384 dimensions. The least recently searched tenant goes first."""
+_VECTORS = {
+    "sqlite": """SELECT passage_id, vector FROM passage_vectors
+        WHERE space = :space AND passage_id IN (SELECT value FROM json_each(:ids))""",
+    POSTGRESQL: """SELECT passage_id, vector FROM passage_vectors
+        WHERE space = :space AND passage_id IN (SELECT value::bigint FROM json_array_elements_text(CAST(:ids AS json)))""",
+}
+"""The ids travel as one JSON text, so that one statement stands for any number of them."""
 
 
 class SqlSearchIndex(SearchIndex):
-    """Passages in a table; their vectors in memory per tenant and model, brought up to date when the table changed."""
+    """Passages and their vectors in tables, and one block per source that a process holds in memory while it searches."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._vectors = VectorCache(MATRIX_BYTES)
+        self._held = HeldTenants()
 
     async def index(self, owner: Ownership, source_id: str, passages: Sequence[Passage]) -> None:
         def work(connection: Connection) -> None:
@@ -43,6 +59,9 @@ class SqlSearchIndex(SearchIndex):
     async def retell(self, tenant: str, source_id: str, change: Callable[[Told], Told]) -> None:
         await self._database.write(lambda connection: search_rows.retell(connection, tenant, source_id, change))
 
+    async def spaces(self, tenant: str, models: Sequence[ModelIdentity]) -> SpacesOfTenant:
+        return await self._database.read(lambda c: _spaces(c, self._held.of(c, tenant), tenant, models))
+
     async def search(
         self,
         tenant: str,
@@ -53,102 +72,63 @@ class SqlSearchIndex(SearchIndex):
         limit: int,
         filters: SearchFilters = EVERYTHING,
         scale: CosineScale = UNMEASURED,
+        others: Sequence[QueryVector] = (),
     ) -> Sequence[SearchHit]:
         if limit < 1:
             return []
         if mode is SearchMode.SEMANTIC and (vector is None or model is None):
             raise InvalidRequest("A search by meaning needs the query's vector and its model.")
+        asked = [QueryVector(model, tuple(vector), scale)] if vector is not None and model is not None else []
+        asked = [] if mode is SearchMode.LEXICAL else [*asked, *others]
+        words = [] if mode is SearchMode.SEMANTIC else words_of(query)
 
         def work(connection: Connection) -> Sequence[SearchHit]:
+            held = self._held.of(connection, tenant)
+            aims = [aim for each in asked if (aim := _aim(connection, each)) is not None]
             depth = max(limit, CANDIDATES)
-            found: dict[int, Found] = {}
-            if mode is not SearchMode.SEMANTIC:
-                found |= search_rows.lexical(connection, tenant, query, filters, depth)
-            if mode is not SearchMode.LEXICAL and vector is not None and model is not None:
-                allowed = search_rows.allowed(connection, tenant, filters)
-                cosines = self._vectors.cosines(connection, tenant, model, vector, depth, allowed, list(found))
-                for place, cosine in cosines.items():
-                    known = found.get(place, Found())
-                    found[place] = Found(known.words, cosine)
-            asked = query if mode is not SearchMode.SEMANTIC else ""
-            return search_rows.hits(connection, tenant, found, asked, scale)[:limit]
+            ranking = Ranking(held, [part.left_by(filters) for part in held.parts], rarity(held, words))
+            ranking.by_words(depth)
+            ranking.by_meaning(aims, depth, lambda *sought: _cosines(connection, *sought))
+            return _hits(connection, tenant, ranking.best(limit))
 
         return await self._database.read(work)
 
 
-@dataclass(frozen=True, slots=True)
-class Vectors:
-    """Unit-length rows of one tenant and model at one version of the index. `ids` are ascending, one per row."""
-
-    version: int
-    ids: NDArray[np.int64]
-    rows: NDArray[np.float32]
-
-
-class VectorCache:
-    """Matrices of vectors, at most `max_bytes` in all, shared by the reading threads of a process."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
-
-    def cosines(
-        self,
-        connection: Connection,
-        tenant: str,
-        model: ModelIdentity,
-        vector: Sequence[float],
-        limit: int,
-        allowed: NDArray[np.int64] | None,
-        wanted: Sequence[int],
-    ) -> dict[int, float]:
-        """Return the cosines of the `limit` nearest passages among the `allowed` (None: all), and of those `wanted`, by id.
-
-        Raises InvalidRequest for a query of another length than the passages.
-        """
-        query = np.asarray(vector, dtype=np.float32)
-        length = float(np.linalg.norm(query))
-        if not np.isfinite(length) or length == 0.0:
-            raise InvalidRequest("A query vector has finite components, not all zero.")
-        vectors = self._current(connection, tenant, search_rows.model_key(model))
-        if len(vectors.ids) == 0:
-            return {}
-        if vectors.rows.shape[1] != query.size:
-            raise InvalidRequest(f"The query has {query.size} dimensions, the passages have {vectors.rows.shape[1]}.")
-        cosines = vectors.rows @ (query / length)
-        there = np.arange(len(vectors.ids)) if allowed is None else np.flatnonzero(np.isin(vectors.ids, allowed))
-        best = there[np.argsort(-cosines[there], kind="stable")[:limit]]
-        places = np.union1d(best, np.flatnonzero(np.isin(vectors.ids, np.asarray(wanted, dtype=np.int64))))
-        return {int(vectors.ids[place]): float(cosines[place]) for place in places}
-
-    def _current(self, connection: Connection, tenant: str, model: str) -> Vectors:
-        with self._lock:
-            version = search_rows.version(connection, tenant)
-            known = self._kept.get((tenant, model))
-            if known is None or known.version < version:
-                known = _updated(connection, tenant, model, version, known)
-                self._kept[tenant, model] = known
-            self._kept.move_to_end((tenant, model))
-            while len(self._kept) > 1 and sum(kept.rows.nbytes for kept in self._kept.values()) > self._max_bytes:
-                self._kept.popitem(last=False)
-            return known
+def _aim(connection: Connection, asked: QueryVector) -> Aim | None:
+    """Return the query in its model's space; None where no passage is there."""
+    vector = search_rows.checked_vector(asked.vector)
+    space = search_rows.space_of(connection, asked.model)
+    if space is None:
+        return None
+    if space[1] != vector.size:
+        raise InvalidRequest(f"The query has {vector.size} dimensions, the passages have {space[1]}.")
+    return Aim(space[0], (vector / np.linalg.norm(vector)).astype(np.float32), asked.scale)
 
 
-def _updated(connection: Connection, tenant: str, model: str, version: int, known: Vectors | None) -> Vectors:
-    """Return the vectors as they are now; rows are never changed and ids never used again, so only new ones are read."""
-    mine = (passages.c.tenant == tenant, passages.c.model == model)
-    there = connection.execute(select(passages.c.id).where(*mine).order_by(passages.c.id)).scalars()
-    ids = np.fromiter(there, dtype=np.int64)
-    newest = int(known.ids[-1]) if known is not None and len(known.ids) else 0
-    added = connection.execute(
-        select(passages.c.vector, passages.c.dimensions).where(*mine, passages.c.id > newest).order_by(passages.c.id)
-    ).all()
-    parts: list[NDArray[np.float32]] = []
-    if known is not None and len(known.ids):
-        parts.append(known.rows[np.isin(known.ids, ids)])
-    if added:
-        fresh = floats_from_bytes(b"".join(row.vector for row in added), added[0].dimensions)
-        parts.append(fresh / np.linalg.norm(fresh, axis=1, keepdims=True))
-    rows = np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
-    return Vectors(version, ids, rows)
+def _cosines(connection: Connection, space: int, vector: NDArray[np.float32], ids: Ids) -> Mapping[int, float]:
+    """Return the cosines of passages with a unit-length query in a space, by id; those without a vector there are left out."""
+    asked = {"space": space, "ids": json.dumps(ids.tolist())}
+    found = connection.execute(text(_VECTORS[connection.dialect.name]), asked).all()
+    found = [row for row in found if row.vector]
+    if not found:
+        return {}
+    rows = floats_from_bytes(b"".join(row.vector for row in found), vector.size)
+    cosines = (rows @ vector) / np.linalg.norm(rows, axis=1)
+    return {row.passage_id: float(cosine) for row, cosine in zip(found, cosines, strict=True)}
+
+
+def _hits(connection: Connection, tenant: str, best: Sequence[tuple[int, float]]) -> Sequence[SearchHit]:
+    wanted = [passage_id for passage_id, _ in best]
+    chosen = select(passages).where(passages.c.tenant == tenant, passages.c.id.in_(wanted))
+    rows = {row["id"]: row for row in connection.execute(chosen).mappings()}
+    return [search_rows.hit_of(rows[passage_id], score) for passage_id, score in best if passage_id in rows]
+
+
+def _spaces(connection: Connection, held: Held, tenant: str, models: Sequence[ModelIdentity]) -> SpacesOfTenant:
+    known = {model: space[0] for model in models if (space := search_rows.space_of(connection, model)) is not None}
+    answering = connection.execute(select(tenant_spaces.c.space).where(tenant_spaces.c.tenant == tenant)).scalar_one_or_none()
+    there = {space for part in held.parts for space in part.codes}
+    reached = [model for model, space in known.items() if space in there]
+    reached.sort(key=lambda model: known[model] != answering)
+    beyond = sum(part.beyond({known[model] for model in reached}) for part in held.parts)
+    return SpacesOfTenant(tuple(reached), beyond)

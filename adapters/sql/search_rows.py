@@ -1,33 +1,31 @@
 """Index rows: written with their transcript, counted so that readers know when to look again."""
 
 import json
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, delete, func, insert, select
 
-from adapters.sql import words_postgresql, words_sqlite
-from adapters.sql.plain import floats_to_bytes, upsert
-from adapters.sql.postgresql import POSTGRESQL
-from adapters.sql.search_words import folded
-from adapters.sql.tables import index_versions, passages
+from adapters.sql.plain import floats_from_bytes, floats_to_bytes, upsert
+from adapters.sql.search_blocks import Indexed, block_of
+from adapters.sql.search_tables import (
+    block_spaces,
+    index_versions,
+    passage_vectors,
+    passages,
+    search_blocks,
+    tenant_spaces,
+    vector_spaces,
+)
 from domain.call import ModelIdentity
 from domain.canonical import sha256_of
 from domain.errors import InvalidRequest
-from domain.search import EVERYTHING, CosineScale, Passage, PassageKind, SearchFilters, SearchHit, Told, coverage, relevance
+from domain.search import Passage, PassageKind, SearchHit, Told
 from ports.results import Ownership
-
-MOST_QUERY_WORDS = 64
-"""Words of a query that are looked up; more cost time and tell no more."""
-SCORE_DIGITS = 4
-"""Finer than any judgement of relevance; what rounds to nothing is no hit."""
-NO_MODEL = ""
-"""What stands for the model of a passage that has no vector: it is found by its words only."""
 
 
 def model_key(model: ModelIdentity) -> str:
@@ -48,12 +46,23 @@ def version(connection: Connection, tenant: str) -> int:
     return connection.execute(chosen).scalar_one_or_none() or 0
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """How a passage was found: its BM25 score by words and its cosine, None where it was not."""
+def space_of(connection: Connection, model: ModelIdentity) -> tuple[int, int] | None:
+    """Return the number of a model's space and its dimensions; None where nothing was ever placed in it."""
+    chosen = select(vector_spaces.c.id, vector_spaces.c.dimensions).where(vector_spaces.c.key == model_key(model))
+    row = connection.execute(chosen).one_or_none()
+    return None if row is None else (row.id, row.dimensions)
 
-    words: float | None = None
-    cosine: float | None = None
+
+def known_space(connection: Connection, model: ModelIdentity, dimensions: int) -> int:
+    """Return the number of a model's space, a new one for a new model. Raises InvalidRequest for another length of vectors."""
+    known = space_of(connection, model)
+    if known is None:
+        made = {"key": model_key(model), "dimensions": dimensions}
+        connection.execute(upsert(connection.dialect.name, vector_spaces).values(**made).on_conflict_do_nothing())
+        known = space_of(connection, model)
+    if known is None or known[1] != dimensions:
+        raise InvalidRequest("Vectors of one model have one length.")
+    return known[0]
 
 
 def replace_passages(connection: Connection, owner: Ownership, source_id: str, new: Sequence[Passage]) -> None:
@@ -63,22 +72,40 @@ def replace_passages(connection: Connection, owner: Ownership, source_id: str, n
     of_source = (passages.c.tenant == owner.tenant, passages.c.transcript_id == source_id)
     known_date = connection.execute(select(func.max(passages.c.recorded_at)).where(*of_source)).scalar()
     connection.execute(delete(passages).where(*of_source))
-    rows = [_row(owner, source_id, passage, known_date) for passage in new]
-    for key, dimensions in {(row["model"], row["dimensions"]) for row in rows if row["model"] != NO_MODEL}:
-        of_model = (passages.c.tenant == owner.tenant, passages.c.model == key, passages.c.dimensions != dimensions)
-        lengths = {row["dimensions"] for row in rows if row["model"] == key}
-        if len(lengths) > 1 or connection.execute(select(passages.c.id).where(*of_model).limit(1)).first():
-            raise InvalidRequest("Vectors of one model have one length.")
+    if new:
+        connection.execute(insert(passages), [_row(owner, source_id, passage, known_date) for passage in new])
+        ids = connection.execute(select(passages.c.id).where(*of_source).order_by(passages.c.id)).scalars().all()
+        _place(connection, owner.tenant, list(zip(ids, new, strict=True)))
+    write_block(connection, owner.tenant, source_id)
+
+
+def _place(connection: Connection, tenant: str, placed: Sequence[tuple[int, Passage]]) -> None:
+    """Keep the vectors of new passages. The first model of a tenant is the one whose space its searches are answered from."""
+    spaces: dict[tuple[ModelIdentity, int], int] = {}
+    rows = []
+    for passage_id, passage in placed:
+        if not passage.vector:
+            continue
+        vector = floats_to_bytes(checked_vector(passage.vector))
+        named = (passage.model, len(passage.vector))
+        if named not in spaces:
+            spaces[named] = known_space(connection, *named)
+        rows.append({"passage_id": passage_id, "space": spaces[named], "vector": vector})
     if rows:
-        connection.execute(insert(passages), rows)
-    if connection.dialect.name == POSTGRESQL:
-        words_postgresql.add(connection, owner.tenant, source_id)
+        connection.execute(insert(passage_vectors), rows)
+        first = upsert(connection.dialect.name, tenant_spaces).values(tenant=tenant, space=rows[0]["space"])
+        connection.execute(first.on_conflict_do_nothing())
+
+
+def checked_vector(vector: Sequence[float]) -> NDArray[np.float32]:
+    """Return the vector as 32-bit floats. Raises InvalidRequest for one that points nowhere."""
+    found = np.asarray(vector, dtype=np.float32)
+    if not (np.isfinite(found).all() and found.any()):
+        raise InvalidRequest("A vector has finite components, not all zero.")
+    return found
 
 
 def _row(owner: Ownership, source_id: str, passage: Passage, known_date: float | None) -> dict[str, Any]:
-    vector = np.asarray(passage.vector, dtype=np.float32)
-    if vector.size and not (np.isfinite(vector).all() and vector.any()):
-        raise InvalidRequest("A vector has finite components, not all zero.")
     return {
         "tenant": owner.tenant,
         "conversation_id": owner.conversation_id,
@@ -87,9 +114,6 @@ def _row(owner: Ownership, source_id: str, passage: Passage, known_date: float |
         "start": passage.start,
         "end": passage.end,
         **_told(_of_passage(passage)),
-        "model": model_key(passage.model) if vector.size else NO_MODEL,
-        "dimensions": int(vector.size),
-        "vector": floats_to_bytes(passage.vector),
         "kind": passage.kind.value,
         "recap_id": passage.recap_id,
         "recorded_at": known_date if passage.recorded_at is None else passage.recorded_at,
@@ -97,20 +121,59 @@ def _row(owner: Ownership, source_id: str, passage: Passage, known_date: float |
 
 
 def retell(connection: Connection, tenant: str, source_id: str, change: Callable[[Told], Told]) -> None:
-    """Put passages that are told otherwise in the place of those of a source.
+    """Put passages that are told otherwise in the place of those of a source, with their vectors.
 
-    They get ids of their own, since the index of words and the vectors in memory take rows for what never changes.
+    They get ids of their own, since processes of older versions take the row of an id for what never changes.
     """
     count_up(connection, tenant)
     of_source = (passages.c.tenant == tenant, passages.c.transcript_id == source_id)
     columns = [column for column in passages.c if column.name != "id"]
-    there = connection.execute(select(*columns).where(*of_source).order_by(passages.c.id)).mappings().all()
-    if not there:
+    ids = connection.execute(select(passages.c.id).where(*of_source).order_by(passages.c.id)).scalars().all()
+    if not ids:
         return
+    there = connection.execute(select(*columns).where(*of_source).order_by(passages.c.id)).mappings().all()
+    placed = connection.execute(select(passage_vectors).where(passage_vectors.c.passage_id.in_(_ids(of_source)))).mappings().all()
     connection.execute(delete(passages).where(*of_source))
     connection.execute(insert(passages), [dict(row) | _told(change(_as_told(row))) for row in there])
-    if connection.dialect.name == POSTGRESQL:
-        words_postgresql.add(connection, tenant, source_id)
+    now = dict(zip(ids, connection.execute(_ids(of_source).order_by(passages.c.id)).scalars(), strict=True))
+    if placed:
+        connection.execute(insert(passage_vectors), [dict(row) | {"passage_id": now[row["passage_id"]]} for row in placed])
+    write_block(connection, tenant, source_id)
+
+
+def _ids(of_source: Sequence[ColumnElement[bool]]) -> Select[tuple[int]]:
+    return select(passages.c.id).where(*of_source)
+
+
+def write_block(connection: Connection, tenant: str, source_id: str) -> None:
+    """Write the block of a source anew from its passages and their vectors; none where it has no passage."""
+    mine = (search_blocks.c.tenant == tenant, search_blocks.c.transcript_id == source_id)
+    connection.execute(delete(search_blocks).where(*mine))
+    of_source = (passages.c.tenant == tenant, passages.c.transcript_id == source_id)
+    columns = passages.c
+    chosen = select(columns.id, columns.text, columns.speaker, columns.kind, columns.recorded_at, columns.conversation_id)
+    rows = connection.execute(chosen.where(*of_source).order_by(columns.id)).all()
+    if not rows:
+        return
+    indexed = [Indexed(row.id, row.text, row.speaker, row.kind, row.recorded_at) for row in rows]
+    places = {passage.id: row for row, passage in enumerate(indexed)}
+    asked = select(passage_vectors).join(passages, passages.c.id == passage_vectors.c.passage_id).where(*of_source)
+    held: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
+    for row in connection.execute(asked.order_by(passage_vectors.c.passage_id)):
+        held[row.space].append((places[row.passage_id], row.vector))
+    vectors = {}
+    for space, found in held.items():
+        there = [(place, vector) for place, vector in found if vector]
+        if there:
+            matrix = floats_from_bytes(b"".join(vector for _, vector in there), len(there[0][1]) // 4)
+            vectors[space] = ([place for place, _ in there], matrix)
+    body = block_of(rows[0].conversation_id, indexed, vectors).to_bytes()
+    block: dict[str, Any] = {"tenant": tenant, "conversation_id": rows[0].conversation_id, "transcript_id": source_id}
+    block |= {"passages": len(rows), "newest": rows[-1].id}
+    made = connection.execute(insert(search_blocks).values(**block, body=body).returning(search_blocks.c.id)).scalar_one()
+    counted = [{"block_id": made, "space": space, "placed": len(found)} for space, found in held.items()]
+    if counted:
+        connection.execute(insert(block_spaces), counted)
 
 
 def _as_told(row: RowMapping) -> Told:
@@ -135,75 +198,8 @@ def _storable(words: str) -> str:
     return words.replace("\0", "\ufffd")  # PostgreSQL keeps no NUL in text
 
 
-def words_of(query: str) -> list[str]:
-    """Return the words of a query, each once, as they stand."""
-    return list(dict.fromkeys(re.findall(r"\w+", query)))[:MOST_QUERY_WORDS]
-
-
-def conditions(filters: SearchFilters) -> list[ColumnElement[bool]]:
-    """Return what a passage has to be so that the filters leave it."""
-    column = passages.c
-    lists: tuple[tuple[Any, Sequence[str]], ...] = (
-        (column.conversation_id, filters.conversation_ids),
-        (column.speaker, filters.speakers),
-        (column.kind, [kind.value for kind in filters.kinds]),
-    )
-    wanted: list[ColumnElement[bool]] = [each.in_(values) for each, values in lists if values]
-    if filters.recorded_from is not None:
-        wanted.append(column.recorded_at >= filters.recorded_from)
-    if filters.recorded_before is not None:
-        wanted.append(column.recorded_at < filters.recorded_before)
-    return wanted
-
-
-def allowed(connection: Connection, tenant: str, filters: SearchFilters) -> NDArray[np.int64] | None:
-    """Return the ids of the passages that the filters leave; None for all."""
-    if filters == EVERYTHING:
-        return None
-    chosen = select(passages.c.id).where(passages.c.tenant == tenant, *conditions(filters))
-    return np.fromiter(connection.execute(chosen).scalars(), dtype=np.int64)
-
-
-def lexical(connection: Connection, tenant: str, query: str, filters: SearchFilters, limit: int) -> dict[int, Found]:
-    """Return the best passages by BM25 over the words of the query; any one word is enough to be found."""
-    words = words_of(query)
-    if not words:
-        return {}
-    by = words_postgresql if connection.dialect.name == POSTGRESQL else words_sqlite
-    return {place: Found(score) for place, score in by.lexical(connection, tenant, words, conditions(filters), limit)}
-
-
-def weights(connection: Connection, tenant: str, query: str) -> dict[str, float]:
-    """Return the weight of each folded word of a query: how rare it is among the tenant's passages (the idf of BM25)."""
-    words = list(dict.fromkeys(word for each in words_of(query) for word in folded(each)))
-    if not words:
-        return {}
-    by = words_postgresql if connection.dialect.name == POSTGRESQL else words_sqlite
-    total, among = count(connection, tenant), by.spread(connection, tenant, words)
-    return {word: math.log(1 + (total - among[word] + 0.5) / (among[word] + 0.5)) for word in words}
-
-
-def hits(connection: Connection, tenant: str, found: Mapping[int, Found], query: str, scale: CosineScale) -> Sequence[SearchHit]:
-    """Return the passages that were found, best first; what was deleted meanwhile, or scores nothing, is left out."""
-    columns = [column for column in passages.c if column.name != "vector"]
-    chosen = select(*columns).where(passages.c.tenant == tenant, passages.c.id.in_(list(found)))
-    asked = weights(connection, tenant, query)
-    ranked: list[tuple[tuple[float, ...], SearchHit]] = []
-    for row in connection.execute(chosen).mappings():
-        signs = found[row["id"]]
-        closeness = 0.0 if signs.cosine is None else scale.closeness(signs.cosine)
-        score = round(relevance(closeness, _covered(asked, row["text"])), SCORE_DIGITS)
-        if score > 0:
-            ranked.append(((-score, -(signs.cosine or 0.0), -(signs.words or 0.0), row["id"]), _hit(row, score)))
-    return [hit for _, hit in sorted(ranked, key=lambda each: each[0])]
-
-
-def _covered(asked: Mapping[str, float], spoken: str) -> float:
-    there = set(folded(spoken)) if asked else set()
-    return coverage(sum(weight for word, weight in asked.items() if word in there), sum(asked.values()))
-
-
-def _hit(row: RowMapping, score: float) -> SearchHit:
+def hit_of(row: RowMapping, score: float) -> SearchHit:
+    """Return a row of the table of passages as a hit."""
     brought = row["transcript_id"] == row["recap_id"]
     return SearchHit(
         conversation_id=row["conversation_id"],
@@ -219,8 +215,3 @@ def _hit(row: RowMapping, score: float) -> SearchHit:
         title=row["title"],
         recorded_at=row["recorded_at"],
     )
-
-
-def count(connection: Connection, tenant: str) -> int:
-    """Return how many passages of the tenant are indexed."""
-    return int(connection.execute(select(func.count()).where(passages.c.tenant == tenant)).scalar_one())

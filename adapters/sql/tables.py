@@ -154,35 +154,6 @@ blob_uses = Table(
 )
 Index("blob_uses_by_conversation", blob_uses.c.tenant, blob_uses.c.conversation_id)
 
-passages = Table(
-    "passages",
-    metadata,
-    Column("id", serial, primary_key=True),
-    Column("tenant", Text, nullable=False),
-    Column("conversation_id", Text, nullable=False),
-    Column("transcript_id", Text, nullable=False),
-    Column("segment_ids", Text, nullable=False),
-    Column("start", Double, nullable=False),
-    Column("end", Double, nullable=False),
-    Column("speaker", Text),
-    Column("text", Text, nullable=False),
-    Column("model", Text, nullable=False),  # digest of the whole identity: vectors of different models never meet
-    Column("dimensions", Integer, nullable=False),
-    Column("vector", LargeBinary, nullable=False),
-    Column("kind", Text, nullable=False, server_default="line"),
-    Column("recap_id", Text),
-    Column("title", Text),
-    Column("recorded_at", Double),
-    sqlite_autoincrement=True,
-)
-Index("passages_by_transcript", passages.c.tenant, passages.c.transcript_id)
-Index("passages_by_conversation", passages.c.tenant, passages.c.conversation_id)
-Index("passages_by_model", passages.c.tenant, passages.c.model, passages.c.id)
-
-index_versions = Table(
-    "index_versions", metadata, Column("tenant", Text, primary_key=True), Column("version", Integer, nullable=False)
-)
-
 budget_accounts = Table(
     "budget_accounts",
     metadata,

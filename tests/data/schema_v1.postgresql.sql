@@ -187,3 +187,15 @@ CREATE TABLE job_events (
 );
 
 INSERT INTO schema_version (version) VALUES (1);
+
+CREATE TABLE passage_words (
+	passage_id BIGINT NOT NULL,
+	tenant TEXT NOT NULL,
+	words TEXT[] NOT NULL,
+	PRIMARY KEY (passage_id),
+	FOREIGN KEY(passage_id) REFERENCES passages (id) ON DELETE CASCADE
+);
+
+CREATE INDEX passage_words_by_tenant ON passage_words (tenant);
+
+CREATE INDEX passage_words_by_word ON passage_words USING gin (words);

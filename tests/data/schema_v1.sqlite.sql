@@ -184,3 +184,13 @@ CREATE TABLE job_events (
 );
 
 INSERT INTO schema_version (version) VALUES (1);
+
+CREATE VIRTUAL TABLE passages_text USING fts5(
+	text, content='passages', content_rowid='id', tokenize="unicode61 remove_diacritics 2"
+);
+
+CREATE TRIGGER passages_text_insert AFTER INSERT ON passages BEGIN
+	INSERT INTO passages_text(rowid, text) VALUES (new.id, new.text); END;
+
+CREATE TRIGGER passages_text_delete AFTER DELETE ON passages BEGIN
+	INSERT INTO passages_text(passages_text, rowid, text) VALUES ('delete', old.id, old.text); END;

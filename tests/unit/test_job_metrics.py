@@ -17,6 +17,7 @@ from application.watch_queue import EVERY_S, WatchQueue
 from application.work_on_jobs import WorkOnJobs
 from domain.errors import InvalidAudio, ModelOverloaded, StorageFailed
 from domain.job import Job, JobKind, JobRequest, Lane, Lease, QueueStanding
+from domain.search import SpaceStanding
 from domain.webhook import WebhookBacklog
 from ports.job_metrics import JobMetrics, JobOutcome
 
@@ -46,6 +47,9 @@ class Told(JobMetrics):
     def standing(self, queue: QueueStanding, webhooks: WebhookBacklog) -> None:
         self.queues.append((queue, webhooks))
         self.heard.set()
+
+    def to_embed(self, standing: SpaceStanding) -> None:
+        raise NotImplementedError
 
     async def hear(self) -> None:
         """Wait for what is told next."""

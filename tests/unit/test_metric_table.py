@@ -24,6 +24,7 @@ from adapters.telemetry.recording import RecordingTelemetry
 from domain.call import CallContext, CallKind, CallSpec, ModelIdentity, Provenance, Usage
 from domain.errors import InvalidModelOutput, ModelTimeout
 from domain.job import Job, JobKind, JobRequest, JobStatus, Lane, LaneStanding, Progress, QueueStanding
+from domain.search import SpaceStanding
 from domain.webhook import WebhookBacklog
 from ports.job_metrics import JobOutcome
 from ports.telemetry import BreakerState, CallEvent
@@ -198,6 +199,7 @@ def test_jobs_stages_and_the_queue_are_told() -> None:
     told.stage_ended(job, "recapping", 4.0)
     told.attempt_ended(job, JobOutcome.COMPLETED, 9.0)
     told.attempt_ended(job, JobOutcome.RETRIED, 2.0)
+    told.to_embed(SpaceStanding(9, 8))
     told.standing(QueueStanding({Lane.LONG: LaneStanding(5, 2, 61.0)}, 3), WebhookBacklog(4, 7.5))
 
     ended = {"kind": "recap", "lane": "short"}
@@ -208,6 +210,7 @@ def test_jobs_stages_and_the_queue_are_told() -> None:
     )
     assert recorded.of(table.JOB_TIME, **ended) == 9.0
     assert [recorded.of(metric, lane="long") for metric in (table.WAITING, table.RUNNING, table.OLDEST)] == [5, 2, 61.0]
+    assert [recorded.of(metric) for metric in (table.PASSAGES, table.TO_EMBED)] == [9, 8]
     assert [recorded.of(metric) for metric in (table.DEAD, table.HOOKS_BEHIND, table.HOOKS_LATE)] == [3, 4, 7.5]
 
 

@@ -5,14 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from adapters.scripted.clock import MovableClock
-from adapters.sql import SqlStore, words_postgresql, words_sqlite
+from adapters.sql import SqlStore
 from adapters.sql.engine import connect, transact, writing
 from adapters.sql.migrations import MIGRATIONS
+from adapters.sql.plain import floats_to_bytes
+from adapters.sql.search_rows import model_key
 from adapters.sql.tables import metadata
+from domain.call import ModelIdentity
 from domain.job import JobStatus
+from domain.search import SearchMode
 from tests.postgresql_server import PostgresqlServer
 
 DATA = Path(__file__).parents[1] / "data"
@@ -27,10 +31,10 @@ JOB = (
 def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database as version 1 made it, with a job in it."""
     if request.param == "sqlite":
-        url, words = f"sqlite:///{tmp_path}/old.db", words_sqlite.create_index
+        url = f"sqlite:///{tmp_path}/old.db"
     else:
         server: PostgresqlServer = request.getfixturevalue("postgresql")
-        url, words = server.database(), words_postgresql.create_index
+        url = server.database()
     engine = connect(url)
     statements = (DATA / f"schema_v1.{request.param}.sql").read_text().split(";\n")
     with writing(engine).begin() as connection:
@@ -38,7 +42,6 @@ def old_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
             bare = "\n".join(line for line in statement.splitlines() if not line.startswith("--")).strip()
             if bare:
                 connection.exec_driver_sql(bare)
-        words(connection)
     engine.dispose()
     return url
 
@@ -90,3 +93,27 @@ def test_several_migrations_at_once_are_one(old_url: str) -> None:
         process.stdin.flush()
     told = [process.communicate(timeout=120)[0].strip() for process in running]
     assert told == [str(len(MIGRATIONS))] * 3
+
+
+async def test_what_an_older_version_indexed_is_found(old_url: str) -> None:
+    model = ModelIdentity("m", "1", "e", "float32")
+    engine = connect(old_url)
+    with writing(engine).begin() as connection:
+        for number, said in enumerate(("the budget", "the zeppelin")):
+            vector = floats_to_bytes([1.0, float(number)])
+            values = {"vector": vector, "model": model_key(model), "said": said}
+            connection.execute(
+                text(
+                    'INSERT INTO passages (tenant, conversation_id, transcript_id, segment_ids, start, "end", text, model,'
+                    " dimensions, vector) VALUES ('t', 'c', 'transcript_1', '[0]', 0, 1, :said, :model, 2, :vector)"
+                ),
+                values,
+            )
+    engine.dispose()
+    SqlStore.migrate(old_url)
+    store = SqlStore.open(old_url, MovableClock())
+    assert (await store.search.spaces("t", [model])).models == (model,)
+    for query, vector, mode in (("zeppelin", None, SearchMode.LEXICAL), ("", (0.1, 1.0), SearchMode.SEMANTIC)):
+        hit, *_ = await store.search.search("t", query, vector, model, mode, 10)
+        assert hit.text == "the zeppelin"
+    store.close()
