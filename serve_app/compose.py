@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -23,9 +23,10 @@ from adapters.guard import (
 )
 from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
-from adapters.ray_serve.instruments import RayInstruments
+from adapters.ray_serve.instruments import Instruments, RayInstruments
 from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
 from adapters.ray_serve.rates import ReplicaRates
+from adapters.ray_serve.readiness import DeploymentReadiness
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
@@ -116,6 +117,16 @@ class Composition:
         return GuardedClient(policy, OutboundLimits(fetch_s=chosen.fetch_s, idle_s=chosen.idle_s))
 
     @cached_property
+    def instruments(self) -> Instruments:
+        """Where metrics are counted."""
+        return RayInstruments()
+
+    @cached_property
+    def deployments(self) -> Callable[[], Awaitable[Mapping[str, tuple[bool, str]]]]:
+        """Which deployments are warm, by name, and in words how they are."""
+        return DeploymentReadiness("wordloop")
+
+    @cached_property
     def guard(self) -> CallGuard:
         shown = self.settings.telemetry
         return build_guard(
@@ -125,7 +136,7 @@ class Composition:
             prices=price_table(self.settings),
             clock=self.clock,
             telemetry=RayMetrics(
-                self.exported.telemetry, RayInstruments(), shown.tenants_shown, self.settings.guard.budget.tenants
+                self.exported.telemetry, self.instruments, shown.tenants_shown, self.settings.guard.budget.tenants
             ),
             owner=self.owner,
             random=random.Random(),  # noqa: S311 - jitter, not secrets
@@ -222,7 +233,7 @@ class Composition:
             prompts,
             DateparserDates(),
         )
-        metrics = RayJobMetrics(RayInstruments())
+        metrics = RayJobMetrics(self.instruments)
         index = IndexTranscript(self.embedder, IndexUnderNames(self.store.search, self.store.results), self.expected, self.recap)
         return WorkOnJobs(
             queue=self.store.jobs,

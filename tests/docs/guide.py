@@ -1,0 +1,154 @@
+"""Code blocks of the docs, run as a reader would: those of one page in order, in one folder, with one shell's variables.
+
+Sybil finds the blocks and the markers (`<!--- skip: next "reason" -->`) by which a page says why one is not run. A `text` or
+`json` block is what the block before it has printed, where `...` stands for anything. A first line `# file: NAME` writes the block.
+"""
+
+import contextlib
+import doctest
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import SkipTest
+
+from sybil import Document, Example, Sybil
+from sybil.parsers.markdown import CodeBlockParser, SkipParser
+
+from serve_app.settings import load_config
+
+ROOT = Path(__file__).parents[2]
+RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"
+FILE = re.compile(r"^(?:#|//) file: (\S+)\n")
+FENCE = re.compile(r"^ *```+(\w+)", re.MULTILINE)
+BLOCK_S = 60
+"""Seconds for one block."""
+
+
+@dataclass
+class Reader:
+    """Somebody who types what a page says. `places` maps addresses of the docs to those of this test."""
+
+    folder: Path
+    places: dict[str, str]
+    environment: dict[str, str] = field(default_factory=dict)
+    printed: str = ""
+    ran: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        shutil.copy(RECORDING, self.folder / "meeting.ogg")
+        (self.folder / "state.sh").touch()
+        tools = Path(sys.executable).parent
+        self.variables = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)} | self.environment
+        self.names: dict[str, object] = {"__name__": "guide"}
+
+    def here(self, source: str) -> str:
+        """Return a block with the addresses of this test, and keep it where it names a file."""
+        for written, real in self.places.items():
+            source = source.replace(written, real)
+        if named := FILE.match(source):
+            (self.folder / named[1]).write_text(source)
+        return source
+
+    def shell(self, example: Example) -> None:
+        """Run in bash, with the variables and functions that earlier blocks set."""
+        source = self.here(str(example.parsed))
+        script = f"set -aeuo pipefail\n. ./state.sh\n{source}\n{{ export -p; declare -f; }} > state.sh\n"
+        self._run(["bash", "-c", script], example)
+
+    def python(self, example: Example) -> None:
+        """Run in this process, with the names that earlier blocks bound."""
+        source = self.here(str(example.parsed))
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told), contextlib.chdir(self.folder):
+            exec(compile(source, f"{example.path}:{example.line}", "exec"), self.names)
+        self._said(told.getvalue(), example)
+
+    def javascript(self, example: Example) -> None:
+        """Run with Node."""
+        source = self.here(str(example.parsed))
+        (self.folder / "block.mjs").write_text(source)
+        self._run(["node", "block.mjs"], example)
+
+    def configuration(self, example: Example) -> None:
+        """Read as the service reads its configuration, which refuses what it does not know."""
+        path = self.folder / "block.yaml"
+        path.write_text(self.here(str(example.parsed)))
+        load_config(path)
+        self._said("", example)
+
+    def output(self, example: Example) -> None:
+        """Compare with what was printed last."""
+        wanted = self.here(str(example.parsed)).strip()
+        got = self.printed.strip()
+        if example.region.lexemes["arguments"] == "json":
+            with contextlib.suppress(ValueError):
+                got = json.dumps(json.loads(got), indent=2)
+        same = doctest.OutputChecker().check_output(
+            _squeezed(wanted), _squeezed(got), doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+        )
+        assert same, f"{example.path}:{example.line}: printed\n{got}\ninstead of\n{wanted}"
+        self.ran.append(example.line)
+
+    def leave(self) -> None:
+        """End what the page has left running."""
+        for line in (self.folder / "state.sh").read_text().splitlines():
+            if found := re.match(r'declare -x BESIDE="(\d+)"', line):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(found[1]), 15)
+
+    def _run(self, command: list[str], example: Example) -> None:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=BLOCK_S, check=False
+        )
+        assert done.returncode == 0, f"{example.path}:{example.line}: {done.stdout}{done.stderr}"
+        self._said(done.stdout, example)
+
+    def _said(self, printed: str, example: Example) -> None:
+        self.printed = printed
+        self.ran.append(example.line)
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split()) + "\n"
+
+
+def languages(reader: Reader) -> dict[str, Callable[[Example], None]]:
+    """What is done with a block of each language."""
+    return {
+        "sh": reader.shell,
+        "console": reader.shell,
+        "bash": reader.shell,
+        "python": reader.python,
+        "javascript": reader.javascript,
+        "yaml": reader.configuration,
+        "text": reader.output,
+        "json": reader.output,
+    }
+
+
+def document(path: Path, reader: Reader) -> Document:
+    """Return a page with its blocks and markers. Raises ValueError for a block in a language that nobody runs."""
+    known = languages(reader)
+    if strange := set(FENCE.findall(path.read_text())) - known.keys():
+        raise ValueError(f"{path}: nobody runs {', '.join(sorted(strange))}")
+    parsers = [SkipParser(), *(CodeBlockParser(language, run) for language, run in known.items())]
+    return Sybil(parsers, pattern="*.md").parse(path)
+
+
+def follow(path: Path, reader: Reader) -> Iterator[tuple[int, str]]:
+    """Do what a page says; yield the line and the reason of each block that it says can not be run."""
+    try:
+        for example in document(path, reader).examples():
+            try:
+                example.evaluate()
+            except SkipTest as skipped:
+                yield example.line, str(skipped)
+    finally:
+        reader.leave()
