@@ -1,7 +1,7 @@
 """Code blocks of the docs, run as a reader would: those of one page in order, in one folder, with one shell's variables.
 
 Sybil finds the blocks and the markers (`<!--- skip: next "reason" -->`) by which a page says why one is not run. A `text` or
-`json` block is what the block before it has printed, where `...` stands for anything. A first line `# file: NAME` writes the block.
+`json` block is what the block before it has printed, where `...` stands for anything. A first line `# file: NAME` keeps a block.
 """
 
 import contextlib
