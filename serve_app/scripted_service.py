@@ -41,8 +41,6 @@ from serve_app.settings import Settings, default_data_dir, load_config
 from serve_app.start import config_path
 from serve_app.terminal import console, output
 
-DATA: Final = "wordloop-scripted"
-"""Where made-up results lie when no folder is named: never among real ones."""
 GRACE_S: Final = 5
 """Seconds that requests under way get when the service ends."""
 RATE: Final = EngineRate(input_per_s=1000.0, output_per_s=1000.0, speedup=4.0)
@@ -60,7 +58,8 @@ def run_scripted(*, host: str | None, port: int | None, data_dir: Path | None, c
     host = host or LOOPBACK[0]
     if host not in LOOPBACK:
         raise ArgumentWrong(f"--scripted listens on this machine only, not on {host}; leave --host out.")
-    folder = (data_dir or default_data_dir().with_name(DATA)).expanduser().absolute()
+    # Made-up results never lie among real ones.
+    folder = (data_dir or Path(f"{default_data_dir()}-scripted")).expanduser().absolute()
     check_writable("--data-dir", folder)
     if (running := running_service(folder)) is not None:
         raise StartFailed(f"a service already runs on {folder}, at {running.url} (process {running.pid})")

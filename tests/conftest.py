@@ -76,3 +76,16 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A migrated database of each kind in turn: what holds for one store holds for the other."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+SERVERS = {"postgresql", "redis", "s3"}
+"""Fixtures that start a server of the distribution's, or moto's."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests that need a server of their own: `just fast` leaves them out."""
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        asked = [*getattr(item, "fixturenames", ()), *(each for each in parameters if isinstance(each, str))]
+        if any(name.partition("_")[0] in SERVERS for name in asked):
+            item.add_marker("server")
