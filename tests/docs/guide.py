@@ -1,7 +1,7 @@
 """Code blocks of the docs, run as a reader would: those of one page in order, in one folder, with one shell's variables.
 
 Sybil finds the blocks and the markers (`<!--- skip: next "reason" -->`) by which a page says why one is not run. A `text` or
-`json` block is what the block before it has printed, where `...` stands for anything. A first line `# file: NAME` keeps a block.
+`json` block is what the block before it printed, where `...` stands for anything. A first line `# file: NAME` keeps a block.
 """
 
 import contextlib
@@ -38,6 +38,7 @@ class Reader:
     folder: Path
     places: dict[str, str]
     environment: dict[str, str] = field(default_factory=dict)
+    code: Path = ROOT
     printed: str = ""
     ran: list[int] = field(default_factory=list)
 
@@ -45,7 +46,7 @@ class Reader:
         shutil.copy(RECORDING, self.folder / "meeting.ogg")
         (self.folder / "state.sh").touch()
         tools = Path(sys.executable).parent
-        self.variables = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)} | self.environment
+        self.variables = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "PYTHONPATH": str(self.code)} | self.environment
         self.names: dict[str, object] = {"__name__": "guide"}
 
     def here(self, source: str) -> str:
@@ -53,7 +54,9 @@ class Reader:
         for written, real in self.places.items():
             source = source.replace(written, real)
         if named := FILE.match(source):
-            (self.folder / named[1]).write_text(source)
+            path = self.folder / named[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source[named.end() :])
         return source
 
     def shell(self, example: Example) -> None:
@@ -63,8 +66,11 @@ class Reader:
         self._run(["bash", "-c", script], example)
 
     def python(self, example: Example) -> None:
-        """Run in this process, with the names that earlier blocks bound."""
+        """Run in this process, with the names that earlier blocks bound; a module that names its file is only kept."""
         source = self.here(str(example.parsed))
+        if FILE.match(source):
+            self._said("", example)
+            return
         told = io.StringIO()
         with contextlib.redirect_stdout(told), contextlib.chdir(self.folder):
             exec(compile(source, f"{example.path}:{example.line}", "exec"), self.names)

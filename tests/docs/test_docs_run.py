@@ -15,10 +15,12 @@ from tests.postgresql_server import PostgresqlServer
 from tests.s3_server import S3Server
 
 GUIDES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
-PAGES = [*GUIDES, *sorted(page for page in ROOT.glob("docs/**/*.md") if page not in GUIDES), ROOT / "README.md"]
+PAGES = [*GUIDES, *sorted(page for page in ROOT.glob("docs/**/*.md") if page not in GUIDES), *sorted(ROOT.glob("*.md"))]
 RECAPS = ROOT / "docs" / "recaps.md"
 """Quoted answers of models, written by `evals.shown_recaps`."""
-WITH_BLOCKS = [page for page in PAGES if "```" in page.read_text() and page != RECAPS]
+EXTEND = ROOT / "docs" / "extend.md"
+"""Changes the code: test_extend_guide.py follows it in a copy."""
+WITH_BLOCKS = [page for page in PAGES if "```" in page.read_text() and page not in (RECAPS, EXTEND)]
 RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"
 EXAMPLES = ROOT / "examples"
 
