@@ -23,7 +23,7 @@ serve *ARGS:
 
 # The whole service in one process, with the real routes and scripted engines, ready in seconds: to develop against (ctrl-c stops it).
 dev *ARGS:
-    {{service}} wordloop up --scripted --config examples/dev.yaml --data-dir var/dev {{ARGS}}
+    {{run}} --no-default-groups wordloop up --scripted --config examples/dev.yaml --data-dir var/dev {{ARGS}}
 
 # Everything that has to be green before a commit lands: this is what .ci/run calls. With arguments, the tests they choose: `-k retention`.
 [positional-arguments]
