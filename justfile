@@ -41,7 +41,7 @@ fast *ARGS:
 # What keeps the house in order: rooms without circles, words, private names, docs and examples that run, coverage as last measured.
 check: layers examples
     {{run}} pytest tests/architecture
-    @{{run}} coverage report --skip-covered 2>/dev/null || echo "no coverage was measured here yet: just coverage"
+    -{{run}} python -m tests.coverage_by_room
 
 # Put in place what tests start: PostgreSQL, Redis and a browser, from the distribution's packages.
 servers:
@@ -52,6 +52,14 @@ servers:
 # The lock file belongs to pyproject.toml.
 lock:
     uv lock --check
+
+# Branch coverage of the fast tests by package, each held to its floor; some minutes.
+coverage *ARGS:
+    {{run}} coverage erase
+    {{run}} coverage run -m pytest -m "not server and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+        tests/unit tests/contracts {{ARGS}}
+    {{run}} coverage combine --quiet
+    {{run}} python -m tests.coverage_by_room
 
 # Docs and examples, run block by block against a service with scripted engines.
 examples *ARGS:
