@@ -61,6 +61,14 @@ coverage *ARGS:
     {{run}} coverage combine --quiet
     {{run}} python -m tests.coverage_by_room
 
+# Break rules of `domain` one by one and see whether a test notices; minutes. `just mutants domain.spans*` for one module; the tool is fetched.
+mutants *ARGS:
+    mkdir -p var && rm -rf mutants/tests mutants/var
+    git ls-files $(printf '*/test_%s.py ' channels named_speakers second_hearing speaker_turns speaker_turn_votes voice_clusters waiting_line) \
+        > var/mutants.txt
+    {{run}} --with mutmut==3.8.1 mutmut run {{ARGS}}
+    {{run}} --with mutmut==3.8.1 mutmut results
+
 # Docs and examples, run block by block against a service with scripted engines.
 examples *ARGS:
     {{run}} pytest tests/docs {{ARGS}}
