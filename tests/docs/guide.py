@@ -13,12 +13,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import SkipTest
 
-from sybil import Document, Example, Sybil
+from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
 from serve_app.settings import load_config
@@ -144,7 +144,8 @@ def document(path: Path, reader: Reader) -> Document:
     known = languages(reader)
     if strange := set(FENCE.findall(path.read_text())) - known.keys():
         raise ValueError(f"{path}: nobody runs {', '.join(sorted(strange))}")
-    parsers = [SkipParser(), *(CodeBlockParser(language, run) for language, run in known.items())]
+    blocks = [CodeBlockParser(language, run) for language, run in known.items()]
+    parsers: list[Callable[[Document], Iterable[Region]]] = [SkipParser(), *blocks]
     return Sybil(parsers, pattern="*.md").parse(path)
 
 

@@ -1,7 +1,7 @@
 """`python -m tests.docs.reference`: write docs/reference anew, from openapi.json, the command line and the settings."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def cell(text: object) -> str:
     return " ".join(str(text).split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-def table(head: str, rows: list[tuple[object, ...]]) -> list[str]:
+def table(head: str, rows: Sequence[tuple[object, ...]]) -> list[str]:
     """Return a table, or nothing where there are no rows."""
     names = head.split(",")
     lines = [f"| {' | '.join(names)} |", "|" + " --- |" * len(names)]

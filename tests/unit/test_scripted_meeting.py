@@ -101,7 +101,7 @@ def test_words_of_items_come_from_their_starred_lines() -> None:
 
 
 def test_a_chat_is_told_that_nobody_answers_and_a_schema_gets_an_example() -> None:
-    schema = {"type": "object", "required": ["urgent"], "properties": {"urgent": {"type": "boolean"}}}
+    schema: dict[str, Any] = {"type": "object", "required": ["urgent"], "properties": {"urgent": {"type": "boolean"}}}
 
     assert "scripted" in said(GenerateRequest((("user", "Hello."),), None, {})).payload["text"]
     assert json.loads(said(GenerateRequest((("user", "Hello."),), schema, {})).payload["text"]) == {"urgent": False}
