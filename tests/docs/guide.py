@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -41,6 +42,7 @@ class Reader:
     code: Path = ROOT
     printed: str = ""
     ran: list[int] = field(default_factory=list)
+    groups: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         shutil.copy(RECORDING, self.folder / "meeting.ogg")
@@ -103,18 +105,27 @@ class Reader:
         self.ran.append(example.line)
 
     def leave(self) -> None:
-        """End what the page has left running."""
-        for line in (self.folder / "state.sh").read_text().splitlines():
-            if found := re.match(r'declare -x BESIDE="(\d+)"', line):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(found[1]), 15)
+        """End what the page has left running: each block of a shell is a group of processes."""
+        for group in self.groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGTERM)
 
     def _run(self, command: list[str], example: Example) -> None:
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.variables, capture_output=True, text=True, timeout=BLOCK_S, check=False
-        )
-        assert done.returncode == 0, f"{example.path}:{example.line}: {done.stdout}{done.stderr}"
-        self._said(done.stdout, example)
+        with (self.folder / "errors.txt").open("w+") as errors:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=self.variables,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+            self.groups.append(process.pid)
+            told, _ = process.communicate(timeout=BLOCK_S)
+            errors.seek(0)
+            assert process.returncode == 0, f"{example.path}:{example.line}: {told}{errors.read()}"
+        self._said(told, example)
 
     def _said(self, printed: str, example: Example) -> None:
         self.printed = printed
