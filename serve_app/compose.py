@@ -293,11 +293,7 @@ class Composition:
         if remote is not None:
             from adapters.openai_compatible import OpenAiBackend
 
-            return OpenAiBackend(remote.base_url, identity, api_key=_secret(remote.api_key_env))
+            return OpenAiBackend(remote.base_url, identity, api_key=os.environ.get(remote.api_key_env or ""))
         from adapters.ray_serve.backend import RayServeBackend
 
         return RayServeBackend(self.handles.get(port), identity)
-
-
-def _secret(name: str | None) -> str | None:
-    return os.environ.get(name) if name else None
