@@ -1,6 +1,7 @@
 """Every code block of the tutorial, the how-to guides and the other pages is run, or its page says why not."""
 
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -91,6 +92,8 @@ COMMANDS = {"recap.sh": ["bash"], "recap.py": [sys.executable], "recap.mjs": ["n
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_an_example_prints_the_recap_of_a_recording(name: str, service: str, reader: Reader) -> None:
+    if shutil.which(COMMANDS[name][0], path=reader.variables["PATH"]) is None:
+        pytest.skip(f"{COMMANDS[name][0]} is not installed")
     done = subprocess.run(
         [*COMMANDS[name], str(EXAMPLES / name), str(RECORDING), service],
         env=reader.variables, capture_output=True, text=True, timeout=60, check=False,
