@@ -33,10 +33,10 @@ test *ARGS:
 [private]
 gate: servers lock lint types layers unit gate-evals serve-tests
 
-# The fast loop, less than a minute: unit and contract tests that start no server, on SQLite. Takes arguments as `test` does.
+# The fast loop: unit and contract tests on SQLite that start no server and load no model. Takes arguments as `test` does.
 [positional-arguments]
 fast *ARGS:
-    {{run}} pytest -m "not server and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/unit tests/contracts "$@"
+    {{run}} pytest -m "not server and not heavy and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/unit tests/contracts "$@"
 
 # What keeps the house in order: rooms without circles, words, private names, docs and examples that run, coverage as last measured.
 check: layers examples
@@ -56,7 +56,7 @@ lock:
 # Branch coverage of the fast tests by package, each held to its floor; some minutes.
 coverage *ARGS:
     {{run}} coverage erase
-    {{run}} coverage run -m pytest -m "not server and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+    {{run}} coverage run -m pytest -m "not server and not heavy and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder \
         tests/unit tests/contracts {{ARGS}}
     {{run}} coverage combine --quiet
     {{run}} python -m tests.coverage_by_room
