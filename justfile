@@ -71,7 +71,7 @@ mutants *ARGS:
 
 # Docs and examples, run block by block against a service with scripted engines.
 examples *ARGS:
-    {{run}} pytest tests/docs {{ARGS}}
+    {{run}} pytest --numprocesses 2 --dist loadfile tests/docs {{ARGS}}
 
 # Write docs/reference anew, from the routes, the command line and the settings.
 reference:
