@@ -21,8 +21,27 @@ demo *ARGS:
 serve *ARGS:
     {{service}} wordloop up {{ARGS}}
 
-# Everything that has to be green before a commit lands: this is what .ci/run calls.
-test: servers lock lint types layers unit gate-evals serve-tests
+# The whole service in one process, with the real routes and scripted engines, ready in seconds: to develop against (ctrl-c stops it).
+dev *ARGS:
+    {{run}} --no-default-groups wordloop up --scripted --config examples/dev.yaml --data-dir var/dev {{ARGS}}
+
+# Everything that has to be green before a commit lands: this is what .ci/run calls. With arguments, the tests they choose: `-k retention`.
+[positional-arguments]
+test *ARGS:
+    @if [ $# -eq 0 ]; then {{just_executable()}} gate; else {{run}} pytest -m "not serve" "$@"; fi
+
+[private]
+gate: servers lock lint types layers unit gate-evals serve-tests
+
+# The fast loop: unit and contract tests on SQLite that start no server and load no model. Takes arguments as `test` does.
+[positional-arguments]
+fast *ARGS:
+    {{run}} pytest -m "not server and not heavy and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/unit tests/contracts "$@"
+
+# What keeps the house in order: rooms without circles, words, private names, docs and examples that run, coverage as last measured.
+check: layers examples
+    {{run}} pytest tests/architecture
+    -{{run}} python -m tests.coverage_by_room
 
 # Put in place what tests start: PostgreSQL, Redis and a browser, from the distribution's packages.
 servers:
@@ -33,6 +52,34 @@ servers:
 # The lock file belongs to pyproject.toml.
 lock:
     uv lock --check
+
+# Branch coverage of the fast tests by package, each held to its floor; some minutes.
+coverage *ARGS:
+    {{run}} coverage erase
+    {{run}} coverage run -m pytest -m "not server and not heavy and not slow and not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder \
+        tests/unit tests/contracts {{ARGS}}
+    {{run}} coverage combine --quiet
+    {{run}} python -m tests.coverage_by_room
+
+# Break rules of `domain` one by one and see whether a test notices; minutes. `just mutants domain.spans*` for one module; the tool is fetched.
+mutants *ARGS:
+    mkdir -p var && rm -rf mutants/tests mutants/var
+    git ls-files $(printf '*/test_%s.py ' channels named_speakers second_hearing speaker_turns speaker_turn_votes voice_clusters waiting_line) \
+        > var/mutants.txt
+    {{run}} --with mutmut==3.8.1 mutmut run {{ARGS}}
+    {{run}} --with mutmut==3.8.1 mutmut results
+
+# Docs and examples, run block by block against a service with scripted engines.
+examples *ARGS:
+    {{run}} pytest --numprocesses 2 --dist loadfile tests/docs {{ARGS}}
+
+# Write docs/reference anew, from the routes, the command line and the settings.
+reference:
+    {{run}} python -m tests.docs.reference
+
+# The site of docs/ in var/site; its tool is fetched when first used.
+docs:
+    uv run --locked --isolated --only-group docs zensical build --strict
 
 # Rewrite files into the one format.
 format:
@@ -116,6 +163,20 @@ check-deploy:
 # A bill of materials (CycloneDX 1.5) of what the image for a GPU holds, or of another group of packages: `just sbom --group models`.
 sbom *GROUPS="--group gpu":
     uv export --quiet --locked --format cyclonedx1.5 --no-default-groups {{GROUPS}} --output-file wordloop.cdx.json
+
+# Build wheel and sdist into dist/ and try the wheel in an empty environment.
+package:
+    rm -rf dist
+    uv build --quiet --out-dir dist
+    {{run}} python -m tests.package_trial dist
+
+# What a release consists of, in dist/: wheel, sdist, a bill of materials (CycloneDX 1.5), notes. CHANGELOG.md has to tell of the version.
+release: lock
+    {{run}} python -m tests.changelog
+    {{just_executable()}} package
+    uv export --quiet --locked --format cyclonedx1.5 --no-default-groups --output-file dist/wordloop.cdx.json
+    {{run}} python -m tests.changelog > dist/NOTES.md
+    cd dist && sha256sum *.whl *.tar.gz *.json > SHA256SUMS
 
 # Score the models against committed thresholds.
 eval *ARGS:

@@ -128,7 +128,7 @@ def capacity(
     settings = load_config(config_path(config)).settings
     table = _told(rates) if rates else ONE_GPU if settings.transcriber.device == "cuda" else TWO_CORES
     demand, figures, drawn = Demand(settings, table), Figures(), list[tuple[float, Fleet]]()
-    figures["the demo of 3.8 minutes on one replica of each, s"] = _p95([(0.0, demand.of(DEMO_S))], dict.fromkeys(table, 1))
+    figures["the demo of 3.8 minutes on one replica of each, s"] = time_p95([(0.0, demand.of(DEMO_S))], dict.fromkeys(table, 1))
     for scale in HOURS if hours is None else (hours,):
         fleet = fitted(demand, settings, scale, within)
         drawn.append((scale, fleet))
@@ -154,13 +154,13 @@ def fitted(demand: Demand, settings: Settings, hours_a_day: float, within_s: flo
     """
     load, jobs = _load(demand, hours_a_day), list(_arrivals(demand, hours_a_day))
     low, high = 0.05, BUSIEST
-    if (p95 := _p95(jobs, _replicas(load, low))) > within_s:
+    if (p95 := time_p95(jobs, _replicas(load, low))) > within_s:
         low = high = 0.5
     while high - low > 0.01:
         middle = (low + high) / 2
-        low, high = (middle, high) if _p95(jobs, _replicas(load, middle)) <= within_s else (low, middle)
+        low, high = (middle, high) if time_p95(jobs, _replicas(load, middle)) <= within_s else (low, middle)
     replicas = _replicas(load, low)
-    p95 = _p95(jobs, replicas)
+    p95 = time_p95(jobs, replicas)
     usd = {kind: getattr(settings.replica_hour_usd, PORTS[kind]) for kind in replicas}
     peak = sum(count * usd[kind] for kind, count in replicas.items())
     follows = sum(max(1.0, count / PEAK) * usd[kind] * 24 for kind, count in replicas.items())
@@ -190,7 +190,7 @@ def _arrivals(demand: Demand, hours_a_day: float) -> Iterator[tuple[float, Mappi
         yield now, demand.of(chance.lognormvariate(math.log(MEDIAN_MINUTES * 60), SIGMA))
 
 
-def _p95(jobs: Sequence[tuple[float, Mapping[CallKind, Stage]]], replicas: Mapping[CallKind, int]) -> float:
+def time_p95(jobs: Sequence[tuple[float, Mapping[CallKind, Stage]]], replicas: Mapping[CallKind, int]) -> float:
     """Return the time within which 95 of 100 jobs pass all stages.
 
     A stage is one queue, first come first served, in front of all replicas; a job keeps as many busy as it has calls under way.

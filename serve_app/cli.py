@@ -109,11 +109,20 @@ def up(
     data_dir: DataDir = None,
     config: Config = None,
     light: Light = False,
+    scripted: Annotated[
+        bool, typer.Option("--scripted", help="To develop against: no models and no Ray, made-up answers, ready in seconds.")
+    ] = False,
 ) -> None:
     """Run the service until ctrl-c. Its address is printed and written to DIR/service.json.
 
     Example: wordloop up --port 0 --data-dir ./wordloop-data
+    Example: wordloop up --scripted --data-dir ./scripted-data
     """
+    if scripted:
+        from serve_app.scripted_service import run_scripted
+
+        run_scripted(host=host, port=port, data_dir=data_dir, config=config)
+        return
     from serve_app.up_command import run_up
 
     run_up(host=host, port=port, data_dir=data_dir, config=config, light=light)

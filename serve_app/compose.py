@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -23,9 +23,10 @@ from adapters.guard import (
 )
 from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
-from adapters.ray_serve.instruments import RayInstruments
+from adapters.ray_serve.instruments import Instruments, RayInstruments
 from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
 from adapters.ray_serve.rates import ReplicaRates
+from adapters.ray_serve.readiness import DeploymentReadiness
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
@@ -118,6 +119,16 @@ class Composition:
         return GuardedClient(policy, OutboundLimits(fetch_s=chosen.fetch_s, idle_s=chosen.idle_s))
 
     @cached_property
+    def instruments(self) -> Instruments:
+        """Where metrics are counted."""
+        return RayInstruments()
+
+    @cached_property
+    def deployments(self) -> Callable[[], Awaitable[Mapping[str, tuple[bool, str]]]]:
+        """Which deployments are warm, by name, and in words how they are."""
+        return DeploymentReadiness("wordloop")
+
+    @cached_property
     def guard(self) -> CallGuard:
         shown = self.settings.telemetry
         return build_guard(
@@ -127,7 +138,7 @@ class Composition:
             prices=price_table(self.settings),
             clock=self.clock,
             telemetry=RayMetrics(
-                self.exported.telemetry, RayInstruments(), shown.tenants_shown, self.settings.guard.budget.tenants
+                self.exported.telemetry, self.instruments, shown.tenants_shown, self.settings.guard.budget.tenants
             ),
             owner=self.owner,
             random=random.Random(),  # noqa: S311 - jitter, not secrets
@@ -244,7 +255,7 @@ class Composition:
             prompts,
             DateparserDates(),
         )
-        metrics = RayJobMetrics(RayInstruments())
+        metrics = RayJobMetrics(self.instruments)
         index = IndexTranscript(self.embedder, IndexUnderNames(self.store.search, self.store.results), self.expected, self.recap)
         return WorkOnJobs(
             queue=self.store.jobs,
@@ -299,11 +310,7 @@ class Composition:
         if remote is not None:
             from adapters.openai_compatible import OpenAiBackend
 
-            return OpenAiBackend(remote.base_url, identity, api_key=_secret(remote.api_key_env))
+            return OpenAiBackend(remote.base_url, identity, api_key=os.environ.get(remote.api_key_env or ""))
         from adapters.ray_serve.backend import RayServeBackend
 
         return RayServeBackend(self.handles.get(port), identity)
-
-
-def _secret(name: str | None) -> str | None:
-    return os.environ.get(name) if name else None

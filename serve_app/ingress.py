@@ -13,7 +13,6 @@ from adapters.http.tracing import TraceRequests
 from adapters.icalendar_tasks import IcalendarTasks
 from adapters.openai_vocabulary import OpenAiVocabulary
 from adapters.pages import JinjaPages
-from adapters.ray_serve.readiness import DeploymentReadiness
 from application.delete_conversation import DeleteConversation
 from application.keep_retention import DAY_S
 from application.rename_speakers import RenameSpeakers
@@ -47,7 +46,6 @@ QUERY_EMBED_S = 2.0
 def build_ingress(composition: Composition) -> Any:
     """Return the FastAPI application over the composition's stores and guarded ports."""
     store = composition.store
-    readiness = DeploymentReadiness("wordloop")
 
     async def models() -> Sequence[ModelCard]:
         breakers, served = await composition.guard.states_of_all(), _identities(composition)
@@ -55,7 +53,7 @@ def build_ingress(composition: Composition) -> Any:
         return [_card(kind, identity, breakers, rate) for (kind, identity), rate in zip(served, rates, strict=True)]
 
     async def ready() -> Readiness:
-        states = await readiness()
+        states = await composition.deployments()
         found = []
         for kind, identity in _identities(composition):
             deployment, port = DEPLOYMENTS[kind]

@@ -220,7 +220,7 @@ def default_data_dir() -> Path:
     named = os.environ.get("WORDLOOP_DATA_DIR")
     if named:
         return Path(named)
-    return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")) / "wordloop"
+    return Path(os.environ.get("XDG_DATA_HOME", "~/.local/share")).expanduser() / "wordloop"
 
 
 class ServeFile(Strict):

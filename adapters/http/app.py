@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from importlib.metadata import version
 
 from fastapi import FastAPI
 
@@ -64,7 +65,7 @@ def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callab
     """Build the HTTP surface over `services` within `limits`."""
     app = DescribedApp(
         title="Wordloop ML",
-        version="0.1.0",
+        version=version("wordloop-ml"),
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,

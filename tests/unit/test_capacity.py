@@ -40,9 +40,9 @@ def test_what_no_fleet_reaches_is_told_as_it_is() -> None:
 def test_jobs_wait_for_those_before_them_and_share_replicas() -> None:
     job = {ONE: Stage(work_s=100.0, calls=10, at_once=10, call_s=10.0)}
     jobs = [(float(second), job) for second in (0, 0, 0)]
-    assert capacity._p95(jobs, {ONE: 1}) == 300.0
-    assert capacity._p95(jobs, {ONE: 10}) == 30.0
-    assert capacity._p95([(0.0, job)], {ONE: 1000}) == 10.0, "no call is faster than one call"
+    assert capacity.time_p95(jobs, {ONE: 1}) == 300.0
+    assert capacity.time_p95(jobs, {ONE: 10}) == 30.0
+    assert capacity.time_p95([(0.0, job)], {ONE: 1000}) == 10.0, "no call is faster than one call"
 
 
 def test_limits_are_told_in_the_order_in_which_they_give() -> None:

@@ -12,12 +12,11 @@ from serve_app.compose import Composition
 from serve_app.database import database_url
 from serve_app.engines import ServedModels
 from serve_app.graph import bind
-from serve_app.ingress import _previous
 from serve_app.settings import Settings
 
 OLD = ModelIdentity("old", "1", "scripted", "float32")
 MODELS = ServedModels(*[SCRIPTED_MODEL] * 4)
-PREVIOUS: dict[str, Any] = {"model": "old", "dimensions": 12, "cosines": {"unrelated": 0.1, "related": 0.6}}
+PREVIOUS: dict[str, Any] = {"model": "old", "dimensions": 12, "cosines": {"unrelated": 0.1, "related": 0.6, "same": 0.8}}
 
 
 def settings(folder: Path, previous: dict[str, Any] | None) -> Settings:
@@ -43,7 +42,7 @@ def test_it_is_a_deployment_of_its_own_with_the_resources_of_the_other(tmp_path:
 def test_searches_know_it_and_what_its_cosines_mean(tmp_path: Path) -> None:
     models = replace(MODELS, previous_embedder=OLD)
     SqlStore.migrate(database_url(settings(tmp_path, PREVIOUS)))
-    previous = _previous(Composition(settings(tmp_path, PREVIOUS), models, {"previous_embedder": None}, "ingress"))
+    previous = Composition(settings(tmp_path, PREVIOUS), models, {"previous_embedder": None}, "ingress").previous_embedder
     assert previous is not None
-    assert (previous.embedder.identity, previous.embedder.dimensions, previous.scale) == (OLD, 12, CosineScale(0.1, 0.6))
-    assert _previous(Composition(settings(tmp_path, None), MODELS, {}, "ingress")) is None
+    assert (previous.identity, previous.dimensions, previous.cosines) == (OLD, 12, CosineScale(0.1, 0.6, 0.8))
+    assert Composition(settings(tmp_path, None), MODELS, {}, "ingress").previous_embedder is None
