@@ -58,7 +58,8 @@ from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import named, open_store
 from serve_app.engines import ServedModels
-from serve_app.model_calls import PORTS, at_once, price_table
+from serve_app.model_calls import at_once, price_table
+from serve_app.model_ports import PORTS
 from serve_app.model_settings import RemoteSettings
 from serve_app.settings import Settings
 from serve_app.uploading import transcribe_upload

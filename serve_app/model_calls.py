@@ -3,17 +3,8 @@
 from adapters.guard import Prices, prices_of_replicas
 from application.recap.settings import RecapSettings
 from domain.call import CallKind
+from serve_app.model_ports import PORTS
 from serve_app.settings import Settings
-
-PORTS = {
-    CallKind.TRANSCRIBE: "transcriber",
-    CallKind.GENERATE: "language_model",
-    CallKind.EMBED: "embedder",
-    CallKind.FIND: "reader",
-    CallKind.ENTAIL: "reader",
-    CallKind.DIARIZE: "diarizer",
-}
-"""The port that answers each kind of call, by the name of its settings and of its deployment's handle."""
 
 
 def at_once(settings: Settings) -> dict[CallKind, int]:
