@@ -25,7 +25,7 @@ from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.instruments import RayInstruments
 from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
-from adapters.ray_serve.rates import ReplicaRates
+from adapters.ray_serve.readiness import DeploymentReadiness
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
 from application.delete_conversation import DeleteConversation
@@ -58,8 +58,7 @@ from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import named, open_store
 from serve_app.engines import ServedModels
-from serve_app.model_calls import at_once, price_table
-from serve_app.model_ports import PORTS
+from serve_app.model_calls import at_once, price_table, rates_of_replicas
 from serve_app.model_settings import RemoteSettings
 from serve_app.settings import Settings
 from serve_app.uploading import transcribe_upload
@@ -194,7 +193,11 @@ class Composition:
     @cached_property
     def rates(self) -> ModelRates:
         """How fast the replicas here say they are; a remote model has no handle and no rate."""
-        return ReplicaRates({kind: self.handles[port] for kind, port in PORTS.items() if port in self.handles}, self.clock)
+        return rates_of_replicas(self.handles, self.clock, self.readiness)
+
+    @cached_property
+    def readiness(self) -> DeploymentReadiness:
+        return DeploymentReadiness("wordloop")
 
     @cached_property
     def expected(self) -> ExpectedTime:

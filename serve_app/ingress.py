@@ -13,7 +13,6 @@ from adapters.http.tracing import TraceRequests
 from adapters.icalendar_tasks import IcalendarTasks
 from adapters.openai_vocabulary import OpenAiVocabulary
 from adapters.pages import JinjaPages
-from adapters.ray_serve.readiness import DeploymentReadiness
 from application.delete_conversation import DeleteConversation
 from application.keep_retention import DAY_S
 from application.rename_speakers import RenameSpeakers
@@ -41,7 +40,7 @@ QUERY_EMBED_S = 2.0
 def build_ingress(composition: Composition) -> Any:
     """Return the FastAPI application over the composition's stores and guarded ports."""
     store = composition.store
-    readiness = DeploymentReadiness("wordloop")
+    readiness = composition.readiness
 
     async def models() -> Sequence[ModelCard]:
         breakers, served = composition.guard.breaker_states(), _identities(composition)

@@ -1,9 +1,15 @@
 """What the settings say about the calls of each kind: who answers them, how many there are at once, and what they cost."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from adapters.guard import Prices, prices_of_replicas
+from adapters.ray_serve.rates import ReplicaRates
+from adapters.ray_serve.readiness import DeploymentReadiness
 from application.recap.settings import RecapSettings
 from domain.call import CallKind
-from serve_app.model_ports import PORTS
+from ports.clock import Clock
+from serve_app.model_ports import DEPLOYMENTS, PORTS
 from serve_app.settings import Settings
 
 
@@ -12,6 +18,13 @@ def at_once(settings: Settings) -> dict[CallKind, int]:
     of_a_recap = RecapSettings().concurrent_calls
     windows = settings.worker.windows_in_flight
     return dict.fromkeys(CallKind, of_a_recap) | {CallKind.TRANSCRIBE: windows, CallKind.DIARIZE: windows}
+
+
+def rates_of_replicas(handles: Mapping[str, Any], clock: Clock, readiness: DeploymentReadiness) -> ReplicaRates:
+    """Return how fast the replicas behind `handles` (by port) say they are."""
+    served = {kind: port for kind, port in PORTS.items() if port in handles}
+    asked = {kind: handles[port] for kind, port in served.items()}
+    return ReplicaRates(asked, clock, states=readiness, deployments={kind: DEPLOYMENTS[port] for kind, port in served.items()})
 
 
 def price_table(settings: Settings) -> Prices:

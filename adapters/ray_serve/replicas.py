@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeAlias
 
 from adapters.ray_serve.engine_log import EngineLog
@@ -78,12 +78,13 @@ class BatchedModelReplica:
         max_batch_size: int,
         batch_wait_s: float,
     ) -> None:
+        began = time.perf_counter()
         self._log = EngineLog()
         self._tracer = observe()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._engine = await self._on_thread(build)
         await self._on_thread(self._engine.warm_up)
-        self._meter: RateMeter = await self._on_thread(self._measured)
+        self._meter: RateMeter = await self._on_thread(self._measured, began)
         self._load = ReplicaLoad()
         self._work = ReplicaWork(RayInstruments(), self._load)
         self._health = ReplicaHealth(health)
@@ -158,10 +159,10 @@ class BatchedModelReplica:
         """The operating system's id of this replica's process, for measurements and fault tests."""
         return os.getpid()
 
-    def _measured(self) -> RateMeter:
+    def _measured(self, began: float) -> RateMeter:
         stopwatch = QuietStopwatch()
         results = self._engine.run(self._engine.sample())
-        rate = EngineRate(_input_units(results) / stopwatch.seconds())
+        rate = EngineRate(_input_units(results) / stopwatch.seconds(), loads_s=time.perf_counter() - began)
         _log_rate(rate)
         return RateMeter(rate)
 
@@ -199,11 +200,13 @@ class ConcurrentModelReplica:
     async def __init__(  # type: ignore[misc]  # Serve awaits it
         self, build: Callable[[], ConcurrentEngine], observe: Observe, health: HealthRules
     ) -> None:
+        began = time.perf_counter()
         self._log = EngineLog()
         self._tracer = observe()
         self._engine = build()
         await self._engine.warm_up()
-        self._meter = RateMeter(await measured_language_model(self._engine.generate))
+        measured = await measured_language_model(self._engine.generate)
+        self._meter = RateMeter(replace(measured, loads_s=time.perf_counter() - began))
         self._load = ReplicaLoad()
         self._work = ReplicaWork(RayInstruments(), self._load)
         self._health = ReplicaHealth(health)
