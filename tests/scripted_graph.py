@@ -56,7 +56,7 @@ def served(settings: Settings) -> ServedModels:
 
 
 def _add_a_column(settings: Settings) -> None:
-    """Do to the schema what every migration does, beside the processes of the version before, where a file `column` asks for it."""
+    """Do to the schema what every migration does, under the processes of the version before, where a file `column` asks so."""
     order = Path(os.environ[ORDERS]) / "column"
     if order.exists():
         order.unlink()
