@@ -25,6 +25,7 @@ from adapters.local_uploads import LocalUploads
 from adapters.outbound import AddressPolicy, GuardedClient, OutboundLimits, SignedWebhooks
 from adapters.ray_serve.instruments import RayInstruments
 from adapters.ray_serve.metrics import RayJobMetrics, RayMetrics
+from adapters.ray_serve.rates import ReplicaRates
 from adapters.ray_serve.readiness import DeploymentReadiness
 from adapters.sql import SqlStore
 from adapters.telemetry import Exported, build_telemetry
@@ -53,7 +54,6 @@ from domain.job import JobKind
 from ports.call_cache import CallCache
 from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
-from ports.model_rates import ModelRates
 from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import named, open_store
@@ -191,7 +191,7 @@ class Composition:
         return RecapSettings(**self.settings.recap.model_dump())
 
     @cached_property
-    def rates(self) -> ModelRates:
+    def rates(self) -> ReplicaRates:
         """How fast the replicas here say they are; a remote model has no handle and no rate."""
         return rates_of_replicas(self.handles, self.clock, self.readiness)
 
@@ -248,6 +248,7 @@ class Composition:
                     "calls": self.guard.trim_cache,
                     "partial uploads": partial(asyncio.to_thread, self.uploads.sweep),
                     "webhooks": partial(self.store.webhooks.trim, KEPT_S),
+                    "rates": self.rates.look_around,
                 },
                 self.clock,
             ),

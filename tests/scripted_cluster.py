@@ -121,10 +121,11 @@ class ScriptedCluster:
 
     def _answer(self) -> dict[str, str]:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        assert line, (self.folder / "cluster.log").read_text()[-3000:]
-        answer: dict[str, str] = json.loads(line)
-        return answer
+        while line := self._process.stdout.readline():
+            if line.startswith("{"):  # whatever else a library has to say
+                answer: dict[str, str] = json.loads(line)
+                return answer
+        raise AssertionError((self.folder / "cluster.log").read_text()[-3000:])
 
     def deploy(self, changes: Mapping[str, Mapping[str, Any]], scaling: Mapping[str, Mapping[str, Any]]) -> None:
         """Run `serve deploy`. `changes` are settings by group, `scaling` bounds by deployment."""
@@ -203,7 +204,8 @@ def production_like(data_dir: Path, changes: Mapping[str, Mapping[str, Any]], sc
     }
     for group, chosen in usual.items():
         arguments[group] |= chosen
-    arguments["embedder"]["model"] = "scripted-1"
+    arguments["embedder"] |= {"model": "scripted-1", "cosines": {"unrelated": 0.2, "related": 0.8}}
+    arguments["openai"]["aliases"]["all-minilm-l6-v2"] = "embedder"
     arguments["data_dir"] = str(data_dir)
     for group, chosen in changes.items():
         arguments[group] = _merged(arguments[group], chosen)

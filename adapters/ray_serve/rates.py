@@ -67,6 +67,11 @@ class ReplicaRates(ModelRates):
             await asyncio.wait({self._asking[kind]}, timeout=self._first_wait_s)
         return self._heard.get(kind)
 
+    async def look_around(self) -> None:
+        """Ask about every kind of model, so that one is known before the first job needs it while it sleeps."""
+        for kind in self._handles:
+            await self.rate(kind)
+
     def wakes_s(self, kind: CallKind) -> float:
         heard = self._heard.get(kind)
         return STARTS_S + heard.loads_s if kind in self._asleep and heard is not None else 0.0

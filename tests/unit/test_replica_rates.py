@@ -105,6 +105,15 @@ async def test_a_model_that_sleeps_is_woken_to_be_measured_once_and_left_alone_t
     assert rates.wakes_s(CallKind.EMBED) == 0.0
 
 
+async def test_a_sleeper_is_known_before_anybody_needs_it() -> None:
+    clock = MovableClock()
+    rates = watched(clock, Handle(replace(SLOW, loads_s=30.0)), Sleeper())
+    await rates.look_around()
+    await clock.advance(STALE_S)
+    assert await rates.rate(CallKind.EMBED) is not None
+    assert rates.wakes_s(CallKind.EMBED) == STARTS_S + 30.0
+
+
 async def test_who_asks_after_long_does_not_hear_that_a_model_is_awake_which_has_gone_to_sleep() -> None:
     clock, states = MovableClock(), Sleeper(asleep=False)
     rates = watched(clock, Handle(replace(SLOW, loads_s=30.0)), states)
