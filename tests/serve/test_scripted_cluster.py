@@ -90,8 +90,10 @@ def test_replicas_come_with_work_and_go_without_and_no_call_is_made_twice(
         running, most = stream(cluster, books, accepted), 0
         before = len(cluster.engine_calls())
         running.start()
+        give_up = time.monotonic() + PATIENCE_S
         while books.ended() < len(accepted.jobs) + running.count:
             assert running.failure is None, running.failure
+            assert time.monotonic() < give_up, books.open_jobs()
             most = max(most, len(cluster.replicas("Transcriber")))
             time.sleep(0.3)
         to_the_end(running, books, accepted)
@@ -232,10 +234,11 @@ def test_a_node_that_dies_takes_no_job_with_it(cluster: ScriptedCluster, books: 
         wait_for(lambda: books.ended() > len(accepted.jobs) + 2, PATIENCE_S, running)
         assert books.rows("select 1 from jobs where status = 'in_progress'"), "nothing was under way: the test showed nothing"
         kept, asked = books.finished_calls(), len(cluster.engine_calls())
-        before = {each.pid for each in cluster.processes()}
+        before = {each.pid for each in cluster.replicas("")}
         cluster.order(f"kill {number}")
-        assert len({each.pid for each in cluster.processes()} & before) < len(before) - 2, "no replica died with its node"
+        ScriptedCluster.wait(lambda: len({each.pid for each in cluster.replicas("")} & before) <= len(before) - 3, 30.0)  # noqa: B023
         to_the_end(running, books, accepted)
         assert not kept & set(cluster.engine_calls()[asked:]), "a finished call was made again"
-        cluster.order("add")
-        cluster.wait_ready()
+        if number + 1 < ROUNDS:
+            cluster.order("add")
+            cluster.wait_ready()
