@@ -63,7 +63,7 @@ def test_a_model_is_hung_beyond_the_longest_of_its_timeouts_and_recycled_only_wh
     reader, embedder = (settings.health.rules(model, settings.guard.timeouts) for model in ("reader", "embedder"))
     assert reader.limits == HealthLimits(timeout_s=30, slow_factor=4, bad_in_a_row=5)
     assert (reader.recycle, embedder.recycle) == (RecycleLimits(calls=1000), RecycleLimits())
-    with pytest.raises(ConfigurationInvalid, match="health.recycle"):
+    with pytest.raises(ConfigurationInvalid, match=r"health\.recycle"):
         parse_settings({"health": {"recycle": {"raeder": {"calls": 1}}}}, "here")
 
 
