@@ -23,7 +23,8 @@ from tests.running_service import DATABASE, MARK, ROOT
 from tests.scripted_graph import DIMENSIONS, ORDERS
 
 CONFIG = ROOT / "serve_config.gpu.yaml"
-NODE_CPUS = 16
+NODE_CPUS = 2
+"""Ray starts a process for each, before anything needs one; replicas say that they need a tenth of one."""
 READY_S = 240.0
 QUICK = {
     "metrics_interval_s": 0.5,
@@ -226,10 +227,10 @@ def _made_quick(deployment: dict[str, Any], bounds: Mapping[str, Any]) -> None:
         deployment["autoscaling_config"] = {"min_replicas": 2, "max_replicas": 2, "target_ongoing_requests": 256}
         deployment["ray_actor_options"] = {"num_cpus": 0, "resources": {"door": 1}}
     elif deployment["name"] == "JobWorker":
-        deployment |= {"ray_actor_options": {"num_cpus": 1}, "max_replicas_per_node": 1}
+        deployment |= {"ray_actor_options": {"num_cpus": 0.1}, "max_replicas_per_node": 1}
     else:
         deployment["autoscaling_config"] = {**QUICK, "min_replicas": 1, "max_replicas": 1, **bounds}
-        deployment["ray_actor_options"] = {"num_cpus": 1}
+        deployment["ray_actor_options"] = {"num_cpus": 0.1}
 
 
 if __name__ == "__main__":
