@@ -20,7 +20,7 @@ import yaml
 from adapters.ray_serve.cluster import LOOPBACK, prepare_environment
 from tests.listening import title_of
 from tests.running_service import DATABASE, MARK, ROOT
-from tests.scripted_graph import DIMENSIONS, ORDERS
+from tests.scripted_orders import DIMENSIONS, ORDERS
 
 CONFIG = ROOT / "serve_config.gpu.yaml"
 NODE_CPUS = 2

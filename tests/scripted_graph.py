@@ -33,12 +33,10 @@ from serve_app.graph import EngineBuilders, bind
 from serve_app.settings import Settings
 from tests.estimating import heard, written
 from tests.in_process_service import placed, read_or_judged, silent
+from tests.scripted_orders import DIARIZER_LOADS_S, DIMENSIONS, ORDERS
 
-ORDERS = "WORDLOOP_TEST_ORDERS"
-DIMENSIONS = 64
 HEARS = EngineRate(6.0)
 """Seconds of sound in a second: a clip of six seconds takes one."""
-DIARIZER_LOADS_S = 6.0
 PORTS = ("transcriber", "language_model", "embedder", "reader", "diarizer")
 
 

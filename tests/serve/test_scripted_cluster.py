@@ -16,7 +16,7 @@ import pytest
 from tests.postgresql_server import PostgresqlServer
 from tests.running_service import finished
 from tests.scripted_cluster import ScriptedCluster
-from tests.scripted_graph import DIARIZER_LOADS_S
+from tests.scripted_orders import DIARIZER_LOADS_S
 from tests.serve.storm import Books, Stream, clip, hold_to_account, spoken, wait_for
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(2400)]
