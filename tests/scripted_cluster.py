@@ -44,9 +44,10 @@ def main() -> None:
     os.environ |= {
         "PYTHONPATH": str(ROOT),
         ORDERS: str(data_dir / "orders"),
-        # Beside other work Ray's own processes answer late: nobody is given up for it.
+        # A node that is gone refuses every question, so it is noticed within seconds; one that answers late is not given up.
+        "RAY_health_check_period_ms": "500",
         "RAY_health_check_failure_threshold": "20",
-        "RAY_GCS_RPC_TIMEOUT_S": "30",
+        "RAY_health_check_timeout_ms": "30000",
     }
     (data_dir / "orders").mkdir()
     import ray
