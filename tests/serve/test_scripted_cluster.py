@@ -178,7 +178,7 @@ class Requests:
     def _ask(self) -> None:
         with self.cluster.client() as client:
             while not self._over.wait(0.1):
-                for path in ("/v1/models", "/readyz", "/livez"):
+                for path in ("/v1/models", "/livez"):
                     self._note(client, "GET", path)
 
     def _place(self) -> None:
