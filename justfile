@@ -82,7 +82,7 @@ clusters *ARGS:
 
 # The production file on three nodes over scripted engines: scaled, upgraded under load, robbed of nodes, six times each.
 cluster *ARGS:
-    WORDLOOP_CLUSTER_ROUNDS=6 {{run}} pytest -m serve -s tests/serve/test_scripted_cluster.py {{ARGS}}
+    WORDLOOP_CLUSTER_ROUNDS=6 {{run}} pytest -m serve -s tests/serve/test_scripted_models.py tests/serve/test_scripted_cluster.py {{ARGS}}
 
 # What docs/reliability.md claims, in its long form: contracts, faults and made-up requests, then storm, load, clusters. Over an hour.
 reliability: servers && storm load clusters cluster

@@ -74,8 +74,12 @@ class Hearing(TimedBatches):
         return super().run(batch)
 
 
-def hearing(_settings: Any, _identity: ModelIdentity) -> TimedBatches:
-    return Hearing(heard, HEARS, TranscribeRequest(bytes(32_000), {"language": "en"}), load_s=0.5)
+def hearing(_settings: Any, identity: ModelIdentity) -> TimedBatches:
+    def reply(request: ModelRequest) -> RawOutput:
+        said = heard(request)
+        return RawOutput({**said.payload, "revision": identity.revision}, said.usage)
+
+    return Hearing(reply, HEARS, TranscribeRequest(bytes(32_000), {"language": "en"}), load_s=0.5)
 
 
 def writing(_settings: Any, _identity: ModelIdentity) -> TimedWriter:

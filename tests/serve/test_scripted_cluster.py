@@ -19,7 +19,7 @@ from tests.scripted_cluster import ScriptedCluster
 from tests.scripted_orders import DIARIZER_LOADS_S
 from tests.serve.storm import Books, Stream, clip, hold_to_account, spoken, wait_for
 
-pytestmark = [pytest.mark.serve, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.serve, pytest.mark.long, pytest.mark.timeout(2400)]
 NODES = 3
 ROUNDS = int(os.environ.get("WORDLOOP_CLUSTER_ROUNDS", "1"))
 """How often each test does what it does; more for `just cluster`."""
