@@ -44,7 +44,6 @@ def main() -> None:
     os.environ |= {
         "PYTHONPATH": str(ROOT),
         ORDERS: str(data_dir / "orders"),
-        "RAY_raylet_start_wait_time_s": "120",
         # A node that is gone refuses every question, so it is noticed within seconds; one that answers late is not given up.
         "RAY_health_check_period_ms": "500",
         "RAY_health_check_failure_threshold": "20",
