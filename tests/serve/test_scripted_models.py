@@ -14,7 +14,7 @@ import pytest
 
 from tests.running_service import ROOT
 
-pytestmark = [pytest.mark.serve, pytest.mark.long, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.serve, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
