@@ -127,8 +127,12 @@ clients *ARGS:
 clusters *ARGS:
     {{run}} pytest -m serve -s tests/serve/test_two_clusters.py {{ARGS}}
 
-# What docs/reliability.md claims, in its long form: contracts, faults and made-up requests, then storm, load, clusters. An hour.
-reliability: servers && storm load clusters
+# The production file on three nodes over scripted engines: scaled, upgraded under load, robbed of nodes, six times each.
+cluster *ARGS:
+    WORDLOOP_CLUSTER_ROUNDS=6 {{run}} pytest -m serve -s tests/serve/test_scripted_models.py tests/serve/test_scripted_cluster.py {{ARGS}}
+
+# What docs/reliability.md claims, in its long form: contracts, faults and made-up requests, then storm, load, clusters. Over an hour.
+reliability: servers && storm load clusters cluster
     WORDLOOP_KILL_JOBS=400 WORDLOOP_KILLS=12 WORDLOOP_ZOMBIES=6 WORDLOOP_SUBMITS=1000 WORDLOOP_FUZZ_CASES=220 WORDLOOP_MODEL_EXAMPLES=1000 \
         {{run}} pytest --timeout 1800 tests/contracts tests/faults tests/unit/test_job_engine_model.py tests/unit/test_full_disk.py tests/unit/test_outbound.py \
         tests/unit/test_migrations.py tests/unit/test_older_databases.py tests/http

@@ -159,7 +159,8 @@ class EstimateRequest:
 
     async def _priced(self, kind: CallKind, found: _Found) -> StageEstimate:
         rate, calls = await self.rates.rate(kind), found.foreseen.of(kind)
-        return self.pricing.of(kind, self._model(kind), calls, found.judged.get(kind), rate)
+        priced = self.pricing.of(kind, self._model(kind), calls, found.judged.get(kind), rate)
+        return replace(priced, seconds=priced.seconds + self.rates.wakes_s(kind)) if priced.seconds else priced
 
     async def _recording(self, asked: Recording, recap: bool, context: CallContext, found: _Found) -> None:
         """Take a transcript that is known by the recording's bytes, as the job does; else look at the windows."""

@@ -31,6 +31,8 @@ class RecapTime:
 class ExpectedTime:
     """Prices stages as an estimate does. `at_once`: how many calls of a kind one job has under way.
 
+    The first stage of a model that has no replica at the moment has the time in it that one takes to start.
+
     `stretch_tokens`: about how many tokens of a conversation one call of the item finder reads.
     """
 
@@ -57,8 +59,8 @@ class ExpectedTime:
         placing = await self._of(CallKind.EMBED, unheard_embedding(words, self.settings))
         reading = await self._of(CallKind.FIND, unheard_finding(words, self.settings, self.stretch_tokens))
         chapters = await self._of(CallKind.GENERATE, writing_chapters(words, self.prompts, self.settings))
-        summary = await self._of(CallKind.GENERATE, writing_summary(words, self.prompts, self.settings))
-        checking = await self._of(CallKind.ENTAIL, unwritten_checking(words, self.settings))
+        summary = await self._of(CallKind.GENERATE, writing_summary(words, self.prompts, self.settings), woken=True)
+        checking = await self._of(CallKind.ENTAIL, unwritten_checking(words, self.settings), woken=True)
         chapters = None if chapters is None else chapters + (checking or 0.0)
         return RecapTime(None if placing is None or reading is None else placing + reading, chapters, summary)
 
@@ -70,10 +72,11 @@ class ExpectedTime:
         """Groups of texts, one after another."""
         return await self._of(CallKind.EMBED, Judged(calls, Usage(input_tokens=tokens)), 1)
 
-    async def _of(self, kind: CallKind, judged: Judged, at_once: int | None = None) -> float | None:
+    async def _of(self, kind: CallKind, judged: Judged, at_once: int | None = None, *, woken: bool = False) -> float | None:
         if judged.calls == 0:
             return 0.0
         rate = await self.rates.rate(kind)
         if rate is None:
             return None
-        return seconds_of(kind, rate, judged.usage, min(judged.calls, at_once or self.at_once.get(kind, 1)))
+        works_s = seconds_of(kind, rate, judged.usage, min(judged.calls, at_once or self.at_once.get(kind, 1)))
+        return works_s if woken else self.rates.wakes_s(kind) + works_s

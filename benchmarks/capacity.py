@@ -24,7 +24,8 @@ from benchmarks.line_plot import Line, line_plot
 from domain.audio import WINDOW_SECONDS
 from domain.call import CallKind, Usage
 from domain.rate import EngineRate
-from serve_app.model_calls import PORTS, at_once
+from serve_app.model_calls import at_once
+from serve_app.model_ports import PORTS
 from serve_app.settings import Settings, load_config
 from serve_app.start import config_path
 

@@ -15,12 +15,14 @@ class EngineRate:
 
     `input_per_s`: seconds of sound (transcriber) or tokens read (language model, embedder) per second. `output_per_s`: tokens
     written per second, 0 for a model that writes none. Both are those of one call alone; with as many calls at once as the
-    engine takes, it does `speedup` times as much.
+    engine takes, it does `speedup` times as much. `loads_s`: seconds from the start of a replica until it is warm; 0 where it was
+    not measured.
     """
 
     input_per_s: float
     output_per_s: float = 0.0
     speedup: float = 1.0
+    loads_s: float = 0.0
 
     def seconds(self, input_units: float, output_tokens: float = 0.0, calls: int = 1) -> float:
         """Return how long `calls` calls take that read `input_units` and write `output_tokens` together, side by side."""

@@ -16,3 +16,10 @@ class ModelRates(Protocol):
 
         Answers at once from what was last heard; never raises.
         """
+
+    @abstractmethod
+    def wakes_s(self, kind: CallKind) -> float:
+        """Return the seconds until the model that answers this kind of call is there, as `rate` last saw it.
+
+        0 where a replica is warm, or nobody knows; where all were taken away for want of work, what one takes to start and load.
+        """

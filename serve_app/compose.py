@@ -54,13 +54,12 @@ from ports.call_board import CallBoard
 from ports.call_cache import CallCache
 from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
-from ports.model_rates import ModelRates
 from serve_app.blobs import StoredBlobs, build_blobs
 from serve_app.clock import SystemClock
 from serve_app.database import call_board, call_cache, open_store
 from serve_app.descriptors import diarizer_voices, embedder_cosines, transcriber_scores
 from serve_app.engines import ServedModels, model_store
-from serve_app.model_calls import PORTS, at_once, price_table
+from serve_app.model_calls import at_once, price_table, rates_of_replicas
 from serve_app.model_settings import EmbedsWith, RemoteSettings
 from serve_app.recipes import speaker_recipe, transcript_recipe
 from serve_app.settings import Settings
@@ -218,9 +217,9 @@ class Composition:
         return RecapSettings(**self.settings.recap.model_dump())
 
     @cached_property
-    def rates(self) -> ModelRates:
+    def rates(self) -> ReplicaRates:
         """How fast the replicas here say they are; a remote model has no handle and no rate."""
-        return ReplicaRates({kind: self.handles[port] for kind, port in PORTS.items() if port in self.handles}, self.clock)
+        return rates_of_replicas(self.handles, self.clock, self.deployments)
 
     @cached_property
     def expected(self) -> ExpectedTime:
@@ -278,6 +277,7 @@ class Composition:
                     "calls": self.guard.trim_cache,
                     "partial uploads": partial(asyncio.to_thread, self.uploads.sweep),
                     "webhooks": partial(self.store.webhooks.trim, KEPT_S),
+                    "rates": self.rates.look_around,
                 },
                 self.clock,
             ),

@@ -1,16 +1,19 @@
 """The Ray Serve graph: ingress and job worker in front of five warm models."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from ray import serve
 from ray.serve import Application
 
+from adapters.ray_serve.health_rules import HealthRules
 from adapters.ray_serve.private_folders import make_private
 from adapters.ray_serve.readiness import cluster_environment, listening_host, listening_host_if_known
-from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica, IngressReplica, WorkerReplica
+from adapters.ray_serve.replicas import BatchedModelReplica, ConcurrentModelReplica
+from adapters.ray_serve.service_replicas import IngressReplica, WorkerReplica
 from adapters.telemetry import build_telemetry
 from ports.tracer import Tracer
 from serve_app.compose import Composition
@@ -27,7 +30,9 @@ from serve_app.engines import (
     resolve_models,
 )
 from serve_app.exposure import check_exposure, check_protection
+from serve_app.health_settings import ModelName
 from serve_app.ingress import build_ingress
+from serve_app.model_ports import DEPLOYMENTS
 from serve_app.settings import Settings
 
 APPLICATION = "wordloop"
@@ -47,7 +52,23 @@ def build(arguments: Settings) -> Application:
     return bind(settings, resolve_models(settings), {})
 
 
-def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping[str, Any]]) -> Application:
+@dataclass(frozen=True)
+class EngineBuilders:
+    """How the engine of each model is built inside its replica, from its settings and its identity."""
+
+    transcriber: Callable[..., Any] = build_transcriber
+    language_model: Callable[..., Any] = build_language_model
+    embedder: Callable[..., Any] = build_embedder
+    reader: Callable[..., Any] = build_reader
+    diarizer: Callable[..., Any] = build_diarizer
+
+
+def bind(
+    settings: Settings,
+    models: ServedModels,
+    options: Mapping[str, Mapping[str, Any]],
+    engines: EngineBuilders = EngineBuilders(),
+) -> Application:
     """Bind the graph. `options` are Ray Serve's knobs per deployment, as in the file's `deployments`.
 
     The schema of the database is brought up to date here, once, before any worker starts.
@@ -56,42 +77,50 @@ def bind(settings: Settings, models: ServedModels, options: Mapping[str, Mapping
 
     make_private(settings.data_folder)
     SqlStore.migrate(database_url(settings))
-    handles: dict[str, Any] = {}
-    observe = partial(_tracer, settings)
-    if settings.transcriber.remote is None:
-        transcriber = settings.transcriber
-        build_one = partial(build_transcriber, transcriber, models.transcriber)
-        handles["transcriber"] = _deployment(BatchedModelReplica, "Transcriber", options).bind(
-            build_one, observe, transcriber.max_batch_size, transcriber.batch_wait_s
-        )
-    if settings.language_model.remote is None:
-        build_llm = partial(build_language_model, settings.language_model, models.language_model)
-        handles["language_model"] = _deployment(ConcurrentModelReplica, "LanguageModel", options).bind(build_llm, observe)
-    if settings.embedder.remote is None:
-        embedder = settings.embedder
-        handles["embedder"] = _deployment(BatchedModelReplica, "Embedder", options).bind(
-            partial(build_embedder, embedder, models.embedder), observe, embedder.max_batch_size, embedder.batch_wait_s
-        )
-    previous = settings.embedder.previous
-    if previous is not None and models.previous_embedder is not None and previous.remote is None:
-        like = {"PreviousEmbedder": options.get("Embedder", {}), **options}
-        handles["previous_embedder"] = _deployment(BatchedModelReplica, "PreviousEmbedder", like).bind(
-            partial(build_embedder, previous, models.previous_embedder), observe, previous.max_batch_size, previous.batch_wait_s
-        )
-    if settings.reader.is_served:
-        # One call at a time: the processor is full with one, and each is answered as soon as it is read.
-        read_one = partial(build_reader, settings.reader, models.reader)
-        handles["reader"] = _deployment(BatchedModelReplica, "Reader", options).bind(read_one, observe, 1, 0.0)
-    if models.diarizer is not None:
-        diarizer = settings.diarizer
-        handles["diarizer"] = _deployment(BatchedModelReplica, "Diarizer", options).bind(
-            partial(build_diarizer, diarizer, models.diarizer), observe, diarizer.max_batch_size, diarizer.batch_wait_s
-        )
+    handles = _models(settings, models, options, engines)
     worker = _deployment(WorkerReplica, "JobWorker", options).bind(partial(_worker, settings, models), handles)
     ongoing = {"max_ongoing_requests": 2 * settings.http.connections, **options.get("Ingress", {})}
     return _deployment(IngressReplica, "Ingress", {"Ingress": ongoing}).bind(
         partial(_ingress, settings, models), {**handles, "worker": worker}, partial(_check, settings)
     )
+
+
+def _models(
+    settings: Settings, models: ServedModels, options: Mapping[str, Mapping[str, Any]], engines: EngineBuilders
+) -> dict[str, Any]:
+    """Bind a deployment for each model that is served here, by the name of its port."""
+    observe = partial(_tracer, settings)
+
+    def health_of(port: ModelName) -> HealthRules:
+        return settings.health.rules(port, settings.guard.timeouts)
+
+    def bound(port: ModelName, replica: type, *batching: float) -> Any:
+        build = partial(getattr(engines, port), getattr(settings, port), getattr(models, port))
+        return _deployment(replica, DEPLOYMENTS[port], options).bind(build, observe, health_of(port), *batching)
+
+    handles: dict[str, Any] = {}
+    if settings.transcriber.remote is None:
+        batching = settings.transcriber.max_batch_size, settings.transcriber.batch_wait_s
+        handles["transcriber"] = bound("transcriber", BatchedModelReplica, *batching)
+    if settings.language_model.remote is None:
+        handles["language_model"] = bound("language_model", ConcurrentModelReplica)
+    if settings.embedder.remote is None:
+        batching = settings.embedder.max_batch_size, settings.embedder.batch_wait_s
+        handles["embedder"] = bound("embedder", BatchedModelReplica, *batching)
+    previous = settings.embedder.previous
+    if previous is not None and models.previous_embedder is not None and previous.remote is None:
+        build = partial(engines.embedder, previous, models.previous_embedder)
+        like = {"PreviousEmbedder": options.get("Embedder", {}), **options}
+        handles["previous_embedder"] = _deployment(BatchedModelReplica, "PreviousEmbedder", like).bind(
+            build, observe, health_of("embedder"), previous.max_batch_size, previous.batch_wait_s
+        )
+    if settings.reader.is_served:
+        # One call at a time: the processor is full with one, and each is answered as soon as it is read.
+        handles["reader"] = bound("reader", BatchedModelReplica, 1, 0.0)
+    if models.diarizer is not None:
+        batching = settings.diarizer.max_batch_size, settings.diarizer.batch_wait_s
+        handles["diarizer"] = bound("diarizer", BatchedModelReplica, *batching)
+    return handles
 
 
 def _deployment(replica: type, name: str, options: Mapping[str, Mapping[str, Any]]) -> Any:

@@ -25,15 +25,9 @@ from serve_app.compose import Composition
 from serve_app.estimating import build_estimating
 from serve_app.machine import instruction_sets
 from serve_app.measured_rates import slow_words
+from serve_app.model_ports import DEPLOYMENTS, PORTS
 from serve_app.settings import Settings
 
-DEPLOYMENTS = {
-    CallKind.TRANSCRIBE: ("Transcriber", "transcriber"),
-    CallKind.GENERATE: ("LanguageModel", "language_model"),
-    CallKind.EMBED: ("Embedder", "embedder"),
-    CallKind.FIND: ("Reader", "reader"),
-    CallKind.DIARIZE: ("Diarizer", "diarizer"),
-}
 STORE_ANSWERS_S = 1.0
 """Seconds after which a store that has not answered counts as away."""
 STARTED = int(time.time())
@@ -56,11 +50,11 @@ def build_ingress(composition: Composition) -> Any:
         states = await composition.deployments()
         found = []
         for kind, identity in _identities(composition):
-            deployment, port = DEPLOYMENTS[kind]
+            port = PORTS[kind]
             if getattr(composition.settings, port).remote is not None:
                 found.append(ModelReadiness(identity.id, kind, True, "remote"))
             else:
-                warm, detail = states.get(deployment, (False, "not deployed"))
+                warm, detail = states.get(DEPLOYMENTS[port], (False, "not deployed"))
                 found.append(ModelReadiness(identity.id, kind, warm, detail))
         worker, detail = states.get("JobWorker", (False, "not deployed"))
         problems = [] if worker else [f"the job worker is {detail}"]
@@ -155,13 +149,14 @@ def _text_of_ids(settings: Settings) -> Callable[[Sequence[int]], str] | None:
 def _named_by_callers(composition: Composition) -> dict[str, ModelIdentity]:
     """The models that a request can name; nobody names the reader, nor who tells speakers apart."""
     unnamed = (CallKind.FIND, CallKind.DIARIZE)
-    return {DEPLOYMENTS[kind][1]: identity for kind, identity in _identities(composition) if kind not in unnamed}
+    return {PORTS[kind]: identity for kind, identity in _identities(composition) if kind not in unnamed}
 
 
 def _identities(composition: Composition) -> list[tuple[CallKind, ModelIdentity]]:
     """The models that are served here: no reader where the language model finds by itself, no diarizer where it is left out."""
     finds = composition.settings.reader.is_served
-    found = [(kind, getattr(composition.models, port)) for kind, (_, port) in DEPLOYMENTS.items()]
+    # The judge of sentences is the reader over again.
+    found = [(kind, getattr(composition.models, port)) for kind, port in PORTS.items() if kind is not CallKind.ENTAIL]
     return [(kind, identity) for kind, identity in found if identity is not None and (finds or kind is not CallKind.FIND)]
 
 

@@ -34,8 +34,8 @@ from serve_app.ending_signals import ENDING
 from serve_app.engines import ServedModels
 from serve_app.errors import ArgumentWrong, StartFailed
 from serve_app.exposure import LOOPBACK
-from serve_app.ingress import DEPLOYMENTS, build_ingress
-from serve_app.model_calls import PORTS
+from serve_app.ingress import build_ingress
+from serve_app.model_ports import DEPLOYMENTS, PORTS
 from serve_app.service import ServiceFile, running_service
 from serve_app.settings import Settings, default_data_dir, load_config
 from serve_app.start import config_path
@@ -117,7 +117,7 @@ class _Scripted(Composition):
     @cached_property
     def deployments(self) -> Callable[[], Awaitable[Mapping[str, tuple[bool, str]]]]:
         async def warm() -> Mapping[str, tuple[bool, str]]:
-            return dict.fromkeys([*(name for name, _ in DEPLOYMENTS.values()), "JobWorker"], (True, "scripted"))
+            return dict.fromkeys([*DEPLOYMENTS.values(), "JobWorker"], (True, "scripted"))
 
         return warm
 

@@ -15,6 +15,7 @@ from adapters.guard import GuardSettings
 from adapters.http.own_pages import HostName, Origin
 from domain.job import HIGHEST_PRIORITY, LOWEST_PRIORITY
 from serve_app.errors import ConfigurationInvalid
+from serve_app.health_settings import HealthSettings
 from serve_app.model_settings import (
     DiarizerSettings,
     EmbedderSettings,
@@ -203,6 +204,7 @@ class Settings(Strict):
     worker: WorkerSettings = WorkerSettings()
     limits: LimitSettings = LimitSettings()
     guard: GuardSettings = GuardSettings()
+    health: HealthSettings = HealthSettings()
     http: HttpSettings = HttpSettings()
     outbound: OutboundSettings = OutboundSettings()
     openai: OpenAiSettings = OpenAiSettings()

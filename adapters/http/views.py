@@ -1,7 +1,6 @@
 """What leaves: jobs, models, search hits, problems. Written out field by field, so that nothing internal slips through."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -221,6 +220,7 @@ class ModelView(BaseModel):
 
     @classmethod
     def of(cls, card: ModelCard, alias: str | None = None) -> "ModelView":
+        rate = card.rate
         return cls(
             id=alias or card.id,
             alias_of=card.id if alias else None,
@@ -232,7 +232,7 @@ class ModelView(BaseModel):
             precision=card.precision,
             breaker=card.breaker,
             instructions=card.instructions,
-            rate=RateView(**asdict(card.rate)) if card.rate else None,
+            rate=RateView(input_per_s=rate.input_per_s, output_per_s=rate.output_per_s, speedup=rate.speedup) if rate else None,
             slow=card.slow,
         )
 

@@ -11,6 +11,9 @@ FRESH_S = 1.0
 """Seconds for which an answer of the controller is good enough."""
 
 
+ASLEEP = "asleep"
+
+
 class DeploymentReadiness:
     """Readiness of the deployments of one application, by name."""
 
@@ -21,7 +24,10 @@ class DeploymentReadiness:
         self._lock = asyncio.Lock()
 
     async def __call__(self) -> Mapping[str, tuple[bool, str]]:
-        """Return, per deployment, whether a replica of it is running, and in words its status."""
+        """Return, per deployment, whether it is there for whoever asks, and in words its status.
+
+        One that is healthy without a replica is `ASLEEP`: it was scaled to zero, and the first call wakes it.
+        """
         async with self._lock:
             if time.monotonic() - self._asked_at >= FRESH_S:
                 self._states = await asyncio.to_thread(self._ask)
@@ -29,16 +35,19 @@ class DeploymentReadiness:
             return self._states
 
     def _ask(self) -> Mapping[str, tuple[bool, str]]:
+        import ray
         from ray import serve
 
-        application = serve.status().applications.get(self._application)
+        # Outside of a cluster Serve would start one to answer.
+        application = serve.status().applications.get(self._application) if ray.is_initialized() else None
         if application is None:
             return {}
         states = {}
         for name, deployment in application.deployments.items():
             running = sum(n for state, n in deployment.replica_states.items() if str(state).endswith("RUNNING"))
-            status = str(getattr(deployment.status, "value", deployment.status))
-            states[name] = (running > 0, status.lower())
+            status = str(getattr(deployment.status, "value", deployment.status)).lower()
+            asleep = status == "healthy" and not sum(deployment.replica_states.values())
+            states[name] = (running > 0 or asleep, ASLEEP if asleep else status)
         return states
 
 

@@ -1,4 +1,4 @@
-"""Warm model replicas. Each loads and warms its engine in the constructor, so ready means warm.
+"""Warm model replicas. Each loads and warms its engine in the constructor, so ready means warm; each watches its own engine.
 
 The engines come in as factories: this module knows Ray and no model library.
 """
@@ -9,19 +9,17 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Protocol, TypeAlias
 
-from ray import serve
-
 from adapters.ray_serve.engine_log import EngineLog
+from adapters.ray_serve.health_rules import HealthRules
 from adapters.ray_serve.instruments import RayInstruments
 from adapters.ray_serve.measuring import measured_language_model
 from adapters.ray_serve.own_address import listen_on_own_address
-from adapters.ray_serve.read_ahead import TellsWhatItTook
+from adapters.ray_serve.replica_health import ReplicaHealth
 from adapters.ray_serve.replica_work import ReplicaWork
 from adapters.ray_serve.scaling import ReplicaLoad
-from adapters.ray_serve.serve_logs import adopt_logs
 from adapters.ray_serve.stopwatch import QuietStopwatch
 from domain.call import Usage
 from domain.errors import ModelUnavailable, WordloopError
@@ -60,7 +58,8 @@ class ConcurrentEngine(Protocol):
     def shutdown(self) -> None: ...
 
 
-_Waiting: TypeAlias = tuple[ModelRequest, "asyncio.Future[RawOutput | WordloopError]"]
+_Waiting: TypeAlias = tuple[ModelRequest, str, "asyncio.Future[RawOutput | WordloopError]"]
+"""What is asked, the key of the call, and where its answer goes."""
 Observe = Callable[[], Tracer]
 """Builds the tracer of a replica, inside the replica."""
 
@@ -72,16 +71,23 @@ class BatchedModelReplica:
     """
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, build: Callable[[], BatchEngine], observe: Observe, max_batch_size: int, batch_wait_s: float
+        self,
+        build: Callable[[], BatchEngine],
+        observe: Observe,
+        health: HealthRules,
+        max_batch_size: int,
+        batch_wait_s: float,
     ) -> None:
+        began = time.perf_counter()
         self._log = EngineLog()
         self._tracer = observe()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._engine = await self._on_thread(build)
         await self._on_thread(self._engine.warm_up)
-        self._meter: RateMeter = await self._on_thread(self._measured)
+        self._meter: RateMeter = await self._on_thread(self._measured, began)
         self._load = ReplicaLoad()
         self._work = ReplicaWork(RayInstruments(), self._load)
+        self._health = ReplicaHealth(health)
         self._line: WaitingLine[_Waiting] = WaitingLine()
         self._max_batch_size, self._batch_wait_s = max_batch_size, batch_wait_s
         self._passes: asyncio.Task[None] | None = None
@@ -90,17 +96,17 @@ class BatchedModelReplica:
         """Answer one request as part of whatever batch is being gathered."""
         self._log.write("start", meta.key)
         with self._load.holding(request), self._tracer.span("replica batch", meta.traceparent, {CALL_KEY: meta.key}):
-            result = await self._answered(request)
+            result = await self._health.unless_hung(self._answered(request, meta.key))
         self._log.write("end", meta.key)
         if isinstance(result, WordloopError):
             raise result
         return result
 
-    async def _answered(self, request: ModelRequest) -> RawOutput | WordloopError:
+    async def _answered(self, request: ModelRequest, key: str) -> RawOutput | WordloopError:
         """Wait in line for a pass; who gives up leaves the line."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[RawOutput | WordloopError] = loop.create_future()
-        self._line.put((request, answer), left_of(request), loop.time())
+        self._line.put((request, key, answer), left_of(request), loop.time())
         if self._passes is None or self._passes.done():
             self._passes = asyncio.create_task(self._make_passes())
         return await answer
@@ -109,15 +115,19 @@ class BatchedModelReplica:
         """Serve the line until nobody waits. The first pass gathers for a moment, the others did during the one before."""
         await asyncio.sleep(self._batch_wait_s)
         while self._line:
-            batch = [waiting for waiting in self._line.take(self._max_batch_size) if not waiting[1].done()]
+            batch = [waiting for waiting in self._line.take(self._max_batch_size) if not waiting[2].done()]
             if not batch:
                 continue
-            results = await self._pass([request for request, _ in batch])
-            for (_, answer), result in zip(batch, results, strict=True):
+            results = await self._pass([request for request, _, _ in batch], batch[0][1])
+            for (request, key, answer), result in zip(batch, results, strict=True):
+                if isinstance(result, RawOutput):
+                    self._health.judge(request, result, key)
                 if not answer.done():
                     answer.set_result(result)
 
-    async def _pass(self, requests: list[ModelRequest]) -> list[RawOutput | WordloopError]:
+    async def _pass(self, requests: list[ModelRequest], first: str) -> list[RawOutput | WordloopError]:
+        """Run a pass. One that fails is one bad sign, under the key of its first call: one input can break it for all."""
+        number = self._health.watch.begin()
         try:
             results = list(await self._on_thread(self._run, requests))
             if len(results) != len(requests):
@@ -128,11 +138,18 @@ class BatchedModelReplica:
         except Exception as error:
             # Whatever a library raises, every caller of the batch hears of it as one of our errors.
             log.error("engine failed", extra={"batch_size": len(requests), "failure": places(error)})
+            self._health.watch.bad(first)
             return [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(requests)
+        finally:
+            self._health.watch.answered(number)
 
     async def rate(self) -> EngineRate | None:
         """How fast this replica works: measured while it warmed up, kept up to date by its passes."""
         return self._meter.current
+
+    async def check_health(self) -> None:
+        """Serve replaces the replica when this raises three times in a row."""
+        await self._health.check()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Serve's controller asks, for `WorkPolicy`."""
@@ -142,10 +159,10 @@ class BatchedModelReplica:
         """The operating system's id of this replica's process, for measurements and fault tests."""
         return os.getpid()
 
-    def _measured(self) -> RateMeter:
+    def _measured(self, began: float) -> RateMeter:
         stopwatch = QuietStopwatch()
         results = self._engine.run(self._engine.sample())
-        rate = EngineRate(_input_units(results) / stopwatch.seconds())
+        rate = EngineRate(_input_units(results) / stopwatch.seconds(), loads_s=time.perf_counter() - began)
         _log_rate(rate)
         return RateMeter(rate)
 
@@ -180,14 +197,19 @@ def _used(results: Sequence[RawOutput | WordloopError]) -> list[Usage]:
 class ConcurrentModelReplica:
     """A replica around a `ConcurrentEngine`."""
 
-    async def __init__(self, build: Callable[[], ConcurrentEngine], observe: Observe) -> None:  # type: ignore[misc]  # Serve awaits it
+    async def __init__(  # type: ignore[misc]  # Serve awaits it
+        self, build: Callable[[], ConcurrentEngine], observe: Observe, health: HealthRules
+    ) -> None:
+        began = time.perf_counter()
         self._log = EngineLog()
         self._tracer = observe()
         self._engine = build()
         await self._engine.warm_up()
-        self._meter = RateMeter(await measured_language_model(self._engine.generate))
+        measured = await measured_language_model(self._engine.generate)
+        self._meter = RateMeter(replace(measured, loads_s=time.perf_counter() - began))
         self._load = ReplicaLoad()
         self._work = ReplicaWork(RayInstruments(), self._load)
+        self._health = ReplicaHealth(health)
         self._active = self._begun = 0
         _log_rate(self._meter.current)
 
@@ -195,8 +217,26 @@ class ConcurrentModelReplica:
         """Answer one request; cancelling it aborts the generation inside the engine."""
         self._log.write("start", meta.key)
         with self._load.holding(request), self._tracer.span("replica generate", meta.traceparent, {CALL_KEY: meta.key}):
-            output = await self._timed(request, meta)
+            output = await self._health.unless_hung(self._watched(request, meta))
         self._log.write("end", meta.key)
+        return output
+
+    async def _watched(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
+        """Make a call, and tell the watchdog what became of it."""
+        watch = self._health.watch
+        number = watch.begin()
+        try:
+            output = await self._timed(request, meta)
+        except asyncio.CancelledError:
+            watch.given_up(number)
+            raise
+        except Exception as error:
+            watch.answered(number)
+            if not isinstance(error, WordloopError) or isinstance(error, ModelUnavailable):
+                watch.bad(meta.key)
+            raise
+        watch.answered(number)
+        self._health.judge(request, output, meta.key)
         return output
 
     async def rate(self) -> EngineRate | None:
@@ -220,7 +260,8 @@ class ConcurrentModelReplica:
         return output
 
     async def check_health(self) -> None:
-        """Serve restarts the replica when this raises."""
+        """Serve replaces the replica when this raises three times in a row."""
+        await self._health.check()
         await self._engine.check_health()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
@@ -233,66 +274,3 @@ class ConcurrentModelReplica:
 
     async def __del__(self) -> None:
         await asyncio.to_thread(self._engine.shutdown)
-
-
-class Worker(Protocol):
-    """Something that works until it is told to stop, and tidies up beside it."""
-
-    async def __call__(self) -> None: ...
-
-    async def keep_house(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-
-class WorkerReplica:
-    """A replica that claims jobs; it holds no model and receives no requests.
-
-    `build` gets the handles of the model deployments by name and returns the worker.
-    """
-
-    async def __init__(self, build: Callable[[dict[str, Any]], Worker], handles: dict[str, Any]) -> None:  # type: ignore[misc]  # Serve awaits it
-        adopt_logs()
-        self._worker = build(handles)
-        self._loop = asyncio.create_task(self._worker())
-        self._house = asyncio.create_task(self._worker.keep_house())
-
-    async def check_health(self) -> None:
-        """Serve restarts the replica when its loop has died."""
-        for task in (self._loop, self._house):
-            if task.done():
-                raise RuntimeError("the worker's loop has ended") from task.exception()
-
-    async def process_id(self) -> int:
-        """The operating system's id of this replica's process, for measurements and fault tests."""
-        return os.getpid()
-
-    async def __del__(self) -> None:
-        await self._worker.stop()
-        for task in (self._loop, self._house):
-            task.cancel()
-        await asyncio.gather(self._loop, self._house, return_exceptions=True)
-
-
-@serve.ingress()
-class IngressReplica:
-    """A replica that answers HTTP. `build` gets the handles by name and returns the ASGI application.
-
-    `check` raises when it may not serve at all; Serve then shows why the application did not start.
-    """
-
-    async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, build: Callable[[dict[str, Any]], Any], handles: dict[str, Any], check: Callable[[], None]
-    ) -> None:
-        adopt_logs()
-        await asyncio.to_thread(check)
-        self._asgi = build(handles)
-        self._asgi.add_middleware(TellsWhatItTook)
-
-    def __serve_build_asgi_app__(self) -> Any:
-        """Serve asks for the application here, inside the replica, so that nothing of it is pickled."""
-        return self._asgi
-
-    async def process_id(self) -> int:
-        """The operating system's id of this replica's process, for measurements and fault tests."""
-        return os.getpid()

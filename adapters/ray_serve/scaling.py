@@ -78,12 +78,17 @@ def replicas_needed(told: Mapping[str, Mapping[Any, float]], queued_calls: float
 
 
 class WorkPolicy:
-    """A policy for `autoscaling_config.policy`: what waits for a model is done within `drain_s` seconds."""
+    """A policy for `autoscaling_config.policy`: what waits for a model is done within `drain_s` seconds.
+
+    With `min_replicas: 0` the last replica goes too when nothing is asked, and Serve starts one for the first call that comes.
+    """
 
     def __init__(self, drain_s: float = 30.0) -> None:
         self._drain_s = drain_s
 
     def __call__(self, context: Any) -> tuple[float, dict[str, Any]]:
-        """Return how many replicas there should be. With nothing known it stays at what there is."""
+        """Return how many replicas there should be. With nothing known it stays at what there is while anything is asked."""
         needed = replicas_needed(context.aggregated_metrics or {}, context.total_queued_requests or 0.0, self._drain_s)
-        return (context.target_num_replicas if needed is None else needed), {}
+        if needed is None:
+            needed = context.target_num_replicas if context.total_num_requests else 0.0
+        return needed, {}

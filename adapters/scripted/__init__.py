@@ -4,6 +4,7 @@ told."""
 from adapters.scripted.backend import SCRIPTED_MODEL, Asked, Delayed, ScriptedBackend
 from adapters.scripted.clock import MovableClock
 from adapters.scripted.diarizer import SCRIPTED_VOICES, ScriptedDiarizer, listened, stretches
+from adapters.scripted.engines import TimedBatches, TimedWriter
 from adapters.scripted.entailment_judge import ScriptedEntailmentJudge, judged_by
 from adapters.scripted.item_finder import ScriptedItemFinder, by_words, found, found_by, span_of
 from adapters.scripted.rates import ScriptedRates
@@ -19,6 +20,8 @@ __all__ = [
     "ScriptedEntailmentJudge",
     "ScriptedItemFinder",
     "ScriptedRates",
+    "TimedBatches",
+    "TimedWriter",
     "by_words",
     "found",
     "found_by",

@@ -8,11 +8,11 @@ import threading
 import time
 import wave
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import av
 import httpx
@@ -85,13 +85,24 @@ class Books:
         self._engine.dispose()
 
 
+class Reachable(Protocol):
+    """A service, or a cluster: something with a door."""
+
+    def client(self, timeout: float = ..., /) -> httpx.Client: ...
+
+
 @dataclass
 class Stream:
-    """A client that submits `count` jobs, each under its own key, to `services` in turn, and insists until one keeps it."""
+    """A client that submits `count` jobs, each under its own key, to `services` in turn, and insists until one keeps it.
 
-    services: list[RunningService]
+    `name` and `shift` (samples, and numbers in texts) make its keys and its recordings others than those of another stream.
+    """
+
+    services: Sequence[Reachable]
     books: Books
     count: int
+    name: str = "storm"
+    shift: int = 0
     accepted: dict[str, str] = field(default_factory=dict)
     asked_again: int = 0
     failure: BaseException | None = None
@@ -104,16 +115,17 @@ class Stream:
     def _run(self) -> None:
         try:
             sound = spoken()
-            starts = np.linspace(0, len(sound) - int(CLIP_S * RATE), self.count).astype(int)
+            starts = np.linspace(self.shift, len(sound) - int(CLIP_S * RATE), self.count).astype(int)
+            before = self.books.ended()
             for number in range(self.count):
-                while number - self.books.ended() >= AHEAD:
+                while number - (self.books.ended() - before) >= AHEAD:
                     time.sleep(0.1)
-                self.accepted[f"storm-{number}"] = self._submit(number, sound, int(starts[number]))
+                self.accepted[f"{self.name}-{number}"] = self._submit(number, sound, int(starts[number]))
         except BaseException as error:  # told by the test's own thread
             self.failure = error
 
     def _submit(self, number: int, sound: np.ndarray, start: int) -> str:
-        key = f"storm-{number}"
+        key = f"{self.name}-{number}"
         give_up = time.monotonic() + ACCEPT_WITHIN_S
         while time.monotonic() < give_up:
             with suppress(httpx.HTTPError):
@@ -132,10 +144,10 @@ class Stream:
         service = self.services[(number + self.asked_again) % len(self.services)]
         with service.client(20.0) as client:
             if number % 10 == 3:
-                texts = [f"Sentence {part} of text {number}." for part in range(20)]
+                texts = [f"Sentence {part} of text {self.shift + number}." for part in range(20)]
                 return client.post("/v1/embeddings", json={"model": "all-minilm-l6-v2", "input": texts}, headers=headers)
             if number % 10 == 7:
-                return client.post("/v1/recaps", json={"segments": meeting(number)}, headers=headers)
+                return client.post("/v1/recaps", json={"segments": meeting(self.shift + number)}, headers=headers)
             route = "conversations" if number % 10 == 5 else "transcriptions"
             return client.post(f"/v1/{route}", files={"file": ("clip.wav", clip(sound, start))}, headers=headers)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -214,6 +215,21 @@ async def test_a_model_whose_rate_nobody_measured_leaves_the_time_unknown(tmp_pa
 
     assert (found.stages[Stage.RECAP].seconds, found.total.seconds) == (None, None)
     assert found.stages[Stage.TRANSCRIPTION].seconds is not None
+
+
+async def test_a_model_that_sleeps_takes_its_time_to_wake_unless_nothing_is_asked_of_it(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    awake = await world.look()
+    rates = world.models.rates
+    rates.told[CallKind.TRANSCRIBE] = replace(rates.told[CallKind.TRANSCRIBE], loads_s=40.0)
+    rates.asleep.add(CallKind.TRANSCRIBE)
+
+    asleep = await world.look()
+    assert awake.stages[Stage.TRANSCRIPTION].seconds is not None
+    assert asleep.stages[Stage.TRANSCRIPTION].seconds == pytest.approx(awake.stages[Stage.TRANSCRIPTION].seconds + 40.0)
+    assert asleep.stages[Stage.RECAP].seconds == awake.stages[Stage.RECAP].seconds
+    await world.transcribe()
+    assert (await world.look()).stages[Stage.TRANSCRIPTION].seconds == 0, "the cache answers"
 
 
 async def test_windows_that_are_heard_twice_are_foreseen_when_their_languages_are_known(tmp_path: Path) -> None:

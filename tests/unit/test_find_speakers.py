@@ -127,6 +127,16 @@ async def test_expected_time_counts_what_is_heard_twice() -> None:
     assert await ExpectedTime(ScriptedRates(), prompts, {}).speakers(10.0) is None
 
 
+async def test_expected_time_has_the_waking_of_a_model_in_the_first_stage_that_needs_it() -> None:
+    slow = dict.fromkeys(CallKind, EngineRate(100.0, 50.0, loads_s=40.0))
+    awake, asleep = (ExpectedTime(ScriptedRates(slow, sleepers), prompts, {}) for sleepers in ((), CallKind))
+    assert await asleep.speakers(10.0) == pytest.approx((await awake.speakers(10.0) or 0.0) + 40.0)
+    assert await asleep.speakers(0.0) == 0.0, "nobody is woken for nothing"
+    before, after = await awake.recap(500), await asleep.recap(500)
+    assert after.chapters == pytest.approx((before.chapters or 0.0) + 40.0)
+    assert after.title == before.title, "the same model, awake by then"
+
+
 @pytest.mark.parametrize("seconds", [0.0, 0.2, 10.0, 10.01, 17.3, 63.0])
 def test_windows_cover_everything_and_overlap(seconds: float) -> None:
     settings = DiarizationSettings()

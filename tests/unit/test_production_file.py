@@ -16,20 +16,14 @@ from domain.errors import InvalidRequest
 from serve_app.compose import Composition
 from serve_app.graph import bind
 from serve_app.ingress import build_ingress
-from serve_app.model_calls import PORTS, price_table
+from serve_app.model_calls import price_table
+from serve_app.model_ports import DEPLOYMENTS, PORTS
 from serve_app.settings import ServeFile, Settings, load_config
 from tests.in_process_service import MODELS, Handle, handles
 
 ROOT = Path(__file__).parents[2]
 EMBEDDED, PRODUCTION = ROOT / "serve_config.yaml", ROOT / "serve_config.gpu.yaml"
 RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"
-MODEL_DEPLOYMENTS = {
-    "transcriber": "Transcriber",
-    "language_model": "LanguageModel",
-    "embedder": "Embedder",
-    "reader": "Reader",
-    "diarizer": "Diarizer",
-}
 CORE_HOUR_USD, GPU_HOUR_USD = 0.04, 1.00
 """What the production file says its prices are made of."""
 
@@ -54,8 +48,8 @@ def test_the_ingress_and_every_model_are_deployments_of_their_own_that_scale_wit
     file = load_config(path)
     deployments = graph(file, tmp_path)
 
-    assert set(deployments) == set(file.deployments) == {"Ingress", "JobWorker", *MODEL_DEPLOYMENTS.values()}
-    for name in ("Ingress", *MODEL_DEPLOYMENTS.values()):
+    assert set(deployments) == set(file.deployments) == {"Ingress", "JobWorker", *DEPLOYMENTS.values()}
+    for name in ("Ingress", *DEPLOYMENTS.values()):
         scaling = deployments[name]._deployment_config.autoscaling_config
         assert scaling is not None, name
         assert 1 <= scaling.min_replicas <= scaling.max_replicas
@@ -66,8 +60,7 @@ def test_the_ingress_and_every_model_are_deployments_of_their_own_that_scale_wit
 def test_a_model_on_a_gpu_asks_for_its_share_and_together_they_fit_on_one() -> None:
     file = load_config(PRODUCTION)
     shares = {
-        port: file.deployments[deployment]["ray_actor_options"].get("num_gpus", 0)
-        for port, deployment in MODEL_DEPLOYMENTS.items()
+        port: file.deployments[deployment]["ray_actor_options"].get("num_gpus", 0) for port, deployment in DEPLOYMENTS.items()
     }
     for port, share in shares.items():
         assert (getattr(getattr(file.settings, port), "device", "cpu") == "cuda") == (share > 0), port
@@ -87,7 +80,7 @@ def test_a_replica_costs_its_share_of_the_machine() -> None:
     file = load_config(PRODUCTION)
     prices, usage = price_table(file.settings), Usage(30.0, 100, 10)
     for kind, port in PORTS.items():
-        holds = file.deployments[MODEL_DEPLOYMENTS[port]]["ray_actor_options"]
+        holds = file.deployments[DEPLOYMENTS[port]]["ray_actor_options"]
         hour = holds["num_cpus"] * CORE_HOUR_USD + holds.get("num_gpus", 0) * GPU_HOUR_USD
         assert prices.cost_usd(kind, MODELS.transcriber, usage, 3600.0) == pytest.approx(hour), port
 

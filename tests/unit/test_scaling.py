@@ -94,7 +94,7 @@ class Controller:
             total_queued_requests=queued,
             aggregated_metrics=metrics,
             raw_metrics={},
-            capacity_adjusted_min_replicas=1,
+            capacity_adjusted_min_replicas=self.config.min_replicas,
             capacity_adjusted_max_replicas=8,
             policy_state={},
             last_scale_up_time=None,
@@ -111,6 +111,19 @@ def test_serve_takes_the_policy_for_its_own() -> None:
     busy = told(**{HELD: [900.0], PER_CALL: [30.0], PER_S: [10.0]})
     assert Controller(config).decide(busy, 0.0, 0.0) == 3
     assert Controller(config, replicas=4).decide({}, 5.0, 0.0) == 4, "nothing known: it stays"
+
+
+def test_where_nothing_is_asked_the_last_replica_may_go_and_the_first_call_brings_one_back() -> None:
+    config = AutoscalingConfig(
+        min_replicas=0, max_replicas=4, downscale_delay_s=0, upscale_delay_s=0, downscale_to_zero_delay_s=0
+    )
+    idle = told(held_units=[0.0], units_per_call=[30.0], units_per_s=[10.0])
+    never_asked: dict[str, dict[Any, float]] = {}
+    for metrics in (idle, never_asked):
+        model = Controller(config)
+        assert model.decide(metrics, 0.0, 0.0) == 0
+        assert model.decide({}, 0.0, 0.0) == 0
+        assert model.decide({}, 1.0, 0.0) == 1
 
 
 def test_every_model_of_the_production_file_scales_by_work() -> None:

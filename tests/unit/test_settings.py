@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adapters.ray_serve.recycling import RecycleLimits
+from adapters.ray_serve.watchdog import HealthLimits
 from domain.call import ModelIdentity
 from serve_app.errors import ConfigurationInvalid
 from serve_app.ingress import aliases
@@ -51,6 +53,18 @@ def test_a_value_of_the_wrong_kind_names_its_place(tmp_path: Path) -> None:
     file.write_text(yaml.safe_dump(raw))
     with pytest.raises(ConfigurationInvalid, match=r"args\.worker\.concurrency"):
         load_config(file)
+
+
+def test_a_model_is_hung_beyond_the_longest_of_its_timeouts_and_recycled_only_where_that_is_set() -> None:
+    settings = Settings(
+        guard={"timeouts": {"find": 20, "entail": 30}},
+        health={"slow_factor": 4, "bad_in_a_row": 5, "recycle": {"reader": {"calls": 1000}}},
+    )
+    reader, embedder = (settings.health.rules(model, settings.guard.timeouts) for model in ("reader", "embedder"))
+    assert reader.limits == HealthLimits(timeout_s=30, slow_factor=4, bad_in_a_row=5)
+    assert (reader.recycle, embedder.recycle) == (RecycleLimits(calls=1000), RecycleLimits())
+    with pytest.raises(ConfigurationInvalid, match=r"health\.recycle"):
+        parse_settings({"health": {"recycle": {"raeder": {"calls": 1}}}}, "here")
 
 
 SERVED = {

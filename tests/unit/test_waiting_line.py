@@ -8,12 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.in_process import InProcessBackend
+from adapters.ray_serve.health_rules import HealthRules
+from adapters.ray_serve.recycling import RecycleLimits
+from adapters.ray_serve.watchdog import HealthLimits
 from domain.call import ModelIdentity
 from domain.errors import ModelUnavailable, WordloopError
 from domain.waiting_line import SECONDS_WORTH_A_SECOND, WaitingLine
 from ports.model_backend import CallMeta, RawOutput, TranscribeRequest
 
 IDENTITY = ModelIdentity("double", "1", "double-1", "float32")
+WELL = HealthRules(HealthLimits(60.0), RecycleLimits(), lambda *_: True)
 
 
 def test_a_short_recording_goes_before_the_windows_of_a_long_one_that_came_with_it() -> None:
@@ -101,7 +105,7 @@ async def a_replica(engine: Noting, max_batch_size: int) -> "object":
     from adapters.ray_serve.replicas import BatchedModelReplica
 
     replica = object.__new__(BatchedModelReplica)
-    await replica.__init__(lambda: engine, Unmeasured, max_batch_size, 0.0)  # type: ignore[misc]
+    await replica.__init__(lambda: engine, Unmeasured, WELL, max_batch_size, 0.0)  # type: ignore[misc]
     engine.passes.clear()
     return replica
 
