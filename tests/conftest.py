@@ -106,7 +106,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
         asked = [*getattr(item, "fixturenames", ()), *(each for each in parameters if isinstance(each, str))]
-        if any(name.partition("_")[0] in SERVERS for name in asked):
+        if any(name.replace(" ", "_").partition("_")[0] in SERVERS for name in asked):
             item.add_marker("server")
         if item.path.stem in HEAVY:
             item.add_marker("heavy")
