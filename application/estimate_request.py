@@ -21,6 +21,7 @@ from application.dry_run import (
     Foreseen,
 )
 from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, check_stages
+from application.estimated_recap import unheard_recap, unwritten_checking
 from application.known_transcripts import KnownTranscripts
 from application.payloads import TemplateChoice, expected_words
 from application.pricing import Judged, Pricing
@@ -33,7 +34,6 @@ from application.templates import Templates, chosen
 from application.text_groups import TEXTS_PER_CALL, text_groups
 from application.transcribe_audio import TranscribeAudio, TranscriptionSettings
 from application.transcribe_channels import TranscribeChannels
-from application.unheard_recap import unheard_recap, unwritten_checking
 from domain.audio import WINDOW_SECONDS, DecodedAudio
 from domain.call import CallContext, CallKind, ModelIdentity, Usage
 from domain.errors import RateLimited

@@ -6,10 +6,10 @@ from typing import Final
 
 from application.diarise.expected_windows import unheard_windows
 from application.diarise.find_speakers import DiarizationSettings
+from application.estimated_recap import unheard_embedding, unheard_finding, unwritten_checking, writing_chapters, writing_summary
 from application.pricing import Judged, seconds_of
 from application.prompt_files import Prompts
 from application.recap.settings import RecapSettings
-from application.unheard_recap import unheard_embedding, unheard_finding, unwritten_checking, writing_chapters, writing_summary
 from domain.audio import WINDOW_SECONDS
 from domain.call import CallKind, Usage
 from ports.model_rates import ModelRates

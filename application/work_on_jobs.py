@@ -10,7 +10,7 @@ from functools import partial
 from application.deliver_webhooks import DeliverWebhooks
 from application.embed_anew import EmbedAnew
 from application.job_session import HandBack, JobSession
-from application.keep_house import KeepHouse
+from application.maintenance import KeepHouse
 from application.watch_queue import WatchQueue
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WithRetryAfter, WordloopError
 from domain.failure import places

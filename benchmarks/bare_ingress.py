@@ -10,10 +10,11 @@ import uvicorn
 from adapters.guard import GuardedEmbedder
 from adapters.in_process import InProcessBackend
 from application.text_groups import TEXTS_PER_CALL
-from serve_app.compose import Composition
-from serve_app.engines import build_embedder, fit_to_machine, resolve_models
-from serve_app.ingress import build_ingress
-from serve_app.settings import load_config
+from serve_app.composition.composition import Composition
+from serve_app.composition.ingress import build_ingress
+from serve_app.engines.replicas import build_embedder
+from serve_app.engines.served_models import fit_to_machine, resolve_models
+from serve_app.settings.serve_file import load_config
 
 
 class BareComposition(Composition):

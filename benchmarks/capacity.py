@@ -16,18 +16,18 @@ from typing import Any, Final
 import prompts
 from application.diarise.expected_windows import unheard_windows
 from application.diarise.find_speakers import DiarizationSettings
+from application.estimated_recap import unheard_recap
 from application.pricing import Judged, seconds_of
 from application.recap.settings import RecapSettings
-from application.unheard_recap import unheard_recap
 from benchmarks.capacity_limits import Day, split_limits
 from benchmarks.line_plot import Line, line_plot
 from domain.audio import WINDOW_SECONDS
 from domain.call import CallKind, Usage
 from domain.rate import EngineRate
-from serve_app.model_calls import at_once
-from serve_app.model_ports import PORTS
-from serve_app.settings import Settings, load_config
-from serve_app.start import config_path
+from serve_app.composition.model_calls import at_once
+from serve_app.settings.model_ports import PORTS
+from serve_app.settings.serve_file import config_path, load_config
+from serve_app.settings.service import Settings
 
 TWO_CORES: Final[Mapping[CallKind, EngineRate]] = {
     CallKind.TRANSCRIBE: EngineRate(8.5, speedup=1.3),

@@ -6,14 +6,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from serve_app.start import config_path
+from serve_app.settings.serve_file import config_path
 
 LOAD_TIMEOUT_S = 1800
 
 PROGRAM = """
 import asyncio, sys
 from serve_app import engines
-from serve_app.settings import load_config
+from serve_app.settings.serve_file import load_config
 from pathlib import Path
 
 def main():

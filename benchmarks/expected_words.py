@@ -84,8 +84,9 @@ def _plain(count: ErrorCounter, clip: Clip, texts: Iterable[str]) -> set[str]:
 
 def _heard(clips: Sequence[Clip], expected: Sequence[Sequence[str]]) -> list[str]:
     """One engine, recordings one after another with their own words to expect."""
-    from serve_app.engines import build_transcriber, local_identity, model_store
-    from serve_app.model_settings import TranscriberSettings
+    from serve_app.engines.replicas import build_transcriber
+    from serve_app.engines.served_models import local_identity, model_store
+    from serve_app.settings.models import TranscriberSettings
 
     settings = TranscriberSettings()
     identity = local_identity(model_store().ensure(settings.model), "faster-whisper", settings.compute_type)

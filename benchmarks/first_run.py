@@ -14,11 +14,11 @@ import psutil
 
 from adapters.ray_serve.processes import leftovers
 from benchmarks.service_figures import TIMEOUT_S
-from serve_app.client import Client
 from serve_app.demo import RECORDING
-from serve_app.machine import this_machine
-from serve_app.service import Service
-from serve_app.start import started
+from serve_app.embedded.client import Client
+from serve_app.embedded.service import Service
+from serve_app.embedded.start import started
+from serve_app.engines.machine import this_machine
 
 CHECKOUT = Path(__file__).parents[1]
 CLIP_S = 10

@@ -22,7 +22,7 @@ from ports.call_cache import CallCache
 from ports.call_metering import BudgetLedger
 from ports.embedder import InputType
 from ports.model_backend import CallMeta, EmbedRequest, RawOutput
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 
 CALLS = 2000
 CALLERS = 64

@@ -23,9 +23,10 @@ import numpy as np
 import yaml
 
 from benchmarks.material import long_recording
-from serve_app.client import Client
 from serve_app.demo import RECORDING
-from serve_app.start import config_path, started
+from serve_app.embedded.client import Client
+from serve_app.embedded.start import started
+from serve_app.settings.serve_file import config_path
 
 CLIENTS: Final = (1, 32, 256)
 REQUESTS: Final = 300

@@ -17,10 +17,11 @@ from adapters.ray_serve.measuring import measured_language_model
 from domain.errors import WordloopError
 from ports.model_backend import CallMeta, GenerateRequest, RawOutput
 from serve_app.demo import RECORDING
-from serve_app.engines import build_language_model, fit_to_machine, resolve_models
-from serve_app.machine import this_machine
-from serve_app.model_settings import LanguageModelSettings
-from serve_app.settings import Settings
+from serve_app.engines.machine import this_machine
+from serve_app.engines.replicas import build_language_model
+from serve_app.engines.served_models import fit_to_machine, resolve_models
+from serve_app.settings.models import LanguageModelSettings
+from serve_app.settings.service import Settings
 
 CALLS = 8
 LINES = 6

@@ -30,7 +30,7 @@ from benchmarks.material import ten_minute_meeting
 from domain.call import ModelIdentity
 from domain.search import EVERYTHING, UNMEASURED, Passage, SearchFilters, SearchHit, SearchMode
 from ports.results import Ownership
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 
 PASSAGES: Final = 100_000
 DIMENSIONS: Final = 384

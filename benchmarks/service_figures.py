@@ -14,10 +14,10 @@ import psutil
 
 from adapters.ray_serve.processes import leftovers
 from benchmarks.material import long_recording, ten_minute_meeting
-from serve_app.client import Client
 from serve_app.demo import RECORDING
-from serve_app.service import Service
-from serve_app.start import started
+from serve_app.embedded.client import Client
+from serve_app.embedded.service import Service
+from serve_app.embedded.start import started
 
 TIMEOUT_S = 3600.0
 LIVEZ_PAUSE_S = 0.02

@@ -21,8 +21,9 @@ from evals.speech import WITHOUT_SPACES, Clip, ErrorCounter, Errors
 from evals.transcription import bundled
 from ports.model_backend import TranscribeRequest
 from ports.transcriber import TranscriptionOptions
-from serve_app.engines import WhisperBatches, build_transcriber, model_store, wait_without_spinning
-from serve_app.model_settings import TranscriberSettings
+from serve_app.engines.replicas import WhisperBatches, build_transcriber, wait_without_spinning
+from serve_app.engines.served_models import model_store
+from serve_app.settings.models import TranscriberSettings
 
 CLIENTS: Final = (1, 8)
 BEAM: Final = 5

@@ -21,7 +21,7 @@ from typing import Any
 
 from evals.hearing import Listener
 from evals.speech import WITHOUT_SPACES, Clip, ErrorCounter, Errors, read_corpus
-from serve_app.model_settings import TranscriberSettings
+from serve_app.settings.models import TranscriberSettings
 
 ALLOWED_POINTS = 0.5
 """How much worse than faster-whisper alone the path may be, in percentage points of pooled word error rate."""

@@ -20,9 +20,10 @@ from evals.meetings import Meeting, Passage, Question, passages_of, read_questio
 from evals.scoring import mean_of, scores
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
 from ports.embedder import InputType
-from serve_app.engines import build_embedder, embedder_identity, model_store
-from serve_app.in_process import in_process_embedder
-from serve_app.model_settings import EmbedderSettings
+from serve_app.composition.in_process import in_process_embedder
+from serve_app.engines.replicas import build_embedder
+from serve_app.engines.served_models import embedder_identity, model_store
+from serve_app.settings.models import EmbedderSettings
 
 DEPENDS: Final = Depends(
     models=("embedder",),

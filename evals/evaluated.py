@@ -3,8 +3,8 @@
 import os
 from typing import Final
 
-from serve_app.model_settings import LanguageModelSettings
-from serve_app.settings import Settings
+from serve_app.settings.models import LanguageModelSettings
+from serve_app.settings.service import Settings
 
 ENGINE_VARIABLE: Final = "WORDLOOP_EVAL_ENGINE"
 """Environment variable: `llama-cpp` (the default, which the baselines are of) or `vllm`, to hold one against the other."""

@@ -18,7 +18,7 @@ from domain.canonical import sha256_of
 from evals.evaluated import evaluated_settings
 from ports.transcriber import TranscriptionOptions
 from prompts.lock import current
-from serve_app.settings import Settings
+from serve_app.settings.service import Settings
 
 MANIFEST: Final = Path(adapters.model_store.__file__).with_name("manifest.toml")
 WEIGHTS: Final = Path(adapters.item_reader.__file__).with_name("weights")

@@ -17,10 +17,11 @@ from domain.call import CallContext, ModelIdentity
 from domain.transcript import Transcript
 from evals.suite import Report
 from ports.transcriber import TranscriptionOptions
-from serve_app.descriptors import transcriber_scores
-from serve_app.engines import build_transcriber, local_identity, model_store
-from serve_app.in_process import in_process_transcriber
-from serve_app.model_settings import TranscriberSettings
+from serve_app.composition.in_process import in_process_transcriber
+from serve_app.engines.descriptors import transcriber_scores
+from serve_app.engines.replicas import build_transcriber
+from serve_app.engines.served_models import local_identity, model_store
+from serve_app.settings.models import TranscriberSettings
 
 LONGEST_S: Final = 4 * 3600.0
 FILES_AT_ONCE: Final = 4

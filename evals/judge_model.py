@@ -14,7 +14,7 @@ from domain.canonical import sha256_of
 from domain.prompt import RenderedPrompt, Sampling
 from evals.suite import NotSetUp
 from ports.language_model import LanguageModel
-from serve_app.in_process import kept_language_model
+from serve_app.composition.in_process import kept_language_model
 
 URL, MODEL, KEY = "WORDLOOP_JUDGE_URL", "WORDLOOP_JUDGE_MODEL", "WORDLOOP_JUDGE_API_KEY"
 SAMPLING: Final = Sampling(max_tokens=4096)

@@ -14,7 +14,7 @@ from evals.recap_models import Models, served_models
 from evals.recap_prose import OUTPUTS, case_of, statistics
 from evals.scoring import Interval, paired_change, score
 from evals.suite import Case, Report, StatisticSpec, Tier, silent
-from serve_app.terminal import output
+from serve_app.terminal.display import output
 
 REFERENCE: Final = re.compile(r"(?P<name>\w+)@(?P<before>v\d+)\.\.(?P<after>v\d+)")
 SHOWN: Final = ("rouge_1", "rouge_2", "rouge_l", "similarity", "support")

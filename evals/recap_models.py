@@ -32,24 +32,16 @@ from ports.embedder import Embedder, InputType, Vectors
 from ports.entailment_judge import EntailmentJudge
 from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel
-from serve_app.descriptors import embedder_cosines
-from serve_app.engines import (
-    build_embedder,
-    build_language_model,
-    build_reader,
-    embedder_identity,
-    fit_to_machine,
-    model_store,
-    reader_identity,
-    resolve_models,
-)
-from serve_app.in_process import (
+from serve_app.composition.in_process import (
     PATIENT,
     in_process_embedder,
     in_process_entailment_judge,
     in_process_item_finder,
     kept_language_model,
 )
+from serve_app.engines.descriptors import embedder_cosines
+from serve_app.engines.replicas import build_embedder, build_language_model, build_reader
+from serve_app.engines.served_models import embedder_identity, fit_to_machine, model_store, reader_identity, resolve_models
 
 Result = TypeVar("Result")
 CALL_TEXTS = 64

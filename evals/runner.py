@@ -20,7 +20,7 @@ from evals.report import html
 from evals.suite import NotSetUp, Report, Result, Tier
 from evals.tables import show
 from evals.thresholds import THRESHOLDS, gates_from, limits
-from serve_app.terminal import bars, console
+from serve_app.terminal.display import bars, console
 
 
 @dataclass(frozen=True, slots=True)

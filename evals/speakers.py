@@ -26,11 +26,12 @@ from evals.scoring import mean_of, scores
 from evals.speaker_words import counted_words
 from evals.speech import ErrorCounter
 from evals.suite import Case, Report, Result, StatisticSpec, Tier, silent
+from serve_app.composition.in_process import in_process_diarizer
 from serve_app.demo import RECORDING
-from serve_app.descriptors import diarizer_voices
-from serve_app.engines import build_diarizer, diarizer_identity, model_store
-from serve_app.in_process import in_process_diarizer
-from serve_app.model_settings import DiarizerSettings
+from serve_app.engines.descriptors import diarizer_voices
+from serve_app.engines.replicas import build_diarizer
+from serve_app.engines.served_models import diarizer_identity, model_store
+from serve_app.settings.models import DiarizerSettings
 
 DEPENDS: Final = Depends(
     models=("diarizer", "transcriber"),

@@ -10,7 +10,7 @@ from rich.text import Text
 from evals.gate import Moved, Verdict
 from evals.scoring import Interval
 from evals.suite import Row
-from serve_app.terminal import console, output
+from serve_app.terminal.display import console, output
 
 if TYPE_CHECKING:
     from evals.runner import Outcome

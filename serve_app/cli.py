@@ -22,7 +22,7 @@ LATE: Final = {
     "prompts": "The words sent to models.",
     "doctor": "Check packages, SQLite, HAProxy, cores, memory, disk, confinement, engines, models, ports; exit 1 if wrong.",
 }
-"""Commands with a module of their own, `serve_app.NAME_command`, and what the list of all commands says of each."""
+"""Commands with a module of their own, `serve_app.commands.NAME`, and what the list of all commands says of each."""
 
 
 class LateCommands(TyperGroup):
@@ -36,7 +36,7 @@ class LateCommands(TyperGroup):
         """As its base, with the real command in the place of the name that was registered."""
         name, command, rest = super().resolve_command(ctx, args)
         if name in LATE:
-            command = typer.main.get_command(importlib.import_module(f"serve_app.{name}_command").app)
+            command = typer.main.get_command(importlib.import_module(f"serve_app.commands.{name}").app)
             _with_default(command.get_help_option(ctx))
         return name, command, rest
 
@@ -97,7 +97,7 @@ def demo(
 
     Example: wordloop demo
     """
-    from serve_app.demo_command import run_demo
+    from serve_app.commands.demo import run_demo
 
     run_demo(light=light, keep=keep, config=config)
 
@@ -119,11 +119,11 @@ def up(
     Example: wordloop up --scripted --data-dir ./scripted-data
     """
     if scripted:
-        from serve_app.scripted_service import run_scripted
+        from serve_app.embedded.scripted import run_scripted
 
         run_scripted(host=host, port=port, data_dir=data_dir, config=config)
         return
-    from serve_app.up_command import run_up
+    from serve_app.commands.up import run_up
 
     run_up(host=host, port=port, data_dir=data_dir, config=config, light=light)
 
@@ -148,7 +148,7 @@ def process(
 
     Example: wordloop process meeting.m4a interview.mp4 --output-dir results
     """
-    from serve_app.process_command import run_process
+    from serve_app.commands.process import run_process
 
     run_process(
         files, output_dir=output_dir, language=language, speakers=speakers, recap=recap, server=server,
@@ -176,7 +176,7 @@ def bench(
     Example: wordloop bench search --passages 1000000
     Example: wordloop bench capacity --hours 10000 --within 600 --config serve_config.gpu.yaml
     """
-    from serve_app.bench_command import run_bench
+    from serve_app.commands.bench import run_bench
 
     given = {"passages": passages, "database": database, "hours": hours, "within": within}
     run_bench(name, json_file, {**given, "config": config, "rates": rates, "plots": plots})
@@ -203,7 +203,7 @@ def evaluate(
     Example: wordloop eval transcription --html report.html
     Example: wordloop eval recap --prompt write_chapter@v1..v2
     """
-    from serve_app.bench_command import run_comparison, run_eval
+    from serve_app.commands.evaluate import run_comparison, run_eval
 
     if prompt is not None:
         run_comparison(suite, prompt, tier=tier.value, json_file=json_file)

@@ -14,7 +14,7 @@ from adapters.sql import SqlStore
 from domain.call import CallContext, ModelIdentity
 from ports.embedder import InputType
 from ports.model_backend import CallMeta, EmbedRequest, ModelBackend, RawOutput
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 from tests.guarded import Bench, vectors
 
 CLAIM_S = 1.0

@@ -12,7 +12,7 @@ from typing import Any
 from domain.call import ModelIdentity, Usage
 from domain.rate import EngineRate
 from ports.model_backend import CallMeta, DiarizeRequest, EmbedRequest, EntailRequest, FindRequest, ModelRequest, RawOutput
-from serve_app.engines import ServedModels
+from serve_app.engines.served_models import ServedModels
 from tests.estimating import heard, read, written
 
 RATE = EngineRate(100.0, 50.0, 4.0)

@@ -27,10 +27,10 @@ from ports.model_backend import (
     RawOutput,
     TranscribeRequest,
 )
-from serve_app.database import database_url
-from serve_app.engines import ServedModels
-from serve_app.graph import EngineBuilders, bind
-from serve_app.settings import Settings
+from serve_app.composition.database import database_url
+from serve_app.engines.served_models import ServedModels
+from serve_app.graph.application import EngineBuilders, bind
+from serve_app.settings.service import Settings
 from tests.estimating import heard, written
 from tests.in_process_service import placed, read_or_judged, silent
 from tests.scripted_orders import DIARIZER_LOADS_S, DIMENSIONS, ORDERS

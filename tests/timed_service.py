@@ -28,8 +28,8 @@ from adapters.telemetry import build_telemetry
 from application.estimate_inputs import Asked
 from application.estimate_request import EstimateRequest
 from application.expected_time import ExpectedTime
-from application.keep_house import KeepHouse
 from application.known_transcripts import KnownTranscripts
+from application.maintenance import KeepHouse
 from application.payloads import AudioPayload
 from application.pricing import Pricing
 from application.recap.make_recap import MakeRecap

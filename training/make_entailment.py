@@ -17,8 +17,8 @@ from adapters.item_reader.engine import ENTAILMENT
 from adapters.item_reader.entailment import EntailmentHead
 from adapters.item_reader.networks import Array
 from adapters.item_reader.trunk import TokenizedLine, Trunk
-from serve_app.engines import model_store
-from serve_app.model_settings import ReaderSettings
+from serve_app.engines.served_models import model_store
+from serve_app.settings.models import ReaderSettings
 from training.calibration import fitted
 from training.entailment_network import ReadStatement, Schedule, train
 from training.make_reader import say

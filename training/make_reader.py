@@ -22,8 +22,8 @@ from application.recap.candidates import joined
 from application.recap.settings import RecapSettings
 from domain.recap import ActionItem, Statement
 from evals.item_matching import ITEM_KINDS, FoundItems, Kind, match
-from serve_app.engines import model_store
-from serve_app.model_settings import ReaderSettings
+from serve_app.engines.served_models import model_store
+from serve_app.settings.models import ReaderSettings
 from training.calibration import fitted
 from training.meetings import Item, LabelledMeeting, meetings
 from training.orders import with_orders

@@ -6,32 +6,32 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from adapters.http.admission import Admission, AtOnce
-from adapters.http.audio_routes import audio_routes
-from adapters.http.body_limit import BodyBounds, BodyLimit
-from adapters.http.chat_routes import chat_routes
-from adapters.http.conversation_routes import conversation_routes
-from adapters.http.described_app import DescribedApp
-from adapters.http.docs_page import add_docs
-from adapters.http.edge import Edge
-from adapters.http.embedding_routes import embedding_routes
-from adapters.http.error_handlers import install
-from adapters.http.estimate_routes import estimate_routes
-from adapters.http.head import HeadLikeGet
-from adapters.http.job_routes import job_routes
-from adapters.http.keys import RequireKeys
-from adapters.http.middleware import Envelope
-from adapters.http.openai_audio_routes import openai_audio_routes
-from adapters.http.operations_routes import operations_routes
-from adapters.http.own_pages import OwnPagesOnly
-from adapters.http.recap_routes import recap_routes
-from adapters.http.result_routes import result_routes
-from adapters.http.search_routes import search_routes
-from adapters.http.services import HttpLimits, HttpServices
-from adapters.http.speaker_routes import speaker_routes
-from adapters.http.tus_routes import tus_routes
-from adapters.http.voice_routes import voice_routes
-from adapters.http.webhook_routes import webhook_routes
+from adapters.http.common.error_handlers import install
+from adapters.http.common.gateway import Edge
+from adapters.http.common.services import HttpLimits, HttpServices
+from adapters.http.documentation.described_app import DescribedApp
+from adapters.http.documentation.docs_page import add_docs
+from adapters.http.estimates.routes import estimate_routes
+from adapters.http.jobs.routes import job_routes
+from adapters.http.jobs.webhook_routes import webhook_routes
+from adapters.http.middleware.admission import Admission, AtOnce
+from adapters.http.middleware.body_limit import BodyBounds, BodyLimit
+from adapters.http.middleware.envelope import Envelope
+from adapters.http.middleware.head import HeadLikeGet
+from adapters.http.middleware.keys import RequireKeys
+from adapters.http.middleware.own_pages import OwnPagesOnly
+from adapters.http.openai.audio_routes import openai_audio_routes
+from adapters.http.openai.chat_routes import chat_routes
+from adapters.http.openai.embedding_routes import embedding_routes
+from adapters.http.operations.routes import operations_routes
+from adapters.http.results.conversation_routes import conversation_routes
+from adapters.http.results.recap_routes import recap_routes
+from adapters.http.results.routes import result_routes
+from adapters.http.results.speaker_routes import speaker_routes
+from adapters.http.results.voice_routes import voice_routes
+from adapters.http.search.routes import search_routes
+from adapters.http.uploads.routes import audio_routes
+from adapters.http.uploads.tus_routes import tus_routes
 
 DESCRIPTION = """Conversations in; transcripts, grounded recaps and searchable vectors out.
 

@@ -83,7 +83,7 @@ class KnownRequests:
 
 
 async def _refuse(send: Send, status: int, code: str, title: str) -> None:
-    """Answer as the application would (`adapters/http/problems.py` knows these codes); it is not asked."""
+    """Answer as the application would (`adapters/http/common/problems.py` knows these codes); it is not asked."""
     request_id = str(uuid.uuid4())
     problem = {"type": f"/problems/{code}", "title": title, "status": status, "detail": f"{title}.", "code": code}
     body = json.dumps(problem | {"request_id": request_id}).encode()

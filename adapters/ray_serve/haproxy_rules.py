@@ -18,7 +18,7 @@ REFUSALS: Mapping[int, tuple[str, str]] = {
     503: ("not_ready", "Not ready"),
     504: ("late_answer", "The service did not answer in time"),
 }
-"""What HAProxy says when no replica answers, by status: code and title, as in `adapters/http/problems.py`."""
+"""What HAProxy says when no replica answers, by status: code and title, as in `adapters/http/common/problems.py`."""
 RETRY_AFTER_S = 1
 SAFE_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "X-Request-ID": "%[unique-id]"}
 

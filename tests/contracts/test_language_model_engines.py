@@ -26,7 +26,8 @@ from domain.call import ModelIdentity
 from domain.canonical import Json
 from domain.errors import ModelRejected, ModelTimeout, ModelUnavailable
 from ports.model_backend import CallMeta, GenerateRequest, ModelBackend, RawOutput
-from serve_app.engines import model_store, wait_without_spinning
+from serve_app.engines.replicas import wait_without_spinning
+from serve_app.engines.served_models import model_store
 
 pytestmark = pytest.mark.slow
 CONTEXT = 2048

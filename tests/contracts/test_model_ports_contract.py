@@ -33,7 +33,7 @@ from ports.embedder import InputType
 from ports.item_finder import ItemFinder
 from ports.model_backend import ModelBackend
 from ports.transcriber import TranscriptionOptions
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 from tests.guarded import Bench, heard, judged, prompt, read, reading, segment, vectors, window, written
 from tests.scripted_http import Reply, ScriptedServer, chat, embeddings, refused, scripted_server, spoken, verbose
 

@@ -18,10 +18,10 @@ from ports.call_board import CallBoard
 from ports.embedder import InputType
 from ports.telemetry import BreakerState
 from ports.transcriber import TranscriptionOptions
-from serve_app.clock import SystemClock
-from serve_app.compose import Composition
-from serve_app.ingress import build_ingress
-from serve_app.settings import Settings
+from serve_app.composition.clock import SystemClock
+from serve_app.composition.composition import Composition
+from serve_app.composition.ingress import build_ingress
+from serve_app.settings.service import Settings
 from tests.guarded import Bench, vectors
 from tests.in_process_service import MODELS, handles
 

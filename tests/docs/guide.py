@@ -22,7 +22,7 @@ from unittest import SkipTest
 from sybil import Document, Example, Region, Sybil
 from sybil.parsers.markdown import CodeBlockParser, SkipParser
 
-from serve_app.settings import load_config
+from serve_app.settings.serve_file import load_config
 
 ROOT = Path(__file__).parents[2]
 RECORDING = ROOT / "serve_app" / "demo" / "launch-review.ogg"

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from serve_app.cli import LATE, app
-from serve_app.settings import Settings
+from serve_app.settings.service import Settings
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "reference"

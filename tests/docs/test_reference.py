@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from serve_app.cli import LATE
-from serve_app.settings import Settings
+from serve_app.settings.service import Settings
 from tests.docs.reference import FOLDER, ROOT, pages
 
 

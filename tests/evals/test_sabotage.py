@@ -21,8 +21,9 @@ from evals.suite import Result, silent
 from evals.thresholds import limits
 from ports.model_backend import EmbedRequest, RawOutput, TranscribeRequest
 from ports.transcriber import TranscriptionOptions
-from serve_app.engines import build_embedder, build_transcriber, embedder_identity, model_store
-from serve_app.model_settings import EmbedderSettings, TranscriberSettings
+from serve_app.engines.replicas import build_embedder, build_transcriber
+from serve_app.engines.served_models import embedder_identity, model_store
+from serve_app.settings.models import EmbedderSettings, TranscriberSettings
 
 pytestmark = pytest.mark.slow
 CLIPS = ("phone-fleurs-en-004.wav", "fleurs-en-004.ogg", "so762-069120121.opus", "so762-022440062.opus", "fleurs-pt-002.ogg")

@@ -19,10 +19,11 @@ from evals.suite import Result
 from evals.thresholds import limits
 from ports.model_backend import DiarizeRequest, RawOutput
 from serve_app.demo import RECORDING
-from serve_app.descriptor_settings import VoiceSettings
-from serve_app.descriptors import diarizer_voices
-from serve_app.engines import build_diarizer, model_store
-from serve_app.model_settings import DiarizerSettings
+from serve_app.engines.descriptors import diarizer_voices
+from serve_app.engines.replicas import build_diarizer
+from serve_app.engines.served_models import model_store
+from serve_app.settings.descriptors import VoiceSettings
+from serve_app.settings.models import DiarizerSettings
 
 SECONDS = 56.5
 """Of the demonstration: eight turns of three persons, the last of them whole."""

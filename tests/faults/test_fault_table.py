@@ -12,7 +12,7 @@ import pytest
 from adapters.guard import GuardSettings
 from adapters.guard.answers import is_refusal
 from adapters.guard.settings import AttemptTimeouts
-from adapters.http.problems import KINDS, of_domain
+from adapters.http.common.problems import KINDS, of_domain
 from adapters.redis_calls import RedisCallBoard, RedisCalls
 from adapters.scripted import Delayed, stretches
 from adapters.sql import SqlStore
@@ -32,7 +32,7 @@ from domain.speakers import Stretch
 from ports.call_cache import Claimed, InFlight
 from ports.embedder import InputType
 from ports.transcriber import TranscriptionOptions
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 from tests.guarded import Bench, heard, judged, prompt, read, reading, segment, vectors, window, written
 
 TABLE = Path(__file__).parents[2] / "docs" / "faults.md"

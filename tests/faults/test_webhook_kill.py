@@ -11,7 +11,7 @@ from pathlib import Path
 from adapters.sql import SqlStore
 from domain.job import JobKind, JobRequest
 from domain.webhook import WebhookEvent
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 from tests.webhook_receiver import Receiver, receiving
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from adapters.sql import SqlStore
 from application.deliver_webhooks import DeliverWebhooks
 from domain.webhook import Delivery, Receipt
 from ports.webhooks import WebhookSender
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 
 LEASE_S = 1.5
 

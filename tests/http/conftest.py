@@ -18,7 +18,7 @@ from fastapi import FastAPI
 
 from adapters.guard import DEFAULT_PRICES, CallGuard, GuardSettings, build_guard
 from adapters.http.app import build_app
-from adapters.http.services import Estimating, HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
+from adapters.http.common.services import Estimating, HttpLimits, HttpServices, ModelCard, ModelReadiness, Readiness
 from adapters.icalendar_tasks import IcalendarTasks
 from adapters.local_blobs import LocalBlobStore
 from adapters.local_uploads import LocalUploads

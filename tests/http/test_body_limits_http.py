@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from conftest import LIMITS, World
 
-from adapters.http.services import HttpLimits
+from adapters.http.common.services import HttpLimits
 
 MULTIPART = "multipart/form-data; boundary=b"
 FORM = {"content-type": MULTIPART}

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 import pytest
 from playwright.async_api import Locator, Page, async_playwright
 
-from adapters.http.docs_page import POLICY
-from adapters.http.examples import BODIES
+from adapters.http.documentation.docs_page import POLICY
+from adapters.http.documentation.examples import BODIES
 
 
 class Elements(HTMLParser):

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from conftest import a_transcript
 
-from adapters.http.examples import BODIES
+from adapters.http.documentation.examples import BODIES
 from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from ports.results import Ownership
 from tests.http.documented import held_to_the_document

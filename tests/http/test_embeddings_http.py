@@ -7,7 +7,7 @@ import pytest
 from conftest import DIMENSIONS, EMBEDDER, WRITER, vector_of
 from openai import AsyncOpenAI, BadRequestError, NotFoundError
 
-from adapters.http.services import HttpLimits
+from adapters.http.common.services import HttpLimits
 from application.payloads import EmbeddingPayload
 from domain.errors import ModelOverloaded, ModelTimeout
 from ports.embedder import InputType, LongTexts

@@ -12,8 +12,8 @@ from conftest import LIMITS
 from httpx_sse import aconnect_sse
 from sseclient import SSEClient
 
-from adapters.http.event_views import EventType, JobEventView
-from adapters.http.events import RETRY_MS
+from adapters.http.jobs.event_views import EventType, JobEventView
+from adapters.http.jobs.events import RETRY_MS
 from domain.job import Problem, Progress
 
 SEPARATORS = "One\u2028two\u2029three\x85four\x0bfive"

@@ -11,7 +11,7 @@ import pytest
 from conftest import EMBEDDER, LIMITS, VOICE_MODEL, WaitingClock, World, make_world
 from starlette.routing import Route
 
-from adapters.http.keys import FAILURES_PER_MINUTE, KNOWN_FOR_S, is_open
+from adapters.http.middleware.keys import FAILURES_PER_MINUTE, KNOWN_FOR_S, is_open
 from domain.api_key import NO_LIMITS, KeyLimits, Scope
 from domain.speakers import SpokenVoice
 

@@ -8,8 +8,8 @@ import pytest
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import core_schema
 
-from adapters.http.body import LANGUAGE, UNKNOWN_LANGUAGE
-from adapters.http.validation import PATTERNS, findings
+from adapters.http.common.body import LANGUAGE, UNKNOWN_LANGUAGE
+from adapters.http.common.validation import PATTERNS, findings
 
 SAID = {"start": 0, "end": 1, "text": "Good morning."}
 DETAILS = [

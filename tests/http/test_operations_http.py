@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.http.services import ModelReadiness, Readiness
+from adapters.http.common.services import ModelReadiness, Readiness
 from domain.call import CallKind
 from domain.errors import BudgetExceeded, LeaseLost, RateLimited, StorageFailed
 

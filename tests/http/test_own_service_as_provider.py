@@ -13,7 +13,7 @@ from domain.call import CallContext, ModelIdentity
 from domain.errors import ModelRejected, RateLimited
 from ports.embedder import InputType
 from ports.transcriber import TranscriptionOptions
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 from tests.guarded import SCHEMA, Bench, prompt
 
 CONTEXT = CallContext(tenant="t")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from conftest import LIMITS, World
 
-from adapters.http.services import HttpLimits
+from adapters.http.common.services import HttpLimits
 
 HEAD = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
 FORM = {"content-type": "multipart/form-data; boundary=b"}

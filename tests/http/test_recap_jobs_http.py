@@ -17,7 +17,7 @@ from application.run_stages import RecapTranscript
 from application.stage_steps import Recapitulate
 from application.templates import chosen
 from domain.call import CallKind
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 from tests.documents import FULL
 from tests.estimating import TOPICS
 

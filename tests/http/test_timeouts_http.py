@@ -8,10 +8,10 @@ from conftest import LIMITS
 
 from adapters.telemetry import build_telemetry
 from application.job_session import JobSession
-from application.keep_house import KeepHouse
+from application.maintenance import KeepHouse
 from application.work_on_jobs import WorkOnJobs
 from domain.job import JobKind
-from serve_app.clock import SystemClock
+from serve_app.composition.clock import SystemClock
 
 SAID = {"segments": [{"start": 0, "end": 1, "text": "Hello"}]}
 TEXTS = {"input": [f"text {n}" for n in range(70)]}

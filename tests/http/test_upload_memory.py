@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import psutil
 import pytest
 
-from adapters.http.services import HttpLimits
+from adapters.http.common.services import HttpLimits
 
 MEGABYTE = 1024 * 1024
 UPLOAD = 200 * MEGABYTE

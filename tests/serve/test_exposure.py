@@ -15,9 +15,9 @@ from pathlib import Path
 from adapters.ray_serve.cluster import PrivateCluster, prepare_environment
 folder = Path(sys.argv[1])
 place = prepare_environment(folder)
-from serve_app.graph import build
-from serve_app.model_settings import RemoteSettings
-from serve_app.settings import Settings
+from serve_app.graph.application import build
+from serve_app.settings.models import RemoteSettings
+from serve_app.settings.service import Settings
 remote = {"remote": RemoteSettings(base_url="http://127.0.0.1:9/v1", model="nobody")}
 settings = Settings()
 models = {

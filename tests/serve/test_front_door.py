@@ -13,9 +13,9 @@ pytestmark = [pytest.mark.serve, pytest.mark.timeout(400)]
 PROGRAM = """
 import json, os, socket, sys, time
 from pathlib import Path
-from serve_app.service import Service
-from serve_app.model_settings import RemoteSettings
-from serve_app.settings import load_config
+from serve_app.embedded.service import Service
+from serve_app.settings.models import RemoteSettings
+from serve_app.settings.serve_file import load_config
 
 folder = Path(sys.argv[1])
 remote = {"remote": RemoteSettings(base_url="http://127.0.0.1:9/v1", model="nobody")}  # no model is loaded here
@@ -32,7 +32,7 @@ def config():
 service = Service(config, folder)
 try:
     prepared = service.prepare()
-    from serve_app.engines import resolve_models
+    from serve_app.engines.served_models import resolve_models
     service.start(prepared, resolve_models(prepared.settings), None, 0, dashboard=False)
     service.wait_ready(lambda _: None, 240)
     import httpx

@@ -1,0 +1,1 @@
+"""Jobs: their state, their events, who is told of their end."""

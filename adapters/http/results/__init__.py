@@ -1,0 +1,1 @@
+"""Transcripts, recaps, conversations: made, read, renamed, deleted."""

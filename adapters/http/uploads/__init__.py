@@ -1,0 +1,1 @@
+"""Recordings in: as a form, by an address, in pieces."""

@@ -1,0 +1,1 @@
+"""Which adapter stands behind which port, for the worker, the ingress and code without a service."""

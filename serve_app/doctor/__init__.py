@@ -1,0 +1,1 @@
+"""What `wordloop doctor` looks at."""

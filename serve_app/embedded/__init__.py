@@ -1,0 +1,1 @@
+"""The service of `wordloop up`: start it, talk to it, stop all that it started."""

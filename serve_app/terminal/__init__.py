@@ -1,0 +1,1 @@
+"""What all commands share: what was typed, and what is shown."""
