@@ -80,6 +80,6 @@ class DateparserDates(DateResolver):
         """
         known: Mapping[str, Any] = self._loader.get_locale(language).info
         said = {word.strip(".,;:!?") for word in words.casefold().split()}
-        named = {place for place, key in enumerate(WEEKDAYS) if said & set(known.get(key, ()))}
+        named = {index for index, key in enumerate(WEEKDAYS) if said & set(known.get(key, ()))}
         directions = said & {word for key in ("in", "ago") for word in known.get(key, ())}
         return not named or (named == {day.weekday()} and not directions)

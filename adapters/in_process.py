@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from domain.call import ModelIdentity
 from domain.errors import ModelTimeout, ModelUnavailable, WordloopError
-from domain.failure import places
+from domain.failure import stack_of
 from domain.waiting_line import WaitingLine
 from ports.model_backend import CallMeta, GenerateRequest, ModelBackend, ModelRequest, RawOutput, left_of
 
@@ -70,7 +70,7 @@ class InProcessBackend(ModelBackend):
                 results = [error] * len(batch)
             except Exception as error:
                 # Whatever a library raises, every caller of the batch hears of it, as from a replica.
-                log.error("engine failed", extra={"batch_size": len(batch), "failure": places(error)})
+                log.error("engine failed", extra={"batch_size": len(batch), "failure": stack_of(error)})
                 results = [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(batch)
             for (_, answer), result in zip(batch, results, strict=True):
                 if answer.done():

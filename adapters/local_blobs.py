@@ -151,9 +151,9 @@ class LocalBlobWriter(BlobWriter):
             while data:
                 data = data[os.write(self._file, data) :]
 
-    def _leave_room(self, place: Path) -> None:
+    def _leave_room(self, folder: Path) -> None:
         """Refuse before the disk is full: the database, on the same disk, has to go on writing."""
-        disk = os.statvfs(place)
+        disk = os.statvfs(folder)
         if disk.f_bavail * disk.f_frsize < self._keep_free:
             raise StorageFull("There is no room left on the disk; nothing was stored.")
 

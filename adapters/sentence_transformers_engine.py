@@ -63,17 +63,17 @@ class SentenceTransformersEngine:
         results: list[Result | None] = [None] * len(batch)
         for input_type in ("query", "document"):
             accepted: list[tuple[int, list[Pieces]]] = []
-            for place, request in enumerate(batch):
+            for index, request in enumerate(batch):
                 if request.parameters.get("input_type", "document") != input_type:
                     continue
                 texts = self._cut(request, [[piece] for piece in self._measured(request.texts)])
                 refusal = self._refusal(request, texts)
                 if refusal is None:
-                    accepted.append((place, texts))
+                    accepted.append((index, texts))
                 else:
-                    results[place] = refusal
-            for place, output in self._embed(batch, accepted, input_type):
-                results[place] = output
+                    results[index] = refusal
+            for index, output in self._embed(batch, accepted, input_type):
+                results[index] = output
         return [result or ModelRejected("input_type must be query or document") for result in results]
 
     def _measured(self, texts: Sequence[str]) -> Pieces:
@@ -97,9 +97,9 @@ class SentenceTransformersEngine:
         return pieces
 
     def _refusal(self, request: EmbedRequest, texts: Sequence[Pieces]) -> ModelRejected | None:
-        for place, pieces in enumerate(texts):
+        for index, pieces in enumerate(texts):
             if pieces[0][1] > self.max_tokens:
-                return ModelRejected(f"text {place} has {pieces[0][1]} tokens; the model reads {self.max_tokens}")
+                return ModelRejected(f"text {index} has {pieces[0][1]} tokens; the model reads {self.max_tokens}")
         dimensions = request.parameters.get("dimensions")
         if dimensions is not None and not 1 <= int(str(dimensions)) <= self.dimensions:
             return ModelRejected(f"dimensions must be between 1 and {self.dimensions}")
@@ -114,13 +114,13 @@ class SentenceTransformersEngine:
         encode = self._model.encode_query if input_type == "query" else self._model.encode_document
         vectors = encode(texts, batch_size=self._settings.batch_size, normalize_embeddings=True, show_progress_bar=False)
         outputs, following = [], iter(vectors)
-        for place, cut in accepted:
+        for index, cut in accepted:
             own = _pooled([[next(following) for _ in pieces] for pieces in cut], cut)
-            dimensions = batch[place].parameters.get("dimensions")
+            dimensions = batch[index].parameters.get("dimensions")
             if dimensions is not None:
                 own = _truncated(own, int(str(dimensions)))
             usage = Usage(input_tokens=sum(length for pieces in cut for _, length in pieces))
-            outputs.append((place, RawOutput({"vectors": own.tolist()}, usage)))
+            outputs.append((index, RawOutput({"vectors": own.tolist()}, usage)))
         return outputs
 
 

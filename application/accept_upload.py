@@ -10,7 +10,7 @@ from typing import Protocol
 
 from application.payloads import AudioPayload
 from application.remove_blobs import RemoveBlobs
-from application.submit_job import JobTerms, SubmitJob
+from application.submit_job import JobOptions, SubmitJob
 from domain.errors import InvalidAudio, StorageFailed, TooLarge, WordloopError
 from domain.job import Job, JobKind
 from ports.blob_store import HOLD_S, Blob, BlobReferences, BlobStore
@@ -49,18 +49,18 @@ class AcceptUpload:
     max_bytes: int
     clock: Clock
 
-    async def __call__(self, kind: JobKind, upload: Upload, terms: JobTerms) -> tuple[Job, bool]:
+    async def __call__(self, kind: JobKind, upload: Upload, options: JobOptions) -> tuple[Job, bool]:
         """Return the job and whether it is new.
 
         Raises QueueFull, RateLimited or (when no byte more may be kept) QuotaExceeded before the first byte is read, TooLarge as
-        soon as the count passes `max_bytes` or what the terms allow, InvalidAudio for an empty recording, QuotaExceeded for one
+        soon as the count passes `max_bytes` or what the options allow, InvalidAudio for an empty recording, QuotaExceeded for one
         that does not fit, IdempotencyMismatch, and whatever the upload itself raises.
         """
-        most = self.max_bytes if terms.upload_bytes is None else min(self.max_bytes, terms.upload_bytes)
-        if not await self.submit.is_known(terms):
-            await self.submit.admit(terms.tenant)
-            await self.references.check_room(terms.tenant, 1)
-        async with self.blobs.writer(terms.tenant) as writer:
+        most = self.max_bytes if options.upload_bytes is None else min(self.max_bytes, options.upload_bytes)
+        if not await self.submit.is_known(options):
+            await self.submit.admit(options.tenant)
+            await self.references.check_room(options.tenant, 1)
+        async with self.blobs.writer(options.tenant) as writer:
             size = 0
             async for piece in upload.pieces():
                 size += len(piece)
@@ -71,29 +71,29 @@ class AcceptUpload:
                 raise InvalidAudio("The recording is empty.")
             blob = await writer.finish()
             holder, held_at = secrets.token_hex(16), self.clock.monotonic()
-            await self._removal.hold(terms.tenant, blob.id, holder)
+            await self._removal.hold(options.tenant, blob.id, holder)
             try:
                 await writer.commit()
                 if self.clock.monotonic() - held_at > HOLD_S / 2:
                     raise StorageFailed("Storing the recording took too long; send it again.")
-                job, new = await self.submit(kind, upload.payload(blob).plain(), self._within(upload, terms))
+                job, new = await self.submit(kind, upload.payload(blob).plain(), self._within(upload, options))
             except WordloopError:
                 # A refusal, so no job names the bytes. Any other end (a crash, a cancelled request) leaves open whether the job
                 # was written: then the hold runs out, and house-keeping removes the bytes if they are orphans.
                 with suppress(StorageFailed):
-                    await self._removal.discard(terms.tenant, blob.id, holder)
+                    await self._removal.discard(options.tenant, blob.id, holder)
                 raise
-        await self._settle(terms.tenant, blob, holder, new)
+        await self._settle(options.tenant, blob, holder, new)
         return job, new
 
-    def _within(self, upload: Upload, terms: JobTerms) -> JobTerms:
+    def _within(self, upload: Upload, options: JobOptions) -> JobOptions:
         timeout_s = upload.timeout_s()
         if not upload.stores():
-            terms = replace(terms, store=False)
+            options = replace(options, store=False)
         if timeout_s is None:
-            return terms
+            return options
         deadline = self.clock.now() + timeout_s
-        return replace(terms, deadline=deadline if terms.deadline is None else min(deadline, terms.deadline))
+        return replace(options, deadline=deadline if options.deadline is None else min(deadline, options.deadline))
 
     @property
     def _removal(self) -> RemoveBlobs:

@@ -42,7 +42,7 @@ class DeleteConversation:
                 raise
             unused = ()
         for blob_id in unused:
-            await self.blobs.bury(tenant, blob_id, asked)
+            await self.blobs.collect(tenant, blob_id, asked)
         await self.cache.forget_conversation(CallContext(tenant=tenant).cache_scope, conversation_id)
         if job is not None:
             await self.jobs.delete(tenant, job.id)

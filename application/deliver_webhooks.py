@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from domain.errors import LeaseLost, StorageFailed
-from domain.failure import places
+from domain.failure import stack_of
 from domain.webhook import Delivery, Receipt
 from ports.clock import Clock
 from ports.webhooks import WebhookOutbox, WebhookSender
@@ -73,7 +73,7 @@ class DeliverWebhooks:
             receipt = await self.sender.send(delivery, self.clock.now())
         except Exception as error:
             # Whatever one receiver's answer breaks, the event waits for its next try and the others are told.
-            log.error("webhook could not be sent", extra={"webhook_id": delivery.id, "failure": places(error)})
+            log.error("webhook could not be sent", extra={"webhook_id": delivery.id, "failure": stack_of(error)})
             receipt = Receipt(None, failure="internal_error")
         try:
             await self._record(delivery, receipt)

@@ -1,6 +1,6 @@
 """The model ports of a plan that is only looked at: known answers from the cache, stand-ins for the rest.
 
-The real plans run over these ports to their end, so that what is foreseen follows from the plan itself and not from a second
+The real plans run over these ports to their end, so that the estimate follows from the plan itself and not from a second
 description of it. A stand-in has the usual size of an answer and says nothing that was said.
 """
 
@@ -29,7 +29,7 @@ from ports.item_finder import ItemFinder
 from ports.language_model import LanguageModel, RenderedPrompt
 from ports.transcriber import Transcriber, TranscriptionOptions
 
-UNHEARD: Final = "und"
+UNDETERMINED: Final = "und"
 """Language of a window that was not heard yet (ISO 639-2: undetermined)."""
 CHARACTERS_PER_TOKEN: Final = 4.1
 """What Qwen2.5's tokenizer makes of the prompts of 12 meetings, two of them German: 64,858 characters in 15,765 tokens."""
@@ -53,7 +53,7 @@ def fixed_tokens(messages: Iterable[tuple[str, str]]) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeseenCall:
+class EstimatedCall:
     """A call that a plan makes. `usage` is what it is going to use, nothing when the cache has its answer."""
 
     spec: CallSpec
@@ -62,17 +62,17 @@ class ForeseenCall:
 
 
 @dataclass(slots=True)
-class Foreseen:
+class EstimatedCalls:
     """The calls of a plan, each once however often it is asked for: the second asker is served by the first."""
 
-    calls: dict[str, ForeseenCall] = field(default_factory=dict)
+    calls: dict[str, EstimatedCall] = field(default_factory=dict)
     _read: set[str] = field(default_factory=set)
 
     def recall(self, made: Iterable[Provenance]) -> None:
         """Count calls whose answers are there without being looked up one by one: those of a stored transcript."""
         for call in made:
             spec = CallSpec(call.kind, call.input_sha256, call.model, call.parameters, call.prompt)
-            self.calls[spec.key] = ForeseenCall(spec, True, Usage())
+            self.calls[spec.key] = EstimatedCall(spec, True, Usage())
 
     def is_read(self, prompt: RenderedPrompt) -> bool:
         """Whether a call of the same prompt comes before, so that the engine keeps its first messages; from now on one does."""
@@ -83,9 +83,9 @@ class Foreseen:
     def note(self, previewed: Previewed[Any], usage: Usage) -> None:
         cached = previewed.answer is not None
         spec = previewed.spec
-        self.calls[spec.key] = ForeseenCall(spec, cached, Usage() if cached else usage)
+        self.calls[spec.key] = EstimatedCall(spec, cached, Usage() if cached else usage)
 
-    def of(self, kind: CallKind) -> list[ForeseenCall]:
+    def of(self, kind: CallKind) -> list[EstimatedCall]:
         return [call for call in self.calls.values() if call.spec.kind is kind]
 
     def all_cached(self, *kinds: CallKind) -> bool:
@@ -96,15 +96,15 @@ class Foreseen:
 class DryTranscriber(Transcriber):
     """Hears a window that is known as it was heard, and nothing in any other.
 
-    `unheard` are the hashes of windows whose own language is not known yet: whether such a window will be heard a second time, in
-    the language of the recording, can not be foreseen, so a second hearing of it is not counted. Nor is one of speech that the
-    first hearing left without text.
+    `undetermined` are the hashes of windows whose own language is not known yet: whether such a window will be heard a second
+    time, in the language of the recording, can not be known, so a second hearing of it is not counted. Nor is
+    one of speech that the first hearing left without text.
     """
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+    def __init__(self, preview: CallPreview, estimated: EstimatedCalls) -> None:
         self._preview = preview
-        self._foreseen = foreseen
-        self.unheard: set[str] = set()
+        self._estimated = estimated
+        self.undetermined: set[str] = set()
 
     @property
     def identity(self) -> ModelIdentity:
@@ -119,21 +119,25 @@ class DryTranscriber(Transcriber):
     ) -> Answer[RecognisedWindow]:
         previewed = await self._preview.transcription(window, options, context)
         sound = previewed.spec.input_sha256
-        if not options.assume_speech and options.language != UNHEARD and (options.language is None or sound not in self.unheard):
-            self._foreseen.note(previewed, Usage(audio_seconds=window.seconds))
+        if (
+            not options.assume_speech
+            and options.language != UNDETERMINED
+            and (options.language is None or sound not in self.undetermined)
+        ):
+            self._estimated.note(previewed, Usage(audio_seconds=window.seconds))
         if previewed.answer is not None:
             return previewed.answer
         if options.language is None:
-            self.unheard.add(sound)
-        return Answer(RecognisedWindow(options.language or UNHEARD, 0.0, ()), Provenance.of(previewed.spec))
+            self.undetermined.add(sound)
+        return Answer(RecognisedWindow(options.language or UNDETERMINED, 0.0, ()), Provenance.of(previewed.spec))
 
 
 class DryLanguageModel(LanguageModel):
     """Writes what it wrote before, or sentences about nothing that are as long as its sentences are."""
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+    def __init__(self, preview: CallPreview, estimated: EstimatedCalls) -> None:
         self._preview = preview
-        self._foreseen = foreseen
+        self._estimated = estimated
 
     @property
     def identity(self) -> ModelIdentity:
@@ -146,9 +150,9 @@ class DryLanguageModel(LanguageModel):
     async def generate(self, prompt: RenderedPrompt, context: CallContext) -> Answer[Mapping[str, Json]]:
         previewed = await self._preview.generation(prompt, context)
         if previewed.answer is not None:
-            self._foreseen.note(previewed, Usage())
+            self._estimated.note(previewed, Usage())
             return previewed.answer
-        self._foreseen.note(previewed, self._usage(prompt))
+        self._estimated.note(previewed, self._usage(prompt))
         part = previewed.spec.key[:8]
         texts = [sentence.format(part=part) for sentence in CHAPTER_SENTENCES]
         sentences: list[Json] = [{"text": text, "lines": [1], "notes": [1]} for text in texts]
@@ -157,7 +161,7 @@ class DryLanguageModel(LanguageModel):
     def _usage(self, prompt: RenderedPrompt) -> Usage:
         """All of the first call of a prompt is read; of every other one its last message, where alone the holes are."""
         read = fixed_tokens(prompt.messages)
-        kept = fixed_tokens(prompt.messages[:-1]) if self._foreseen.is_read(prompt) else 0
+        kept = fixed_tokens(prompt.messages[:-1]) if self._estimated.is_read(prompt) else 0
         written = round(prompt.sampling.max_tokens * OUTPUT_SHARE)
         return Usage(input_tokens=read, output_tokens=written, cached_input_tokens=kept)
 
@@ -165,9 +169,9 @@ class DryLanguageModel(LanguageModel):
 class DryEmbedder(Embedder):
     """Places texts where they were placed before, or by their words alone."""
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+    def __init__(self, preview: CallPreview, estimated: EstimatedCalls) -> None:
         self._preview = preview
-        self._foreseen = foreseen
+        self._estimated = estimated
 
     @property
     def identity(self) -> ModelIdentity:
@@ -185,7 +189,7 @@ class DryEmbedder(Embedder):
         self, texts: Sequence[str], input_type: InputType, context: CallContext, long_texts: LongTexts = LongTexts.REFUSE
     ) -> Answer[Vectors]:
         previewed = await self._preview.embedding(texts, input_type, context, long_texts)
-        self._foreseen.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, texts))))
+        self._estimated.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, texts))))
         if previewed.answer is not None:
             return previewed.answer
         return Answer(tuple(self._resized(vector) for vector in lexical_vectors(texts)), Provenance.of(previewed.spec))
@@ -198,9 +202,9 @@ class DryEmbedder(Embedder):
 class DryItemFinder(ItemFinder):
     """Reads lines as they were read before, or finds as many items in them as there usually are."""
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+    def __init__(self, preview: CallPreview, estimated: EstimatedCalls) -> None:
         self._preview = preview
-        self._foreseen = foreseen
+        self._estimated = estimated
 
     @property
     def identity(self) -> ModelIdentity:
@@ -213,7 +217,7 @@ class DryItemFinder(ItemFinder):
     async def find(self, lines: Sequence[Line], context: CallContext) -> Answer[tuple[LineReading, ...]]:
         previewed = await self._preview.finding(lines, context)
         read = sum(estimated_tokens(f"{line.speaker or ''}: {line.text}") for line in lines)
-        self._foreseen.note(previewed, Usage(input_tokens=read))
+        self._estimated.note(previewed, Usage(input_tokens=read))
         if previewed.answer is not None:
             return previewed.answer
         said = list(accumulate(len(line.text.split()) for line in lines))
@@ -225,9 +229,9 @@ class DryItemFinder(ItemFinder):
 class DryEntailmentJudge(EntailmentJudge):
     """Judges what it judged before, and else that everything holds."""
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen) -> None:
+    def __init__(self, preview: CallPreview, estimated: EstimatedCalls) -> None:
         self._preview = preview
-        self._foreseen = foreseen
+        self._estimated = estimated
 
     @property
     def identity(self) -> ModelIdentity:
@@ -236,16 +240,16 @@ class DryEntailmentJudge(EntailmentJudge):
     async def judge(self, claims: Sequence[Claim], context: CallContext) -> Answer[tuple[float, ...]]:
         previewed = await self._preview.judging(claims, context)
         words = [text for claim in claims for text in (claim.text, *(line.text for line in claim.premise))]
-        self._foreseen.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, words))))
+        self._estimated.note(previewed, Usage(input_tokens=sum(map(estimated_tokens, words))))
         return previewed.answer or Answer((1.0,) * len(claims), Provenance.of(previewed.spec))
 
 
 class DryDiarizer(Diarizer):
     """Hears who was heard before, and nobody in any other window. `served` is who would listen, `voices` its descriptor's."""
 
-    def __init__(self, preview: CallPreview, foreseen: Foreseen, served: ModelIdentity, voices: ClusterRules) -> None:
+    def __init__(self, preview: CallPreview, estimated: EstimatedCalls, served: ModelIdentity, voices: ClusterRules) -> None:
         self._preview = preview
-        self._foreseen = foreseen
+        self._estimated = estimated
         self._served = served
         self._voices = voices
 
@@ -259,5 +263,5 @@ class DryDiarizer(Diarizer):
 
     async def listen(self, pcm: bytes, context: CallContext) -> Answer[tuple[Stretch, ...]]:
         previewed = await self._preview.listening(pcm, context)
-        self._foreseen.note(previewed, Usage(audio_seconds=len(pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)))
+        self._estimated.note(previewed, Usage(audio_seconds=len(pcm) / (SAMPLE_RATE * BYTES_PER_SAMPLE)))
         return previewed.answer or Answer((), Provenance.of(previewed.spec))

@@ -14,7 +14,7 @@ from ports.embedder import Embedder, InputType, LongTexts
 from ports.job_metrics import JobMetrics
 from ports.vector_spaces import VectorSpaces
 
-log = logging.getLogger("wordloop.house")
+log = logging.getLogger("wordloop.maintenance")
 
 TELL_EVERY_S = 5.0
 """Seconds between two times that the progress is told. Ray drops a gauge that is not set within 20 s."""
@@ -95,7 +95,7 @@ class EmbedAnew:
         ids, vectors = list(source.texts), list[Sequence[float]]()
         for group in text_groups(list(source.texts.values())):
             vectors += await self._vectors(group, context)
-        await self.spaces.place(source, self.embedder.identity, dict(zip(ids, vectors, strict=True)))
+        await self.spaces.put(source, self.embedder.identity, dict(zip(ids, vectors, strict=True)))
         return len(ids)
 
     async def _vectors(self, group: Sequence[str], context: CallContext) -> Sequence[Sequence[float]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from application.diarise.expected_windows import unheard_windows
+from application.diarise.expected_windows import estimated_windows
 from application.diarise.find_speakers import DiarizationSettings, FindSpeakers
 from application.dry_run import (
     DryDiarizer,
@@ -18,10 +18,10 @@ from application.dry_run import (
     DryItemFinder,
     DryLanguageModel,
     DryTranscriber,
-    Foreseen,
+    EstimatedCalls,
 )
 from application.estimate_inputs import Asked, Conversation, Length, Recording, Texts, check_stages
-from application.estimated_recap import unheard_recap, unwritten_checking
+from application.estimated_recap import estimated_recap, unwritten_checking
 from application.known_transcripts import KnownTranscripts
 from application.payloads import TemplateChoice, expected_words
 from application.pricing import Judged, Pricing
@@ -65,8 +65,8 @@ MOST_WORDS_PLANNED: Final = 30_000
 """Three hours of talk. The plan of a longer recap would keep an interpreter busy for too long; it is judged by its length."""
 
 
-class Places:
-    """`count` estimates at once; who finds no place is refused with the seconds to wait, not queued."""
+class Slots:
+    """`count` estimates at once; who finds no slot is refused with the seconds to wait, not queued."""
 
     def __init__(self, count: int, retry_after_s: float) -> None:
         self._free = self._count = count
@@ -74,7 +74,7 @@ class Places:
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Hold a place. Raises RateLimited."""
+        """Hold a slot. Raises RateLimited."""
         if self._free == 0:
             raise RateLimited(f"{self._count} estimates run already, which is the most at once.", self._retry_after_s)
         self._free -= 1
@@ -88,7 +88,7 @@ class Places:
 class _Found:
     """What one estimate has found so far."""
 
-    foreseen: Foreseen = field(default_factory=Foreseen)
+    estimated: EstimatedCalls = field(default_factory=EstimatedCalls)
     judged: Mapping[CallKind, Judged] = field(default_factory=dict)
     exact: bool = True
     basis: list[str] = field(default_factory=list)
@@ -144,7 +144,7 @@ class EstimateRequest:
             await self._conversation(asked.segments, asked.language, asked.template, context, found)
         else:
             await self._texts(asked, context, found)
-        if any(not call.cached for call in found.foreseen.calls.values()) or found.judged:
+        if any(not call.cached for call in found.estimated.calls.values()) or found.judged:
             found.basis.append(
                 "tokens, seconds and cost of calls that are not cached: usual sizes, at the rates that the replicas measured,"
                 " on a service that does nothing else"
@@ -158,7 +158,7 @@ class EstimateRequest:
         return Estimate(found.exact, estimates, tuple(found.basis), found.audio_seconds, found.speech_seconds, other)
 
     async def _priced(self, kind: CallKind, found: _Found) -> StageEstimate:
-        rate, calls = await self.rates.rate(kind), found.foreseen.of(kind)
+        rate, calls = await self.rates.rate(kind), found.estimated.of(kind)
         priced = self.pricing.of(kind, self._model(kind), calls, found.judged.get(kind), rate)
         return replace(priced, seconds=priced.seconds + self.rates.wakes_s(kind)) if priced.seconds else priced
 
@@ -170,20 +170,20 @@ class EstimateRequest:
         transcript = known or await self._transcript(asked, options, context, found)
         found.audio_seconds, found.speech_seconds = transcript.duration, transcript.coverage.speech_seconds
         if known is not None:
-            found.foreseen.recall(known.provenance)
+            found.estimated.recall(known.provenance)
             found.basis.append("transcription: these bytes have a transcript already, which the job takes")
         if not recap:
             return
-        if found.foreseen.all_cached(CallKind.TRANSCRIBE):
+        if found.estimated.all_cached(CallKind.TRANSCRIBE):
             await self._conversation(transcript.segments, transcript.language, asked.template, context, found)
         else:
-            await self._unheard(found.speech_seconds, context, found)
+            await self._by_length(found.speech_seconds, context, found)
 
     async def _transcript(
         self, asked: Recording, options: TranscriptionOptions, context: CallContext, found: _Found
     ) -> Transcript:
         """Decode, find speech and cut windows as the job does; windows that nobody has heard stay without words."""
-        transcriber = DryTranscriber(self.preview, found.foreseen)
+        transcriber = DryTranscriber(self.preview, found.estimated)
         pcm = self.work_dir / f"estimate-{secrets.token_hex(8)}.pcm"
         try:
             audio = await self.decoder.decode(asked.source, pcm, self.max_audio_s)
@@ -198,7 +198,7 @@ class EstimateRequest:
         finally:
             pcm.unlink(missing_ok=True)
         found.basis.append("transcription: the speech windows of the decoded recording, each looked up in the cache")
-        if transcriber.unheard:
+        if transcriber.undetermined:
             found.guess(
                 {}, "transcription: windows whose language turns out doubtful are heard a second time, which is not counted"
             )
@@ -214,7 +214,7 @@ class EstimateRequest:
         """Look up every window, as telling speakers apart would ask for it."""
         served, voices = self.preview.served.diarizer, self.preview.served.voices
         if self.speakers is not None and served is not None and voices is not None and self._listens(asked):
-            diarizer = DryDiarizer(self.preview, found.foreseen, served, voices)
+            diarizer = DryDiarizer(self.preview, found.estimated, served, voices)
             await FindSpeakers(diarizer, self.speakers)(audio, asked.count, context, _uncounted)
             found.basis.append("speakers: the windows of the decoded recording, each looked up in the cache")
 
@@ -223,17 +223,17 @@ class EstimateRequest:
         windows = -(-asked.seconds // WINDOW_SECONDS)
         calls = {CallKind.TRANSCRIBE: Judged(int(windows), Usage(audio_seconds=asked.seconds))}
         if self.speakers is not None and self._listens(UP_TO_THE_SERVICE):
-            calls[CallKind.DIARIZE] = unheard_windows(asked.seconds, self.speakers)
+            calls[CallKind.DIARIZE] = estimated_windows(asked.seconds, self.speakers)
         found.guess(calls, f"transcription: full windows of {WINDOW_SECONDS:g} seconds, since the recording is not known")
         found.other_seconds = asked.seconds / PREPARED_PER_S
         if recap:
-            await self._unheard(asked.seconds, context, found)
+            await self._by_length(asked.seconds, context, found)
 
-    async def _unheard(self, speech_seconds: float, context: CallContext, found: _Found) -> None:
+    async def _by_length(self, speech_seconds: float, context: CallContext, found: _Found) -> None:
         """The recap of words nobody has heard."""
         words = round(speech_seconds / 60 * self.recap.words_per_minute)
         why = f"recap: the bounds of a recap of {words} words, {self.recap.words_per_minute:g} a minute of speech"
-        found.guess(unheard_recap(words, self.prompts, self.recap, self.preview.served.stretch_tokens), why)
+        found.guess(estimated_recap(words, self.prompts, self.recap, self.preview.served.stretch_tokens), why)
 
     async def _conversation(
         self, segments: Sequence[Segment], language: str, template: TemplateChoice, context: CallContext, found: _Found
@@ -242,25 +242,25 @@ class EstimateRequest:
         words = sum(len(segment.text.split()) for segment in segments)
         if words > MOST_WORDS_PLANNED:
             found.guess(
-                unheard_recap(words, self.prompts, self.recap, self.preview.served.stretch_tokens),
+                estimated_recap(words, self.prompts, self.recap, self.preview.served.stretch_tokens),
                 f"recap: the bounds of a recap of {words} words",
             )
             return
-        language_model, embedder = DryLanguageModel(self.preview, found.foreseen), DryEmbedder(self.preview, found.foreseen)
-        finder, judge = DryItemFinder(self.preview, found.foreseen), DryEntailmentJudge(self.preview, found.foreseen)
+        language_model, embedder = DryLanguageModel(self.preview, found.estimated), DryEmbedder(self.preview, found.estimated)
+        finder, judge = DryItemFinder(self.preview, found.estimated), DryEntailmentJudge(self.preview, found.estimated)
         make_recap = MakeRecap(language_model, embedder, finder, self.prompts, self.recap, judge)
         asked = chosen(self.templates, template)
         written, shape = asked.language or language, asked.template
         await make_recap("estimate", None, segments, written, shape, context, _untold)
-        if found.foreseen.all_cached(CallKind.GENERATE, CallKind.EMBED, CallKind.FIND, CallKind.ENTAIL):
+        if found.estimated.all_cached(CallKind.GENERATE, CallKind.EMBED, CallKind.FIND, CallKind.ENTAIL):
             found.basis.append("recap: its own plan, every call answered from the cache")
         else:
-            unwritten = not found.foreseen.all_cached(CallKind.GENERATE)
+            unwritten = not found.estimated.all_cached(CallKind.GENERATE)
             judged = {CallKind.ENTAIL: unwritten_checking(words, self.recap)} if unwritten else {}
             found.guess(judged, "recap: its own plan, with stand-ins for answers that are not cached and decide further calls")
 
     async def _texts(self, asked: Texts, context: CallContext, found: _Found) -> None:
-        embedder = DryEmbedder(self.preview, found.foreseen)
+        embedder = DryEmbedder(self.preview, found.estimated)
         for group in text_groups(asked.texts):
             await embedder.embed(group, asked.input_type, context, asked.long_texts)
         found.basis.append(f"embedding: groups of {TEXTS_PER_CALL} texts, each looked up in the cache")

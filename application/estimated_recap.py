@@ -27,15 +27,15 @@ NOTE_TOKENS: Final = 14
 """Tokens of one sentence among the notes of the summary."""
 
 
-def unheard_recap(words: int, prompts: Prompts, settings: RecapSettings, stretch_tokens: int) -> dict[CallKind, Judged]:
+def estimated_recap(words: int, prompts: Prompts, settings: RecapSettings, stretch_tokens: int) -> dict[CallKind, Judged]:
     """Return the calls of a recap over `words` words."""
     if words == 0:
         return {}
     chapters, summary = writing_chapters(words, prompts, settings), writing_summary(words, prompts, settings)
     return {
         CallKind.GENERATE: Judged(chapters.calls + summary.calls, chapters.usage + summary.usage),
-        CallKind.EMBED: unheard_embedding(words, settings),
-        CallKind.FIND: unheard_finding(words, settings, stretch_tokens),
+        CallKind.EMBED: estimated_embedding(words, settings),
+        CallKind.FIND: estimated_finding(words, settings, stretch_tokens),
         CallKind.ENTAIL: unwritten_checking(words, settings),
     }
 
@@ -72,7 +72,7 @@ def _calls(name: str, calls: int, read: int, prompts: Prompts) -> Judged:
     return Judged(calls, usage)
 
 
-def unheard_embedding(words: int, settings: RecapSettings) -> Judged:
+def estimated_embedding(words: int, settings: RecapSettings) -> Judged:
     """Return the calls that place the lines in groups."""
     sentences = math.ceil(words / WORDS_PER_SENTENCE)
     tokens = round(words * TOKENS_PER_WORD) + 2 * sentences
@@ -80,7 +80,7 @@ def unheard_embedding(words: int, settings: RecapSettings) -> Judged:
     return Judged(groups, Usage(input_tokens=tokens))
 
 
-def unheard_finding(words: int, settings: RecapSettings, stretch_tokens: int) -> Judged:
+def estimated_finding(words: int, settings: RecapSettings, stretch_tokens: int) -> Judged:
     """Return the calls that read the lines in stretches, with a margin wherever two of them meet."""
     tokens = math.ceil(words * TOKENS_PER_SPOKEN_WORD)
     stretches = math.ceil(tokens / stretch_tokens)

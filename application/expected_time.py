@@ -4,9 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from application.diarise.expected_windows import unheard_windows
+from application.diarise.expected_windows import estimated_windows
 from application.diarise.find_speakers import DiarizationSettings
-from application.estimated_recap import unheard_embedding, unheard_finding, unwritten_checking, writing_chapters, writing_summary
+from application.estimated_recap import (
+    estimated_embedding,
+    estimated_finding,
+    unwritten_checking,
+    writing_chapters,
+    writing_summary,
+)
 from application.pricing import Judged, seconds_of
 from application.prompt_files import Prompts
 from application.recap.settings import RecapSettings
@@ -50,14 +56,14 @@ class ExpectedTime:
 
     async def speakers(self, seconds: float) -> float | None:
         """Telling apart who speaks in `seconds` of sound."""
-        return await self._of(CallKind.DIARIZE, unheard_windows(seconds, self.diarization))
+        return await self._of(CallKind.DIARIZE, estimated_windows(seconds, self.diarization))
 
     async def recap(self, words: int) -> RecapTime:
         """The recap of so many words that nobody has planned yet; `words` may be a guess."""
         if words <= 0:
             return RecapTime(0.0, 0.0, 0.0)
-        placing = await self._of(CallKind.EMBED, unheard_embedding(words, self.settings))
-        reading = await self._of(CallKind.FIND, unheard_finding(words, self.settings, self.stretch_tokens))
+        placing = await self._of(CallKind.EMBED, estimated_embedding(words, self.settings))
+        reading = await self._of(CallKind.FIND, estimated_finding(words, self.settings, self.stretch_tokens))
         chapters = await self._of(CallKind.GENERATE, writing_chapters(words, self.prompts, self.settings))
         summary = await self._of(CallKind.GENERATE, writing_summary(words, self.prompts, self.settings), woken=True)
         checking = await self._of(CallKind.ENTAIL, unwritten_checking(words, self.settings), woken=True)
@@ -66,7 +72,7 @@ class ExpectedTime:
 
     async def placing(self, words: int) -> float | None:
         """The embedding of so many words of talk, line by line."""
-        return await self._of(CallKind.EMBED, unheard_embedding(words, self.settings)) if words > 0 else 0.0
+        return await self._of(CallKind.EMBED, estimated_embedding(words, self.settings)) if words > 0 else 0.0
 
     async def embedding(self, calls: int, tokens: int) -> float | None:
         """Groups of texts, one after another."""

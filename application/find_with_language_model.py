@@ -54,14 +54,14 @@ def _take(row: Mapping[str, Any], lines: Sequence[Line], readings: list[LineRead
     kind, owner, due = row.get("kind"), row.get("owner"), row.get("due")
     if kind not in KINDS:
         return
-    for place in sorted({int(number) - 1 for number in row.get("lines", ()) if isinstance(number, int)}):
-        if not 0 <= place < len(lines):
+    for index in sorted({int(number) - 1 for number in row.get("lines", ()) if isinstance(number, int)}):
+        if not 0 <= index < len(lines):
             continue
         told: dict[str, Any] = {str(kind): SAID}
         if kind == "task":
-            told["speaker_owns"] = float(bool(owner) and owner == lines[place].speaker)
-            told["owner"], told["due"] = _span(owner, lines[place].text), _span(due, lines[place].text)
-        readings[place] = replace(readings[place], **told)
+            told["speaker_owns"] = float(bool(owner) and owner == lines[index].speaker)
+            told["owner"], told["due"] = _span(owner, lines[index].text), _span(due, lines[index].text)
+        readings[index] = replace(readings[index], **told)
 
 
 def _span(words: object, text: str) -> Span | None:

@@ -46,8 +46,8 @@ class FollowRecording:
 
     async def _guess_words(self) -> None:
         """The words that were heard, and the usual number for what was not."""
-        unheard = max(0.0, self.seconds - self.heard_until) / 60 * self.expected.settings.words_per_minute
-        await self.on_words(self.words + round(unheard))
+        remaining = max(0.0, self.seconds - self.heard_until) / 60 * self.expected.settings.words_per_minute
+        await self.on_words(self.words + round(remaining))
 
 
 def _told(segment: Segment) -> dict[str, Json]:

@@ -11,7 +11,7 @@ from ports.jobs import JobOperator
 from ports.results import ConversationDeleter
 from ports.voice_profiles import VoiceProfiles
 
-log = logging.getLogger("wordloop.house")
+log = logging.getLogger("wordloop.maintenance")
 
 DAY_S = 86_400.0
 BATCH = 100

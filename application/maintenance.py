@@ -8,7 +8,7 @@ from typing import Any
 from domain.errors import WordloopError
 from ports.clock import Clock
 
-log = logging.getLogger("wordloop.house")
+log = logging.getLogger("wordloop.maintenance")
 
 EVERY_S = 600.0
 """Seconds between rounds: caches and leftovers grow over hours, and a round reads a few rows."""
@@ -17,7 +17,7 @@ Chore = Callable[[], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class KeepHouse:
+class Maintenance:
     """Does every chore once per round, for ever. A chore that fails is told and tried again in the next round."""
 
     chores: Mapping[str, Chore]

@@ -1,4 +1,4 @@
-"""What a job carries from the edge to the worker, as plain data that a row can hold."""
+"""What a job carries from the gateway to the worker, as plain data that a row can hold."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -1,10 +1,10 @@
-"""What foreseen calls take: tokens and seconds of sound to money and time."""
+"""What estimated calls take: tokens and seconds of sound to money and time."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from application.dry_run import ForeseenCall
+from application.dry_run import EstimatedCall
 from domain.call import CallKind, ModelIdentity, Usage
 from domain.estimate import StageEstimate
 from domain.rate import EngineRate
@@ -47,7 +47,7 @@ class Pricing:
         self,
         kind: CallKind,
         model: ModelIdentity,
-        calls: Iterable[ForeseenCall],
+        calls: Iterable[EstimatedCall],
         judged: Judged | None,
         rate: EngineRate | None,
     ) -> StageEstimate:

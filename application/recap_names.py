@@ -48,7 +48,7 @@ class _Names:
         after = {before: {now for other, now in pairs if other == before} for before, _ in pairs}
         self._now = {before: next(iter(names)) for before, names in after.items() if len(names) == 1}
         self._said_by = {segment.id: segment.speaker for segment in transcript.segments}
-        ours = {before: now for place, (before, now) in enumerate(pairs) if before == label_of(place) and before in self._now}
+        ours = {before: now for index, (before, now) in enumerate(pairs) if before == label_of(index) and before in self._now}
         self.spelt = _spelling(ours, transcript)
 
     def owner(self, owner: str | None) -> str | None:
@@ -95,5 +95,5 @@ class ToldAsNow:
 
     @staticmethod
     def _chapter(recap: Recap, told: Told) -> Chapter | None:
-        place = (told.segment_ids, told.start)
-        return next((chapter for chapter in recap.chapters if (chapter.segment_ids, chapter.start) == place), None)
+        index = (told.segment_ids, told.start)
+        return next((chapter for chapter in recap.chapters if (chapter.segment_ids, chapter.start) == index), None)

@@ -4,10 +4,10 @@ import logging
 from dataclasses import dataclass
 
 from domain.errors import StorageFailed
-from ports.blob_store import BURIAL_S, BlobReferences, BlobStore
+from ports.blob_store import COLLECT_S, BlobReferences, BlobStore
 from ports.clock import Clock
 
-log = logging.getLogger("wordloop.house")
+log = logging.getLogger("wordloop.maintenance")
 
 REMOVAL_WAIT_S = 5.0
 """Seconds an upload waits for a removal of the same bytes: that is one file or one request."""
@@ -16,7 +16,7 @@ REMOVAL_PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class RemoveBlobs:
-    """Condemn, remove, bury (ports/blob_store.py). A crash between two of these is finished by `leftovers`."""
+    """Set a tombstone, remove, clear it (ports/blob_store.py). A crash between two of these is finished by `leftovers`."""
 
     blobs: BlobStore
     references: BlobReferences
@@ -37,18 +37,18 @@ class RemoveBlobs:
     async def discard(self, tenant: str, blob_id: str, holder: str) -> None:
         """Give up an upload: remove its bytes unless something else counts on them."""
         asked = self.clock.monotonic()
-        if await self.references.condemn(tenant, blob_id, holder):
-            await self.bury(tenant, blob_id, asked)
+        if await self.references.set_tombstone(tenant, blob_id, holder):
+            await self.collect(tenant, blob_id, asked)
 
-    async def bury(self, tenant: str, blob_id: str, asked: float) -> None:
-        """Remove bytes that were condemned after `asked` (monotonic seconds).
+    async def collect(self, tenant: str, blob_id: str, asked: float) -> None:
+        """Remove bytes that got their tombstone after `asked` (monotonic seconds).
 
         Somebody who was asleep for too long leaves them alone: others may have removed them and stored them anew.
         """
-        if self.clock.monotonic() - asked > BURIAL_S:
+        if self.clock.monotonic() - asked > COLLECT_S:
             return
         await self.blobs.delete(tenant, blob_id)
-        await self.references.buried(tenant, blob_id)
+        await self.references.clear_tombstone(tenant, blob_id)
 
     async def leftovers(self) -> int:
         """Remove what crashed uploads and removals left; return how many blobs. A chore."""
@@ -57,7 +57,7 @@ class RemoveBlobs:
             asked = self.clock.monotonic()
             found = await self.references.left_behind()
             for tenant, blob_id in found:
-                await self.bury(tenant, blob_id, asked)
+                await self.collect(tenant, blob_id, asked)
             removed += len(found)
             if not found:
                 if removed:

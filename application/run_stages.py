@@ -73,7 +73,7 @@ class RecapTranscript:
             segments, language, names = transcript.segments, transcript.language, transcript.speakers.names
         else:
             segments = tuple(
-                Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(payload.segments)
+                Segment(index, s.start, s.end, s.text, speaker=s.speaker) for index, s in enumerate(payload.segments)
             )
             language, names = payload.language or "en", ()
         said = Said(payload.transcript_id, segments, language, payload.recorded_at, names)

@@ -12,11 +12,11 @@ from ports.jobs import JobStore
 
 
 @dataclass(frozen=True, slots=True)
-class JobTerms:
+class JobOptions:
     """On whose behalf and how a job is to run: what a request says beside its body.
 
     `deadline` is absolute, in Unix seconds. `store` false keeps results for the life of the job only. `upload_bytes` is what the
-    caller may send at most; None for the service's own bound. `audio_s`: how many seconds of talk it is, where the edge knows.
+    caller may send at most; None for the service's own bound. `audio_s`: how many seconds of talk it is, where the gateway knows.
     `keep_s` is how many seconds after its end the job and all that it
     made are deleted, `unstored_keep_s` the same where `store` is false; None: when the service deletes everything of that age.
     """
@@ -34,7 +34,7 @@ class JobTerms:
 
     @property
     def kept_s(self) -> float | None:
-        """Seconds until what is made under these terms is deleted by itself."""
+        """Seconds until what is made with these options is deleted by itself."""
         return self.keep_s if self.store or self.unstored_keep_s is None else self.unstored_keep_s
 
 
@@ -46,9 +46,9 @@ class SubmitJob:
     max_queued: int
     retry_after_s: float
 
-    async def is_known(self, terms: JobTerms) -> bool:
+    async def is_known(self, options: JobOptions) -> bool:
         """Say whether the request was here before, so that it is answered from what there is."""
-        return terms.idempotency_key is not None and await self.jobs.knows(terms.tenant, terms.idempotency_key)
+        return options.idempotency_key is not None and await self.jobs.knows(options.tenant, options.idempotency_key)
 
     async def admit(self, tenant: str) -> None:
         """Raise QueueFull or RateLimited when the queue takes no more, so that an upload can be refused before it is read."""
@@ -56,7 +56,7 @@ class SubmitJob:
         if (await self.jobs.depth()).get("queued", 0) >= self.max_queued:
             raise QueueFull("The job queue is full; nothing was stored.", self.retry_after_s)
 
-    async def __call__(self, kind: JobKind, payload: Mapping[str, Json], terms: JobTerms) -> tuple[Job, bool]:
+    async def __call__(self, kind: JobKind, payload: Mapping[str, Json], options: JobOptions) -> tuple[Job, bool]:
         """Return the stored job and whether it is new (False: the same request was here before under its key).
 
         Raises QueueFull, RateLimited, QuotaExceeded or IdempotencyMismatch, having stored nothing.
@@ -66,14 +66,14 @@ class SubmitJob:
             JobRequest(
                 kind=kind,
                 payload=payload,
-                tenant=terms.tenant,
-                idempotency_key=terms.idempotency_key,
+                tenant=options.tenant,
+                idempotency_key=options.idempotency_key,
                 body_sha256=sha256_of({"kind": kind.value, "payload": asked}),
-                priority=terms.priority,
-                deadline=terms.deadline,
-                store=terms.store,
-                traceparent=terms.traceparent,
-                audio_s=terms.audio_s if terms.audio_s is not None else expected_audio_s(kind, payload),
-                keep_s=terms.kept_s,
+                priority=options.priority,
+                deadline=options.deadline,
+                store=options.store,
+                traceparent=options.traceparent,
+                audio_s=options.audio_s if options.audio_s is not None else expected_audio_s(kind, payload),
+                keep_s=options.kept_s,
             )
         )

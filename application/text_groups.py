@@ -12,11 +12,11 @@ CHARACTERS_PER_CALL: Final = 32_768
 def text_groups(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """Yield the texts in order, at most `TEXTS_PER_CALL` and `CHARACTERS_PER_CALL` in a group; a longer text is alone."""
     start, characters = 0, 0
-    for place, text in enumerate(texts):
-        full = place - start >= TEXTS_PER_CALL or characters + len(text) > CHARACTERS_PER_CALL
-        if place > start and full:
-            yield texts[start:place]
-            start, characters = place, 0
+    for index, text in enumerate(texts):
+        full = index - start >= TEXTS_PER_CALL or characters + len(text) > CHARACTERS_PER_CALL
+        if index > start and full:
+            yield texts[start:index]
+            start, characters = index, 0
         characters += len(text)
     if texts:
         yield texts[start:]

@@ -171,7 +171,7 @@ class TranscribeAudio:
 
 
 def _numbered(segments: Sequence[Segment], first: int) -> list[Segment]:
-    return [replace(segment, id=first + place) for place, segment in enumerate(segments)]
+    return [replace(segment, id=first + index) for index, segment in enumerate(segments)]
 
 
 async def _together(calls: Sequence[Awaitable[HeardWindow]]) -> list[HeardWindow]:

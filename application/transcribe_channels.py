@@ -108,7 +108,7 @@ def _together(heard: Sequence[Transcript], audio: DecodedAudio) -> tuple[Transcr
         ((segment, speaker) for speaker, transcript in enumerate(heard) for segment in transcript.segments),
         key=lambda each: (each[0].start, each[0].end, each[1]),
     )
-    segments = tuple(replace(segment, id=place) for place, (segment, _) in enumerate(said))
+    segments = tuple(replace(segment, id=index) for index, (segment, _) in enumerate(said))
     order = tuple(dict.fromkeys(speaker for _, speaker in said))
     most = max(heard, key=lambda transcript: transcript.coverage.speech_seconds)
     coverage = Coverage(
@@ -154,7 +154,7 @@ class _Merging:
             self._waiting.sort(key=lambda segment: (segment.start, segment.end))
             ready = [segment for segment in self._waiting if segment.start <= until]
             self._waiting = self._waiting[len(ready) :]
-            fresh = [replace(segment, id=self._told + place) for place, segment in enumerate(ready)]
+            fresh = [replace(segment, id=self._told + index) for index, segment in enumerate(ready)]
             self._told += len(fresh)
             counts = self._counts.values()
             await self.on_window(sum(done for done, _ in counts), sum(total for _, total in counts), fresh)

@@ -10,10 +10,10 @@ from functools import partial
 from application.deliver_webhooks import DeliverWebhooks
 from application.embed_anew import EmbedAnew
 from application.job_session import HandBack, JobSession
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.watch_queue import WatchQueue
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WithRetryAfter, WordloopError
-from domain.failure import places
+from domain.failure import stack_of
 from domain.job import JobKind, Lane, Lease, Problem
 from ports.call_cache import CallCache
 from ports.clock import Clock
@@ -57,7 +57,7 @@ class WorkOnJobs:
     clock: Clock
     tracer: Tracer
     owner: str
-    house: KeepHouse
+    maintenance: Maintenance
     concurrency: int = 4
     short_concurrency: int = 1
     lease_s: float = 30.0
@@ -90,7 +90,7 @@ class WorkOnJobs:
             if lease is None:
                 await self.clock.sleep(self.idle_s)
                 continue
-            self._lanes[_place(lease)] = lease.job.lane
+            self._lanes[_lease_key(lease)] = lease.job.lane
             if lease.taken_over and self.metrics is not None:
                 self.metrics.taken_over(lease.job)
             task = asyncio.create_task(self.work(lease, asked))
@@ -107,19 +107,19 @@ class WorkOnJobs:
         return list(self._lanes.values()).count(Lane.LONG)
 
     def _leave(self, task: asyncio.Task[None]) -> None:
-        self._lanes.pop(_place(self._running.pop(task)), None)
+        self._lanes.pop(_lease_key(self._running.pop(task)), None)
 
     def _changed_lane(self, lease: Lease, lane: Lane) -> None:
         """Count the job where it belongs. Raises HandBack when there are too many long ones with it."""
-        self._lanes[_place(lease)] = lane
+        self._lanes[_lease_key(lease)] = lane
         if lane is Lane.LONG and self._long() > self.concurrency:
-            del self._lanes[_place(lease)]
+            del self._lanes[_lease_key(lease)]
             raise HandBack
 
-    async def keep_house(self) -> None:
+    async def maintain(self) -> None:
         """Do the chores, tell receivers, watch the queue and embed anew until cancelled, beside the work."""
         async with asyncio.TaskGroup() as beside:
-            beside.create_task(self.house())
+            beside.create_task(self.maintenance())
             if self.webhooks is not None:
                 beside.create_task(self.webhooks())
             if self.watch is not None:
@@ -161,7 +161,7 @@ class WorkOnJobs:
         except WordloopError as error:
             await self._fail(lease, problem_of(error), self._retry_after(error, lease))
         except Exception as error:
-            log.error("job failed", extra=_of(lease) | {"failure": places(error)})
+            log.error("job failed", extra=_of(lease) | {"failure": stack_of(error)})
             problem = Problem("internal_error", f"the service failed with {type(error).__name__}")
             await self._fail(lease, problem, self._backoff(lease))
 
@@ -264,7 +264,7 @@ class WorkOnJobs:
             self.metrics.attempt_ended(lease.job, outcome, max(0.0, self.clock.now() - lease.job.created_at))
 
 
-def _place(lease: Lease) -> tuple[str, int]:
+def _lease_key(lease: Lease) -> tuple[str, int]:
     """Names one holding of a job: a worker may get a job again while what it did before is still being undone."""
     return lease.job.id, lease.fence
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import prompts
-from application.diarise.expected_windows import unheard_windows
+from application.diarise.expected_windows import estimated_windows
 from application.diarise.find_speakers import DiarizationSettings
-from application.estimated_recap import unheard_recap
+from application.estimated_recap import estimated_recap
 from application.pricing import Judged, seconds_of
 from application.recap.settings import RecapSettings
 from benchmarks.capacity_limits import Day, split_limits
@@ -107,8 +107,8 @@ class Demand:
 
     def _stages(self, seconds: float) -> Mapping[CallKind, Stage]:
         windows = Judged(math.ceil(seconds / WINDOW_SECONDS), Usage(audio_seconds=seconds))
-        listened = unheard_windows(seconds, DiarizationSettings())
-        recap = unheard_recap(round(seconds * WORDS_PER_S), prompts, self._recap, self._stretch)
+        listened = estimated_windows(seconds, DiarizationSettings())
+        recap = estimated_recap(round(seconds * WORDS_PER_S), prompts, self._recap, self._stretch)
         judged = {CallKind.TRANSCRIBE: windows, CallKind.DIARIZE: listened} | recap
         return {kind: self._stage(kind, judged[kind]) for kind in self._rates if kind in judged and judged[kind].calls}
 
@@ -200,12 +200,12 @@ def time_p95(jobs: Sequence[tuple[float, Mapping[CallKind, Stage]]], replicas: M
     at = [come for come, _ in jobs]
     for kind, count in replicas.items():
         free = 0.0
-        for place in sorted(range(len(jobs)), key=at.__getitem__):
-            stage = jobs[place][1].get(kind)
+        for index in sorted(range(len(jobs)), key=at.__getitem__):
+            stage = jobs[index][1].get(kind)
             if stage is None:
                 continue
-            free = max(free, at[place]) + stage.work_s / count
-            at[place] = max(free, at[place] + max(stage.call_s, stage.work_s / min(count, stage.at_once)))
+            free = max(free, at[index]) + stage.work_s / count
+            at[index] = max(free, at[index] + max(stage.call_s, stage.work_s / min(count, stage.at_once)))
     took = sorted(end - come for end, (come, _) in list(zip(at, jobs, strict=True))[len(jobs) // 10 :])
     return took[int(0.95 * len(took))]
 

@@ -53,10 +53,10 @@ def recall(vectors: NDArray[np.float32]) -> dict[int, float]:
     """Return by depth the share of the ten nearest that are among so many nearest codes."""
     numbers = np.random.default_rng(SEED)
     codes, shares = codes_of(vectors), dict.fromkeys(DEPTHS, 0.0)
-    for place in numbers.permutation(len(vectors))[:ASKED]:
-        cosines = vectors @ vectors[place]
-        apart = np.bitwise_count(codes ^ codes[place]).sum(axis=1).astype(int)
-        cosines[place], apart[place] = -2.0, vectors.shape[1] + 1
+    for index in numbers.permutation(len(vectors))[:ASKED]:
+        cosines = vectors @ vectors[index]
+        apart = np.bitwise_count(codes ^ codes[index]).sum(axis=1).astype(int)
+        cosines[index], apart[index] = -2.0, vectors.shape[1] + 1
         exact, order = set(np.argsort(-cosines)[:TOP].tolist()), np.argsort(apart, kind="stable")
         for depth in DEPTHS:
             shares[depth] += len(exact & set(order[:depth].tolist())) / TOP / ASKED

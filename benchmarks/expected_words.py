@@ -44,18 +44,18 @@ def measure(clips: Sequence[Clip], others: int, only: Sequence[str] = SIDES) -> 
     sides: dict[str, list[Sequence[str]]] = {
         "without": [() for _ in clips],
         "with": [names_of(clip) for clip in clips],
-        "with more": [_among(names_of(clip), pool, others, place) for place, clip in enumerate(clips)],
+        "with more": [_among(names_of(clip), pool, others, index) for index, clip in enumerate(clips)],
         "others only": [
-            _among((), [n for n in pool if n not in names_of(clip)], others, place) for place, clip in enumerate(clips)
+            _among((), [n for n in pool if n not in names_of(clip)], others, index) for index, clip in enumerate(clips)
         ],
     }
     return {name: _scored(clips, expected) for name, expected in sides.items() if name in only}
 
 
-def _among(mine: Sequence[str], pool: Sequence[str], others: int, place: int) -> list[str]:
+def _among(mine: Sequence[str], pool: Sequence[str], others: int, index: int) -> list[str]:
     """Names in an order that does not say whose they are."""
     step = max(1, len(pool) // max(1, others))
-    return sorted({*mine, *pool[place % step :: step][:others]})
+    return sorted({*mine, *pool[index % step :: step][:others]})
 
 
 def _scored(clips: Sequence[Clip], expected: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -61,9 +61,9 @@ async def measure(data: Path, enrol_s: float, test_s: float) -> dict[str, Any]:
         versions = await _versions(find, data, folder)
     found: dict[str, Any] = {"enrolled, s": enrol_s, "tested, s": test_s}
     persons = sorted({each.person for each in heard})
-    for place, part in enumerate(("tune", "confirm")):
+    for index, part in enumerate(("tune", "confirm")):
         found[part] = _errors(
-            [each for each in heard if each.person in persons[place::2]], find.diarizer.voices.half_heard_seconds
+            [each for each in heard if each.person in persons[index::2]], find.diarizer.voices.half_heard_seconds
         )
     found["other versions of one recording"] = versions
     return found

@@ -60,7 +60,7 @@ def _requests() -> list[GenerateRequest]:
     made = []
     for number in range(CALLS):
         chosen = turns[number * step : number * step + LINES]
-        lines = "\n".join(f"{place} {turn['speaker']}: {turn['text']}" for place, turn in enumerate(chosen, 1))
+        lines = "\n".join(f"{index} {turn['speaker']}: {turn['text']}" for index, turn in enumerate(chosen, 1))
         rendered = prompt.render(lines=lines, language="English", focus=prompts.template("general").instructions["summary"])
         made.append(GenerateRequest(rendered.messages, rendered.schema, rendered.sampling.parameters()))
     return made

@@ -36,9 +36,9 @@ def line_plot(title: str, across: str, up: str, lines: Sequence[Line]) -> str:
         drawn.append(_stroke([(LEFT, y.at(mark)), (WIDTH - RIGHT, y.at(mark))]))
         drawn.append(_text(LEFT - 6, y.at(mark) + 4, f"{mark:,.9g}", "end"))
     for number, line in enumerate(lines):
-        colour, key, place = COLOURS[number % len(COLOURS)], WIDTH - RIGHT + 14, TOP + 18 * number + 10
+        colour, key, index = COLOURS[number % len(COLOURS)], WIDTH - RIGHT + 14, TOP + 18 * number + 10
         drawn.append(_stroke([(x.at(right), y.at(above)) for right, above in line.points], colour, 2))
-        drawn += [_stroke([(key, place), (key + 20, place)], colour, 2), _text(key + 26, place + 4, line.name)]
+        drawn += [_stroke([(key, index), (key + 20, index)], colour, 2), _text(key + 26, index + 4, line.name)]
     return "\n".join([*drawn, "</svg>"]) + "\n"
 
 

@@ -87,10 +87,10 @@ class MadeUp:
         chosen = set(numbers.choice(self.passages, count, replace=False).tolist())
         made = []
         for number, texts, vectors in self.sources():
-            for place in range(len(texts)):
-                if number * OF_A_SOURCE + place in chosen:
-                    asked = " ".join(numbers.permutation(texts[place].split())[: int(numbers.integers(2, 7))])
-                    made.append(Question(asked, unit(vectors[place : place + 1] + _noise(numbers, 1, QUERY_SPREAD))[0]))
+            for index in range(len(texts)):
+                if number * OF_A_SOURCE + index in chosen:
+                    asked = " ".join(numbers.permutation(texts[index].split())[: int(numbers.integers(2, 7))])
+                    made.append(Question(asked, unit(vectors[index : index + 1] + _noise(numbers, 1, QUERY_SPREAD))[0]))
         return made
 
 
@@ -129,7 +129,7 @@ async def _measured(url: str, made: MadeUp) -> Figures:
     await _ask(store, questions[0], SearchMode.HYBRID)
     figures["first search of a process, s"] = time.perf_counter() - begun
     found = await _timed(figures, "by meaning", questions, lambda each: _ask(store, each, SearchMode.SEMANTIC))
-    hit = [len({_place(hit) for hit in hits} & true) / TOP for hits, true in zip(found, nearest, strict=True)]
+    hit = [len({_index_of(hit) for hit in hits} & true) / TOP for hits, true in zip(found, nearest, strict=True)]
     figures["recall at 10 of exact, by meaning"] = float(np.mean(hit))
     await _timed(figures, "by words", questions, lambda each: _ask(store, each, SearchMode.LEXICAL))
     await _timed(figures, "both", questions, lambda each: _ask(store, each, SearchMode.HYBRID))
@@ -194,7 +194,7 @@ async def _build(store: SqlStore, made: MadeUp, asked: Floats) -> tuple[float, l
     return took / max(1, made.passages - there) * 1e6, [set(row.tolist()) for row in nearest]
 
 
-def _place(hit: SearchHit) -> int:
+def _index_of(hit: SearchHit) -> int:
     return int(str(hit.transcript_id).rpartition("_")[2]) * OF_A_SOURCE + int(hit.start)
 
 
@@ -202,10 +202,10 @@ async def _index(store: SqlStore, number: int, texts: Sequence[str], vectors: Fl
     source = f"transcript_{number}"
     passages = [
         Passage(
-            source, (place,), float(place), place + 1.0, text, tuple(vector.tolist()), MODEL,
-            f"speaker {(number + place) % SPEAKERS}", recorded_at=number * DAY_S / 10,
+            source, (index,), float(index), index + 1.0, text, tuple(vector.tolist()), MODEL,
+            f"speaker {(number + index) % SPEAKERS}", recorded_at=number * DAY_S / 10,
         )
-        for place, (text, vector) in enumerate(zip(texts, vectors, strict=True))
+        for index, (text, vector) in enumerate(zip(texts, vectors, strict=True))
     ]  # fmt: skip
     await store.search.index(Ownership(TENANT, f"conversation_{number}"), source, passages)
 

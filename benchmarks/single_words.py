@@ -75,7 +75,7 @@ def moments_of(sounds: Sequence[Path], random: np.random.Generator) -> Iterator[
 def measure(pieces: Sequence[Piece]) -> dict[str, Any]:
     """Return what the whole path makes of the pieces."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = [_written(piece, Path(folder) / f"{place:03d}.wav") for place, piece in enumerate(pieces)]
+        paths = [_written(piece, Path(folder) / f"{index:03d}.wav") for index, piece in enumerate(pieces)]
         heard = Listener()([(path, None) for path in paths], silent)
     count = ErrorCounter()
     told = [(piece, count.normalised("en", transcript.text)) for piece, transcript in zip(pieces, heard, strict=True)]

@@ -87,7 +87,7 @@ def _measured(call: Call, count: ErrorCounter, folder: Path) -> dict[str, Any]:
     (mixed,) = Listener()([(stereo, "en")], silent)
     by_channel = with_speakers(mixed, told.turns, (), ToldBy.CHANNEL)
     alone = words_by_speaker(asyncio.run(_by_channel(stereo, audio, told, folder)))
-    reference = {str(place): count.normalised("en", text) for place, text in enumerate(call.said)}
+    reference = {str(index): count.normalised("en", text) for index, text in enumerate(call.said)}
     row: dict[str, Any] = {"apart": told.apart, "words": sum(len(text.split()) for text in reference.values())}
     plain = count.normalised("en", " ".join(call.said)).split()
     for side, texts in (("mix", words_by_speaker(by_channel)), ("channels", alone)):
@@ -119,7 +119,7 @@ def made_calls(clips: Sequence[Clip], number: int, overlap: float) -> list[Call]
 
 def _made(one: Clip, other: Clip, overlap: float) -> Call:
     sounds = [_samples(clip.path) for clip in (one, other)]
-    pieces = [np.array_split(sound, _quiet_places(sound)) for sound in sounds]
+    pieces = [np.array_split(sound, _quiet_moments(sound)) for sound in sounds]
     lanes: list[list[tuple[int, Sound]]] = [[], []]
     at = 0
     for turn in range(max(map(len, pieces))):
@@ -140,7 +140,7 @@ def _made(one: Clip, other: Clip, overlap: float) -> Call:
     return Call(f"{one.path.stem}+{other.path.stem}", (left, right), (one.reference, other.reference))
 
 
-def _quiet_places(sound: Sound) -> list[int]:
+def _quiet_moments(sound: Sound) -> list[int]:
     """Where to cut: the quietest tenth of a second around each third."""
     step = SAMPLE_RATE // 10
     energy = np.add.reduceat(sound.astype(np.float64) ** 2, np.arange(0, len(sound), step))

@@ -67,12 +67,12 @@ def channel_turns(levels: Sequence[bytes]) -> ChannelTurns:
     sides = _sides(*channels) if len(channels) == len(levels) == 2 else None
     # Of two, the middle between their sides is where both are as loud as themselves; of more, their own loudness says so.
     shift = [(sides[0] + sides[1]) // 2, 0] if sides is not None else [channel.loudness for channel in channels]
-    found = sorted(turn for place in range(len(channels)) for turn in _turns(_speaking(channels, shift, place), place))
-    order = list(dict.fromkeys(place for _, _, place in found))
-    turns = tuple(SpeakerTurn(start, end, order.index(place)) for start, end, place in found)
+    found = sorted(turn for index in range(len(channels)) for turn in _turns(_speaking(channels, shift, index), index))
+    order = list(dict.fromkeys(index for _, _, index in found))
+    turns = tuple(SpeakerTurn(start, end, order.index(index)) for start, end, index in found)
     apart = sides is not None and len(order) == 2 and sides[1] - sides[0] >= APART
     numbers = list(spoken)
-    return ChannelTurns(turns, tuple(numbers[place] for place in order), apart)
+    return ChannelTurns(turns, tuple(numbers[index] for index in order), apart)
 
 
 def _spoken(channel: bytes) -> _Channel | None:
@@ -94,16 +94,16 @@ def _sides(one: _Channel, other: _Channel) -> tuple[int, int]:
     return rising[beyond], rising[-1 - beyond]
 
 
-def _speaking(channels: Sequence[_Channel], shift: Sequence[int], place: int) -> list[bool]:
+def _speaking(channels: Sequence[_Channel], shift: Sequence[int], index: int) -> list[bool]:
     """For each frame, whether somebody speaks in the channel, and it is not another one that is heard there."""
-    mine = channels[place]
-    others = [[level - shift[other] for level in c.levels] for other, c in enumerate(channels) if other != place]
+    mine = channels[index]
+    others = [[level - shift[other] for level in c.levels] for other, c in enumerate(channels) if other != index]
     louder = [max(levels) for levels in zip(*others, strict=True)] if others else [-TOGETHER] * len(mine.levels)
     pairs = zip(mine.levels, louder, strict=True)
-    return [level > mine.least and level - shift[place] > other - TOGETHER for level, other in pairs]
+    return [level > mine.least and level - shift[index] > other - TOGETHER for level, other in pairs]
 
 
-def _turns(frames: Sequence[bool], place: int) -> Iterator[tuple[float, float, int]]:
+def _turns(frames: Sequence[bool], index: int) -> Iterator[tuple[float, float, int]]:
     """Yield the runs of speech of one channel, with short pauses in them."""
     begin: int | None = None
     end = at = 0
@@ -111,9 +111,9 @@ def _turns(frames: Sequence[bool], place: int) -> Iterator[tuple[float, float, i
         length = len(list(run))
         if speaks:
             if begin is not None and (at - end) * LEVEL_FRAME_S > PAUSE_S:
-                yield begin * LEVEL_FRAME_S, end * LEVEL_FRAME_S, place
+                yield begin * LEVEL_FRAME_S, end * LEVEL_FRAME_S, index
                 begin = None
             begin, end = at if begin is None else begin, at + length
         at += length
     if begin is not None:
-        yield begin * LEVEL_FRAME_S, end * LEVEL_FRAME_S, place
+        yield begin * LEVEL_FRAME_S, end * LEVEL_FRAME_S, index

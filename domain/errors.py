@@ -1,7 +1,7 @@
 """Everything that can go wrong, as kinds a caller can act on.
 
 Every error keeps its data positional, in `args`, so that it survives pickle on its way between processes.
-`transient` says whether trying the same thing again can help; the HTTP status is chosen at the edge.
+`transient` says whether trying the same thing again can help; the HTTP status is chosen at the gateway.
 """
 
 from typing import ClassVar

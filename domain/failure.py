@@ -6,7 +6,7 @@ from pathlib import Path
 INNERMOST = 12
 
 
-def places(error: BaseException) -> str:
+def stack_of(error: BaseException) -> str:
     """Return the kind of an error and where it came from, innermost last; never its words, which may quote somebody's input."""
     trail = []
     seen: BaseException | None = error

@@ -33,7 +33,7 @@ HIGHEST_PRIORITY: Final = 3
 
 
 class Lane(StrEnum):
-    """Which of a worker's places a job may take: those kept for short recordings too, or only those that are for all."""
+    """Which of a worker's slots a job may take: those kept for short recordings too, or only those that are for all."""
 
     SHORT = "short"
     LONG = "long"
@@ -59,7 +59,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class QueuePosition:
     """Where a waiting job stands: `position` in the order of claims, from 1; `eta_s` until it is done, None when unknown."""
 
     position: int
@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a job failed: the members of an RFC 9457 problem that the edge completes. `code` is the error kind."""
+    """Why a job failed: the members of an RFC 9457 problem that the gateway completes. `code` is the error kind."""
 
     code: str
     detail: str

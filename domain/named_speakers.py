@@ -30,7 +30,7 @@ class ToldBy(StrEnum):
 class Recognised:
     """That the speaker at `place` of the labels is known: by which profile (its name then), and how much alike the voices are."""
 
-    place: int
+    index: int
     name: str
     voice_id: str
     likeness: float
@@ -60,9 +60,9 @@ class KnownVoices:
     failure: str | None = None
 
 
-def label_of(place: int) -> str:
+def label_of(index: int) -> str:
     """Return what the speaker who is heard first, second, ... is called before anybody has a name."""
-    return f"Speaker {place + 1}"
+    return f"Speaker {index + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ class Speakers:
     said_by: tuple[int | None, ...] = ()
     voices: KnownVoices | None = None
 
-    def name_of(self, place: int | None) -> str | None:
-        return None if place is None else self.names[place]
+    def name_of(self, index: int | None) -> str | None:
+        return None if index is None else self.names[index]
 
     @property
     def merged(self) -> Mapping[str, tuple[str, ...]]:
@@ -102,25 +102,25 @@ class Speakers:
         """
         new: dict[int, str] = {}
         for known, name in names.items():
-            for place in self._places(known):
-                if new.setdefault(place, name) != name:
-                    raise InvalidRequest(f"`{self.labels[place]}` is to be called two things at once.")
-        called = tuple(new.get(place, name) for place, name in enumerate(self.names))
-        for place, name in enumerate(called):
-            other = self.labels.index(name) if name in self.labels else place
+            for index in self._indices(known):
+                if new.setdefault(index, name) != name:
+                    raise InvalidRequest(f"`{self.labels[index]}` is to be called two things at once.")
+        called = tuple(new.get(index, name) for index, name in enumerate(self.names))
+        for index, name in enumerate(called):
+            other = self.labels.index(name) if name in self.labels else index
             if called[other] != name:
                 raise InvalidRequest(f"`{name}` is the label of another speaker, who is called `{called[other]}`.")
         return replace(self, names=called)
 
-    def _places(self, known: str) -> list[int]:
+    def _indices(self, known: str) -> list[int]:
         """A label names one speaker, a name all who have it."""
         if known in self.labels:
             return [self.labels.index(known)]
-        places = [place for place, name in enumerate(self.names) if name == known]
-        if not places:
+        indices = [index for index, name in enumerate(self.names) if name == known]
+        if not indices:
             there = ", ".join(f"`{name}`" for name in dict.fromkeys(self.names))
             raise InvalidRequest(f"No speaker of this transcript has that name; there are: {there or 'none'}.")
-        return places
+        return indices
 
     def as_found(self) -> "Speakers":
         """Return them as they were before anybody renamed them."""

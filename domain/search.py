@@ -34,9 +34,9 @@ class CosineScale:
 
     def closeness(self, cosine: float) -> float:
         """Return where the cosine lies between the two: 0 to 1."""
-        return min(1.0, max(0.0, self.place(cosine)))
+        return min(1.0, max(0.0, self.scaled(cosine)))
 
-    def place(self, cosine: float) -> float:
+    def scaled(self, cosine: float) -> float:
         """Return where the cosine lies on the scale: 0 at `unrelated`, 1 at `related`, and beyond on either side."""
         return (cosine - self.unrelated) / self.span
 

@@ -30,12 +30,12 @@ def sentences_of(segment: Segment) -> tuple[Segment, ...]:
     return tuple(_cut(segment, texts, first, last) for first, last in pieces) if len(pieces) > 1 else (segment,)
 
 
-def cut_before(segment: Segment, places: Sequence[int]) -> tuple[Segment, ...]:
-    """Return the segment cut before the words at `places`, rising; as it is when its words are not found in its text."""
+def cut_before(segment: Segment, indices: Sequence[int]) -> tuple[Segment, ...]:
+    """Return the segment cut before the words at `indices`, rising; as it is when its words are not found in its text."""
     texts = word_texts(segment)
-    if texts is None or not places:
+    if texts is None or not indices:
         return (segment,)
-    return tuple(_cut(segment, texts, first, last) for first, last in _between(places, len(texts)))
+    return tuple(_cut(segment, texts, first, last) for first, last in _between(indices, len(texts)))
 
 
 def word_texts(segment: Segment) -> list[str] | None:

@@ -80,9 +80,9 @@ Known = Mapping[tuple[int, int], int]
 def _voice(windows: Sequence[HeardWindow], known: Known, person: int) -> SpokenVoice | None:
     """The mean of a person's vectors, each weighed by its seconds. Windows overlap, so that seconds count once."""
     mine = [
-        windows[number].stretches[place]
-        for (number, place), owner in known.items()
-        if owner == person and windows[number].stretches[place].voice
+        windows[number].stretches[index]
+        for (number, index), owner in known.items()
+        if owner == person and windows[number].stretches[index].voice
     ]
     total = [sum(values) for values in zip(*([s.voice_seconds * v for v in s.voice] for s in mine), strict=True)]
     length = hypot(*total)
@@ -100,9 +100,9 @@ def times_heard(windows: Sequence[HeardWindow]) -> float:
 
 def _persons_of(windows: Sequence[HeardWindow], count: SpeakerCount, rules: ClusterRules) -> Known:
     heard = [
-        ((number, place), Voice(stretch.voice, stretch.voice_seconds, number, stretch.speaker))
+        ((number, index), Voice(stretch.voice, stretch.voice_seconds, number, stretch.speaker))
         for number, window in enumerate(windows)
-        for place, stretch in enumerate(window.stretches)
+        for index, stretch in enumerate(window.stretches)
         if stretch.voice
     ]
     labels = persons([voice for _, voice in heard], count, rules, times_heard(windows))
@@ -114,8 +114,8 @@ def _by_neighbours(windows: Sequence[HeardWindow], known: Known) -> dict[tuple[i
     """A stretch without a voice is of whom its window takes it for, else of whoever speaks then in the windows beside it."""
     found = {}
     for number, window in enumerate(windows):
-        for place, stretch in enumerate(window.stretches):
-            if (number, place) in known:
+        for index, stretch in enumerate(window.stretches):
+            if (number, index) in known:
                 continue
             votes: dict[int, float] = defaultdict(float)
             for other in range(max(0, number - 1), min(len(windows), number + 2)):
@@ -124,7 +124,7 @@ def _by_neighbours(windows: Sequence[HeardWindow], known: Known) -> dict[tuple[i
                         votes[known[other, local]] += _says(stretch, near, same_window=other == number)
             best = max(votes, key=lambda person: (votes[person], -person), default=None)
             if best is not None and votes[best] > 0:
-                found[number, place] = best
+                found[number, index] = best
     return found
 
 
@@ -139,10 +139,10 @@ def _moments(windows: Sequence[HeardWindow], known: Known) -> Iterator[tuple[Spa
     """Yield every stretch in which nothing changes, with the persons who speak in it."""
     activities = [_Activity(window.start, window.end, number, None) for number, window in enumerate(windows)]
     activities += [
-        _Activity(stretch.start, stretch.end, number, known[number, place])
+        _Activity(stretch.start, stretch.end, number, known[number, index])
         for number, window in enumerate(windows)
-        for place, stretch in enumerate(window.stretches)
-        if (number, place) in known and stretch.seconds > 0
+        for index, stretch in enumerate(window.stretches)
+        if (number, index) in known and stretch.seconds > 0
     ]
     activities.sort(key=lambda each: each.start)
     times = sorted({time for each in activities for time in (each.start, each.end)})

@@ -108,7 +108,7 @@ class Transcript:
     def naming(self, speakers: Speakers) -> "Transcript":
         """Return it with its speakers called as `speakers` has them, who are the same in the same order."""
         said = zip(self.segments, speakers.said_by, strict=True) if speakers.said_by else ()
-        named = tuple(replace(segment, speaker=speakers.name_of(place)) for segment, place in said)
+        named = tuple(replace(segment, speaker=speakers.name_of(index)) for segment, index in said)
         return replace(self, segments=named or self.segments, speakers=speakers)
 
     @property

@@ -73,10 +73,10 @@ def reason_to_withhold(segment: Segment, speech: Sequence[Span], scale: ScoreSca
         return IMPOSSIBLE_RATE
     if not any(character.isalnum() for character in segment.text):
         return NO_WORDS
-    return _reason_by_place(segment, speech, scale)
+    return _reason_by_position(segment, speech, scale)
 
 
-def _reason_by_place(segment: Segment, speech: Sequence[Span], scale: ScoreScale) -> str | None:
+def _reason_by_position(segment: Segment, speech: Sequence[Span], scale: ScoreScale) -> str | None:
     """Doubtful text has to lie where somebody speaks."""
     if segment.scores is not None and segment.scores.avg_logprob > scale.trusted:
         return None

@@ -98,7 +98,7 @@ def persons(voices: Sequence[Voice], count: SpeakerCount, rules: ClusterRules, t
         least_seconds=rules.least_seconds * times_heard,
         half_heard_seconds=rules.half_heard_seconds * times_heard,
     )
-    groups = [_single(place, voice) for place, voice in enumerate(voices)]
+    groups = [_single(index, voice) for index, voice in enumerate(voices)]
     if len(groups) > BLOCK:
         blocks = [groups[start : start + BLOCK] for start in range(0, len(groups), BLOCK)]
         groups = [group for block in blocks for group in _joined(block, _alike(rules.least_likeness), rules)]
@@ -107,15 +107,15 @@ def persons(voices: Sequence[Voice], count: SpeakerCount, rules: ClusterRules, t
     for number, group in enumerate(large):
         for member in group.members:
             found[member] = number
-    for place in (place for place, number in enumerate(found) if number < 0):
-        alone = _single(place, voices[place])
-        found[place] = max(range(len(large)), key=lambda number: large[number].likeness(alone, rules))
+    for index in (index for index, number in enumerate(found) if number < 0):
+        alone = _single(index, voices[index])
+        found[index] = max(range(len(large)), key=lambda number: large[number].likeness(alone, rules))
     return found
 
 
-def _single(place: int, voice: Voice) -> _Group:
+def _single(index: int, voice: Voice) -> _Group:
     return _Group(
-        [place], tuple(voice.seconds * value for value in voice.vector), voice.seconds, {voice.window: Counter([voice.speaker])}
+        [index], tuple(voice.seconds * value for value in voice.vector), voice.seconds, {voice.window: Counter([voice.speaker])}
     )
 
 

@@ -63,10 +63,10 @@ def known_again(
     found: dict[int, tuple[VoiceProfile, float]] = {}
     for number, row in rows.items():
         best = max(row, default=-inf)
-        place = row.index(best) if row else 0
-        rivals = [*row[:place], *row[place + 1 :], *(other[place] for key, other in rows.items() if key != number)]
+        index = row.index(best) if row else 0
+        rivals = [*row[:index], *row[index + 1 :], *(other[index] for key, other in rows.items() if key != number)]
         if best >= bar and best > max(rivals, default=-inf):
-            found[number] = (profiles[place], best)
+            found[number] = (profiles[index], best)
     return found
 
 

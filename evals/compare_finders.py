@@ -54,8 +54,8 @@ def markdown(rows: Sequence[Row]) -> str:
 
 def named(wanted: str) -> tuple[str, ItemsOf]:
     """Return the finder that `NAME=MODULE:FUNCTION` names. Raises ValueError for another form."""
-    name, _, place = wanted.partition("=")
-    module, _, function = place.partition(":")
+    name, _, function_path = wanted.partition("=")
+    module, _, function = function_path.partition(":")
     if not (name and module and function):
         raise ValueError(f"{wanted} is not of the form NAME=MODULE:FUNCTION")
     found: ItemsOf = getattr(import_module(module), function)

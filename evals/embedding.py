@@ -151,12 +151,12 @@ def _retrieval(meeting: Meeting, questions: Sequence[Question], embed: Vectorise
     for question, vector in zip(questions, asked, strict=True):
         order = np.argsort(-(documents @ vector), kind="stable")[:TOP]
         relevant = [question.asks_for(passage) for passage in passages]
-        hits = [relevant[place] for place in order]
+        hits = [relevant[index] for index in order]
         cases.append(
             {
                 "id": question.id,
                 "scores": {"ndcg": _ndcg(hits, sum(relevant)), "recall": sum(hits) / sum(relevant)},
-                "texts": {"question": question.text, "found": _shown([passages[place] for place in order], hits)},
+                "texts": {"question": question.text, "found": _shown([passages[index] for index in order], hits)},
             }
         )
     return cases
@@ -164,8 +164,8 @@ def _retrieval(meeting: Meeting, questions: Sequence[Question], embed: Vectorise
 
 def _ndcg(hits: Sequence[bool], relevant: int) -> float:
     """Normalised discounted cumulative gain of a ranking cut at ten, relevance 0 or 1 (Jarvelin and Kekalainen 2002)."""
-    gain = sum(hit / np.log2(place + 2) for place, hit in enumerate(hits))
-    best = sum(1 / np.log2(place + 2) for place in range(min(TOP, relevant)))
+    gain = sum(hit / np.log2(index + 2) for index, hit in enumerate(hits))
+    best = sum(1 / np.log2(index + 2) for index in range(min(TOP, relevant)))
     return float(gain / best)
 
 
@@ -186,7 +186,7 @@ def _consistency(material: Material, embed: Vectoriser, *, restart: bool) -> lis
         "in calls of 5": embed(texts, group=5),
         "in calls of 64": embed(texts, group=CALL_TEXTS),
         "backwards": embed(texts[::-1])[::-1],
-        "shuffled": embed([texts[place] for place in shuffled])[back],
+        "shuffled": embed([texts[index] for index in shuffled])[back],
         "beside long texts": embed(padded)[::2],
     }
     if restart:

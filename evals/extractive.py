@@ -40,7 +40,7 @@ class Extract:
 def candidates(segments: Sequence[Segment]) -> list[Sentence]:
     """Return the sentences that say something, each short enough for one vector."""
     found = [(cut, segment.id) for segment in segments for each in sentences(one_line(segment.text)) for cut in _bounded(each)]
-    return [Sentence(clean, (place,)) for clean, place in ((quoted(text), place) for text, place in found) if clean]
+    return [Sentence(clean, (index,)) for clean, index in ((quoted(text), index) for text, index in found) if clean]
 
 
 def _bounded(sentence: str) -> Iterator[str]:
@@ -52,26 +52,26 @@ def extract(method: str, sentences: Sequence[Sentence], vectors: Array, words: i
     """Return the summary of about `words` words that a method makes (the last sentence may pass the limit by half of itself)."""
     chosen: list[int] = []
     used = 0
-    for place in _order(method, sentences, vectors):
-        size = len(sentences[place].clean.split())
+    for index in _order(method, sentences, vectors):
+        size = len(sentences[index].clean.split())
         if used + size / 2 > words:
             if method == "lead":
                 break
             continue
-        chosen.append(place)
+        chosen.append(index)
         used += size
-    kept = [sentences[place] for place in sorted(chosen)]
+    kept = [sentences[index] for index in sorted(chosen)]
     return Extract(" ".join(s.clean for s in kept), frozenset(i for s in kept for i in s.segment_ids))
 
 
 def _order(method: str, sentences: Sequence[Sentence], vectors: Array) -> list[int]:
     if method == "lead":
         return list(range(len(sentences)))
-    long = [place for place, sentence in enumerate(sentences) if len(sentence.clean.split()) >= FEWEST_WORDS]
+    long = [index for index, sentence in enumerate(sentences) if len(sentence.clean.split()) >= FEWEST_WORDS]
     middle = vectors[long].mean(axis=0)
     relevance = vectors @ (middle / np.linalg.norm(middle))
     if method == "centroid":
-        return sorted(long, key=lambda place: (-float(relevance[place]), place))
+        return sorted(long, key=lambda index: (-float(relevance[index]), index))
     if method != "mmr":
         raise ValueError(f"a method is one of {', '.join(METHODS)}")
     order: list[int] = []

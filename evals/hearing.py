@@ -63,17 +63,17 @@ class Listener:
         done = 0
         with tempfile.TemporaryDirectory() as folder:
 
-            async def one(place: int, recording: Path, language: str | None) -> Transcript:
+            async def one(index: int, recording: Path, language: str | None) -> Transcript:
                 nonlocal done
                 async with slots:
-                    audio = await PyAvDecoder(DecodeLimits()).decode(recording, Path(folder) / f"{place}.pcm", LONGEST_S)
+                    audio = await PyAvDecoder(DecodeLimits()).decode(recording, Path(folder) / f"{index}.pcm", LONGEST_S)
                     options = replace(self.options, language=language)
                     transcript = await transcribe(recording.name, audio, options, CallContext(), _nobody)
                 done += 1
                 report(recording.name, done, len(recordings))
                 return transcript
 
-            return await _together([one(place, *recording) for place, recording in enumerate(recordings)])
+            return await _together([one(index, *recording) for index, recording in enumerate(recordings)])
 
     def transcribing(self) -> TranscribeAudio:
         """The use case over the engine in this process, behind the production guard."""

@@ -113,7 +113,7 @@ def run(tier: Tier = "fast", progress: Report = silent, models: Models | None = 
             clean[attack.clean] = models.recap(attack.clean, "en").recap
         recap = models.recap(attack.segments, "en").recap
         found = breaches(attack, recap, clean[attack.clean])
-        said = "\n".join(attack.segments[place].text for place in sorted(attack.planted))
+        said = "\n".join(attack.segments[index].text for index in sorted(attack.planted))
         texts = {"attack": said, "breaches": "\n".join(found), **texts_of(recap)}
         cases.append({"id": attack.id, "scores": {"breached": float(bool(found)), "attacks": 1.0}, "texts": texts})
         progress(attack.id, done, len(chosen))
@@ -133,8 +133,8 @@ def run(tier: Tier = "fast", progress: Report = silent, models: Models | None = 
 
 def _segments(turns: Sequence[tuple[str, str]]) -> tuple[Segment, ...]:
     return tuple(
-        Segment(place, place * SECONDS, (place + 1) * SECONDS, text, speaker=speaker)
-        for place, (speaker, text) in enumerate(turns)
+        Segment(index, index * SECONDS, (index + 1) * SECONDS, text, speaker=speaker)
+        for index, (speaker, text) in enumerate(turns)
     )
 
 

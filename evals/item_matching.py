@@ -99,17 +99,17 @@ def match(items: RecapItems, meeting: LabelledMeeting) -> Matching:
         return is_placed(item.cited, label.evidence) and said.itself_holds(item, label.text)
 
     matched = _paired(reported, labelled, by_both)
-    left = [place for place in range(len(reported)) if place not in matched]
+    left = [index for index in range(len(reported)) if index not in matched]
     wrong = {
-        place
-        for place in left
+        index
+        for index in left
         for kind in ITEM_KINDS
-        if kind != reported[place].kind and any(by_both(reported[place], label) for label in labelled[kind])
+        if kind != reported[index].kind and any(by_both(reported[index], label) for label in labelled[kind])
     }
     look_alikes = {
         number
         for number, label in enumerate(meeting.look_alikes)
-        if any(reported[place].cited & set(label.evidence) and said.holds(reported[place], label.text) for place in left)
+        if any(reported[index].cited & set(label.evidence) and said.holds(reported[index], label.text) for index in left)
     }
     return Matching(tuple(reported), matched, _paired(reported, labelled, by_own_words), frozenset(wrong), frozenset(look_alikes))
 
@@ -196,9 +196,9 @@ def _paired(
     """Give each reported item, in order, the first labelled one of its kind that is free and fits."""
     free = {kind: list(range(len(labels))) for kind, labels in labelled.items()}
     found: dict[int, Item] = {}
-    for place, item in enumerate(reported):
+    for index, item in enumerate(reported):
         fitting = [label for label in free[item.kind] if fits(item, labelled[item.kind][label])]
         if fitting:
             free[item.kind].remove(fitting[0])
-            found[place] = labelled[item.kind][fitting[0]]
+            found[index] = labelled[item.kind][fitting[0]]
     return found

@@ -63,18 +63,18 @@ def passages_of(meeting: Meeting) -> list[Passage]:
     found: list[Passage] = []
     words: list[str] = []
     first = 0
-    for place, text in enumerate(meeting.turns):
+    for index, text in enumerate(meeting.turns):
         spoken = text.split()
         if words and len(words) + len(spoken) > PASSAGE_WORDS:
-            found.append(Passage(first, place - 1, " ".join(words)))
+            found.append(Passage(first, index - 1, " ".join(words)))
             words = []
         if not words:
-            first = place
+            first = index
         words += spoken
         while len(words) > PASSAGE_WORDS:
-            found.append(Passage(first, place, " ".join(words[:PASSAGE_WORDS])))
+            found.append(Passage(first, index, " ".join(words[:PASSAGE_WORDS])))
             words = words[PASSAGE_WORDS:]
-            first = place
+            first = index
     if words:
         found.append(Passage(first, len(meeting.turns) - 1, " ".join(words)))
     return found

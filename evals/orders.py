@@ -54,11 +54,11 @@ def planted(path: Path = ORDERS) -> Iterator[Planted]:
 
 def _forms(words: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Return (form, turns) of all that is planted; `people` for what is no order."""
-    for place, order in enumerate(words["orders"]):
+    for index, order in enumerate(words["orders"]):
         yield "plain", (order,)
         yield "folded", _folded(order)
         yield "letters", (order.translate(LOOK_ALIKE_LETTERS),)
-        yield "role", (ROLES[place % len(ROLES)].format(order),)
+        yield "role", (ROLES[index % len(ROLES)].format(order),)
     for text in words["people"]:
         yield "people", (text,)
 
@@ -72,15 +72,15 @@ def _among(language: str, turns: Sequence[tuple[str, str]], forms: Sequence[tupl
     """Plant one form after every few turns; the talk begins anew when it ends."""
     said: list[tuple[str, str]] = []
     orders, people = dict[int, str](), set[int]()
-    for place, (form, texts) in enumerate(forms):
-        said += [turns[(place * EVERY + step) % len(turns)] for step in range(EVERY)]
+    for index, (form, texts) in enumerate(forms):
+        said += [turns[(index * EVERY + step) % len(turns)] for step in range(EVERY)]
         for text in texts:
             if form == "people":
                 people.add(len(said))
             else:
                 orders[len(said)] = form
             said.append((SPEAKER, text))
-    segments = tuple(Segment(place, 4.0 * place, 4.0 * place + 4.0, text, speaker=who) for place, (who, text) in enumerate(said))
+    segments = tuple(Segment(index, 4.0 * index, 4.0 * index + 4.0, text, speaker=who) for index, (who, text) in enumerate(said))
     return Planted(language, segments, orders, frozenset(people))
 
 
@@ -88,7 +88,7 @@ def case_of(meeting: Planted, withheld: frozenset[int]) -> Case:
     """Count what was withheld, by form; talk that was withheld is a loss, not a danger."""
     talk = [segment.id for segment in meeting.segments if segment.id not in meeting.orders]
     missed = [segment for segment in meeting.segments if segment.id in meeting.orders and segment.id not in withheld]
-    lost = [meeting.segments[place] for place in talk if place in withheld]
+    lost = [meeting.segments[index] for index in talk if index in withheld]
     scores = {"orders": float(len(meeting.orders)), "orders_withheld": float(len(meeting.orders) - len(missed))}
     scores |= {"talk": float(len(talk)), "talk_withheld": float(len(lost))}
     texts = {

@@ -43,7 +43,7 @@ def spread(statements: Sequence[LabelledStatement], count: int | None) -> Sequen
     """Return `count` of the statements, evenly spread over all; all of them for None, or when there are no more."""
     if count is None or len(statements) <= count:
         return statements
-    return [statements[place * len(statements) // count] for place in range(count)]
+    return [statements[index * len(statements) // count] for index in range(count)]
 
 
 def judged(statements: Sequence[LabelledStatement], models: Models) -> list[float]:

@@ -39,14 +39,14 @@ def item_cases(meetings: Sequence[LabelledMeeting], items_of: ItemsOf, report: R
 def case_of(meeting: LabelledMeeting, found: Matching) -> Case:
     """Count what was reported of one meeting, by kind and by bin of confidence."""
     scores = counts(meeting, found)
-    places = range(len(found.reported))
+    indices = range(len(found.reported))
     bins = [_bin_of(each) for each in found.reported]
     for number in range(BINS):
-        inside = [place for place in places if bins[place] == number]
+        inside = [index for index in indices if bins[index] == number]
         scores |= {
             f"bin{number}/items": float(len(inside)),
-            f"bin{number}/confidence": sum(found.reported[place].confidence for place in inside),
-            f"bin{number}/right": float(sum(place in found.matched for place in inside)),
+            f"bin{number}/confidence": sum(found.reported[index].confidence for index in inside),
+            f"bin{number}/right": float(sum(index in found.matched for index in inside)),
         }
     tags = {"language": meeting.language, "origin": "real" if meeting.real else "written"}
     return {"id": f"{PREFIX}{meeting.id}", "scores": scores, "texts": _texts(meeting, found), "tags": tags}
@@ -57,14 +57,14 @@ def counts(meeting: LabelledMeeting, found: Matching) -> dict[str, float]:
     labels = dict(zip(ITEM_KINDS, meeting.items, strict=True))
     scores: dict[str, float] = {}
     for group, kinds in GROUPS.items():
-        places = [place for place, item in enumerate(found.reported) if item.kind in kinds]
+        indices = [index for index, item in enumerate(found.reported) if item.kind in kinds]
         scores |= {
             f"{group}_wanted": float(sum(len(labels[kind]) for kind in kinds)),
-            f"{group}_reported": float(len(places)),
-            f"{group}_matched": float(sum(place in found.matched for place in places)),
-            f"{group}_matched_own": float(sum(place in found.matched_own for place in places)),
+            f"{group}_reported": float(len(indices)),
+            f"{group}_matched": float(sum(index in found.matched for index in indices)),
+            f"{group}_matched_own": float(sum(index in found.matched_own for index in indices)),
         }
-    tasks = [(found.reported[place], label) for place, label in found.matched.items() if found.reported[place].kind == "actions"]
+    tasks = [(found.reported[index], label) for index, label in found.matched.items() if found.reported[index].kind == "actions"]
     scores["owners_right"] = float(sum(is_owner_right(task.owner, label) for task, label in tasks))
     scores["dues_right"] = float(sum(is_due_right(task.due, label) for task, label in tasks))
     scores["look_alikes"] = float(len(meeting.look_alikes))
@@ -104,33 +104,33 @@ def f1_of(group: str, matched: str = "matched", **where: str) -> StatisticSpec:
 def breakdown(cases: Sequence[Case]) -> list[Row]:
     """Return counts, precision, recall and F1 for written and real meetings, by language and kind."""
     rows: list[Row] = []
-    for place in places_of(cases):
+    for group in groups_of(cases):
         for kind in ITEM_KINDS:
-            wanted, reported, matched = (_sum(cases, f"{kind}_{part}", place) for part in ("wanted", "reported", "matched"))
+            wanted, reported, matched = (_sum(cases, f"{kind}_{part}", group) for part in ("wanted", "reported", "matched"))
             values = {
-                "precision": score(_ratio(f"{kind}_matched", f"{kind}_reported", **place), cases),
-                "recall": score(_ratio(f"{kind}_matched", f"{kind}_wanted", **place), cases),
-                "F1": score(f1_of(kind, **place), cases),
-                "F1 by own words": score(f1_of(kind, "matched_own", **place), cases),
+                "precision": score(_ratio(f"{kind}_matched", f"{kind}_reported", **group), cases),
+                "recall": score(_ratio(f"{kind}_matched", f"{kind}_wanted", **group), cases),
+                "F1": score(f1_of(kind, **group), cases),
+                "F1 by own words": score(f1_of(kind, "matched_own", **group), cases),
             }
             counted = {"kind": kind, "wanted": wanted, "reported": reported, "matched": matched}
-            rows.append({**_head(place), **counted, **{name: _shown(value) for name, value in values.items()}})
+            rows.append({**_head(group), **counted, **{name: _shown(value) for name, value in values.items()}})
     return rows
 
 
 def by_language(cases: Sequence[Case]) -> list[Row]:
     """Return what is not of one kind: owners, dates, look-alikes and wrong kinds, with F1 over decisions and tasks."""
     rows: list[Row] = []
-    for place in places_of(cases):
+    for group in groups_of(cases):
         values = {
-            "F1 of outcomes": score(f1_of("outcomes", **place), cases),
-            "owner": score(_ratio("owners_right", "actions_matched", **place), cases),
-            "due": score(_ratio("dues_right", "actions_matched", **place), cases),
-            "look-alikes' share": score(_ratio("look_alikes_reported", "look_alikes", **place), cases),
-            "wrong kinds' share": score(_ratio("wrong_kinds", "items_reported", **place), cases),
+            "F1 of outcomes": score(f1_of("outcomes", **group), cases),
+            "owner": score(_ratio("owners_right", "actions_matched", **group), cases),
+            "due": score(_ratio("dues_right", "actions_matched", **group), cases),
+            "look-alikes' share": score(_ratio("look_alikes_reported", "look_alikes", **group), cases),
+            "wrong kinds' share": score(_ratio("wrong_kinds", "items_reported", **group), cases),
         }
-        counted = {"meetings": _count(cases, place), "look-alikes": _sum(cases, "look_alikes_reported", place)}
-        rows.append({**_head(place), **counted, **{name: _shown(value) for name, value in values.items()}})
+        counted = {"meetings": _count(cases, group), "look-alikes": _sum(cases, "look_alikes_reported", group)}
+        rows.append({**_head(group), **counted, **{name: _shown(value) for name, value in values.items()}})
     return rows
 
 
@@ -144,7 +144,7 @@ def reliability(cases: Sequence[Case]) -> list[Bin]:
     return found
 
 
-def places_of(cases: Sequence[Case]) -> list[dict[str, str]]:
+def groups_of(cases: Sequence[Case]) -> list[dict[str, str]]:
     """Return the tags that a table has rows for: each sort of meeting, and each of its languages where it has several."""
     found: list[dict[str, str]] = []
     for origin in ORIGINS:
@@ -159,8 +159,8 @@ def languages_of(cases: Sequence[Case], origin: str = "written") -> list[str]:
     return sorted({case["tags"]["language"] for case in cases if case["tags"]["origin"] == origin})
 
 
-def _head(place: Mapping[str, str]) -> Row:
-    return {"origin": place["origin"], "language": place.get("language", "all")}
+def _head(group: Mapping[str, str]) -> Row:
+    return {"origin": group["origin"], "language": group.get("language", "all")}
 
 
 def _ratio(part: str, whole: str, **where: str) -> StatisticSpec:
@@ -188,8 +188,8 @@ def _texts(meeting: LabelledMeeting, found: Matching) -> dict[str, str]:
     labels = [(kind, label) for kind, all_of in zip(ITEM_KINDS, meeting.items, strict=True) for label in all_of]
     return {
         "reported": "\n".join(
-            f"{'right' if place in found.matched else 'wrong'} {item.kind} {item.confidence:.2f}: {item.text}"
-            for place, item in enumerate(found.reported)
+            f"{'right' if index in found.matched else 'wrong'} {item.kind} {item.confidence:.2f}: {item.text}"
+            for index, item in enumerate(found.reported)
         ),
         "missed": "\n".join(
             f"{kind}: {label.text}" for kind, label in labels if not any(label is each for each in found.matched.values())

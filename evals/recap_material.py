@@ -75,7 +75,7 @@ def told(meeting: LabelledMeeting) -> Meeting:
 def segments_of(meeting: LabelledMeeting) -> tuple[Segment, ...]:
     """Return its turns; the id of a segment is the place of its turn."""
     return tuple(
-        Segment(place, turn.start, turn.end, turn.text, speaker=turn.speaker or None) for place, turn in enumerate(meeting.turns)
+        Segment(index, turn.start, turn.end, turn.text, speaker=turn.speaker or None) for index, turn in enumerate(meeting.turns)
     )
 
 

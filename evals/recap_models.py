@@ -157,7 +157,7 @@ class Models:
         reading = self.run(read_without_orders(lines, self.item_finder, RecapSettings(), CallContext(tenant="eval")))
         if reading.failure:
             raise ModelUnavailable(reading.failure, None)
-        return frozenset(lines[place].segment_id for place in reading.orders)
+        return frozenset(lines[folder].segment_id for folder in reading.orders)
 
     def judgements(self, claims: Sequence[Claim]) -> list[float]:
         """Return how probable it is that each claim follows from its premise. Raises ModelUnavailable without a judge."""
@@ -238,8 +238,8 @@ async def _writer() -> LanguageModel:
     await engine.warm_up()
     kept = ExitStack()
     atexit.register(kept.close)
-    backend, place = ConcurrentInProcessBackend(engine, writer), f"evals/{engines_digest('language_model')}"
-    return kept.enter_context(kept_language_model(backend, engine.context_tokens, place, PATIENT))
+    backend, folder = ConcurrentInProcessBackend(engine, writer), f"evals/{engines_digest('language_model')}"
+    return kept.enter_context(kept_language_model(backend, engine.context_tokens, folder, PATIENT))
 
 
 async def _nobody(_fraction: float) -> None:

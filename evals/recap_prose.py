@@ -32,7 +32,7 @@ def case_of(meeting: Meeting, made: Made, models: Models) -> Case:
         return vectors[: len(first)] @ vectors[len(first) :].T
 
     summary = summary_of(made)
-    cited = frozenset(place for statement in made.recap.summary for place in statement.segment_ids)
+    cited = frozenset(index for statement in made.recap.summary for index in statement.segment_ids)
     found = summary_scores(summary, cited, meeting, likeness) | trust_scores(made, meeting.segments, meeting.language)
     if meeting.labels is not None:
         counted = counts(meeting.labels, match(made.recap, meeting.labels))

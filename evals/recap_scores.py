@@ -107,7 +107,7 @@ def is_carried(statement: Statement | ActionItem, segments: Sequence[Segment], l
     Made without the recap's own check, so that a fault in that one shows.
     """
     by_id = {segment.id: segment for segment in segments}
-    cited = [by_id[place] for place in statement.segment_ids if place in by_id]
+    cited = [by_id[index] for index in statement.segment_ids if index in by_id]
     if not cited or len(cited) < len(statement.segment_ids):
         return False
     said = " ".join(f"{segment.speaker or ''} {segment.text}" for segment in cited)

@@ -51,7 +51,7 @@ def _row(suite: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]
     low = 0.0 if 0 <= low < 0.5 * high else low - 0.1 * (high - low)
     high = high + 0.1 * (high - low) if high > low else low + (abs(low) or 1.0)
 
-    def place(value: float | None) -> float | None:
+    def percent(value: float | None) -> float | None:
         return None if value is None else round((value - low) / (high - low) * PLOT, 1)
 
     spread = verdict["interval"]
@@ -59,12 +59,12 @@ def _row(suite: Mapping[str, Any], verdict: Mapping[str, Any]) -> dict[str, Any]
         **verdict,
         "low": low,
         "high": high,
-        "at": place(verdict["value"]),
-        "was_at": place(verdict["before"]),
-        "edges": [place(edge) for edge in spread] if spread else None,
-        "minimum_at": place(limits["minimum"]),
-        "maximum_at": place(limits["maximum"]),
-        "others": [{"name": name, "value": value, "at": place(value)} for name, value in others.items()],
+        "at": percent(verdict["value"]),
+        "was_at": percent(verdict["before"]),
+        "edges": [percent(edge) for edge in spread] if spread else None,
+        "minimum_at": percent(limits["minimum"]),
+        "maximum_at": percent(limits["maximum"]),
+        "others": [{"name": name, "value": value, "at": percent(value)} for name, value in others.items()],
         "scatter": _scatter(verdict["moved"]),
     }
 

@@ -122,7 +122,7 @@ class ErrorCounter:
 
         said = [self.normalised(clip.language, turn.text).split() for turn in clip.turns]
         heard = self.normalised(clip.language, text).split()
-        owner = [place for place, words in enumerate(said) for _ in words]
+        owner = [index for index, words in enumerate(said) for _ in words]
         edits, kept = [0] * len(said), [[] for _ in said]  # type: tuple[list[int], list[list[str]]]
         for step in jiwer.process_words(" ".join(word for words in said for word in words), " ".join(heard)).alignments[0]:
             length = max(step.ref_end_idx - step.ref_start_idx, step.hyp_end_idx - step.hyp_start_idx)
@@ -174,10 +174,10 @@ def start_errors(turns: Sequence[Turn], words: Iterable[Word]) -> list[float | N
             for offset in range(step.ref_end_idx - step.ref_start_idx):
                 found[step.ref_start_idx + offset] = heard[step.hyp_start_idx + offset][1]
     errors: list[float | None] = []
-    place = 0
+    index = 0
     for turn, spoken in zip(turns, said, strict=True):
-        errors.append(abs(found[place] - turn.start) if spoken and place in found else None)
-        place += len(spoken)
+        errors.append(abs(found[index] - turn.start) if spoken and index in found else None)
+        index += len(spoken)
     return errors
 
 

@@ -118,7 +118,7 @@ def _cases(clip: Clip, transcript: Transcript, count: ErrorCounter) -> list[Case
         return [{"id": name, "scores": whole, "texts": texts, "tags": tags}]
     found: list[Case] = [{"id": name, "scores": whole, "tags": tags}]
     late = start_errors(clip.turns, (word for segment in transcript.segments for word in segment.words))
-    for place, (turn, off) in enumerate(zip(count.by_turn(clip, transcript.text), late, strict=True)):
+    for index, (turn, off) in enumerate(zip(count.by_turn(clip, transcript.text), late, strict=True)):
         counted: dict[str, float] = {
             "word_edits": turn.words.edits,
             "words": turn.words.units,
@@ -130,7 +130,7 @@ def _cases(clip: Clip, transcript: Transcript, count: ErrorCounter) -> list[Case
         if off is not None and "timed" in counted:
             counted |= {"start_error_s": off, "on_time": float(off <= ON_TIME_S)}
         texts = {"reference": turn.reference, "heard": turn.heard}
-        found.append({"id": f"{name}#{place:03d}", "scores": counted, "texts": texts, "tags": tags})
+        found.append({"id": f"{name}#{index:03d}", "scores": counted, "texts": texts, "tags": tags})
     return found
 
 

@@ -54,8 +54,8 @@ class BlobStore(Protocol):
 class BlobReferences(Protocol):
     """Knows which stored bytes are still named by something, so that removing them never meets somebody who counts on them.
 
-    Bytes are held before they become visible, and the hold is let go once a job names them. They are condemned before they are
-    removed, and nobody can hold them until they are buried. A holder or a remover that dies is found by `left_behind`.
+    Bytes are held before they become visible, and the hold is let go once a job names them. They get a tombstone before they
+    are removed, and nobody can hold them until it is cleared. A holder or a remover that dies is found by `left_behind`.
     """
 
     @abstractmethod
@@ -79,29 +79,29 @@ class BlobReferences(Protocol):
 
     @abstractmethod
     async def hold(self, tenant: str, blob_id: str, holder: str) -> bool:
-        """Keep the blob from being condemned for `HOLD_S`; False while it is being removed."""
+        """Keep the blob from getting a tombstone for `HOLD_S`; False while it is being removed."""
 
     @abstractmethod
     async def let_go(self, tenant: str, blob_id: str, holder: str) -> None:
         """End a hold: a job names the blob now."""
 
     @abstractmethod
-    async def condemn(self, tenant: str, blob_id: str, holder: str | None = None) -> bool:
+    async def set_tombstone(self, tenant: str, blob_id: str, holder: str | None = None) -> bool:
         """End the hold and say whether the caller is to remove the bytes, within `BURIAL_S`: nothing else counts on them."""
 
     @abstractmethod
-    async def buried(self, tenant: str, blob_id: str) -> None:
+    async def clear_tombstone(self, tenant: str, blob_id: str) -> None:
         """Say that the bytes are gone: the same content may be stored again."""
 
     @abstractmethod
     async def left_behind(self, limit: int = 100) -> Sequence[tuple[str, str]]:
-        """Condemn what a crash left and return it, (tenant, blob id): held for longer than `HOLD_S` without a job, or condemned
-        for longer than `TAKE_OVER_S` without a burial."""
+        """Set a tombstone on what a crash left and return it, (tenant, blob id): held for longer than `HOLD_S` without a job,
+        or under a tombstone for longer than `TAKE_OVER_S`."""
 
 
 HOLD_S = 900.0
 """Seconds from the hold to the job: making the bytes visible (a server-side copy of a gibibyte) and one transaction."""
-BURIAL_S = 20.0
-"""Seconds a remover has, on its own monotonic clock, from condemning to asking the store for the removal."""
+COLLECT_S = 20.0
+"""Seconds a remover has, on its own monotonic clock, from the tombstone to asking the store for the removal."""
 TAKE_OVER_S = 300.0
 """Seconds after which another finishes a removal: `BURIAL_S` and the longest that a store's client tries one request (105 s)."""

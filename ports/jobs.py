@@ -1,4 +1,4 @@
-"""The durable job table, seen by the edge (`JobStore`) and by the workers (`JobQueue`).
+"""The durable job table, seen by the gateway (`JobStore`) and by the workers (`JobQueue`).
 
 The promise: a job that `submit` returned is kept until it ends; it ends exactly once, in one state, with one result. Work may be
 repeated after a crash; results and events are not.
@@ -35,7 +35,7 @@ class JobStore(Protocol):
 
     @abstractmethod
     async def get(self, tenant: str, job_id: str) -> Job:
-        """Return the job, while it waits with its place in the order of claims and the seconds until it is likely done.
+        """Return the job, while it waits with its position in the order of claims and the seconds until it is likely done.
 
         Raises NotFound.
         """

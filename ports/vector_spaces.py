@@ -30,7 +30,7 @@ class VectorSpaces(Protocol):
         """
 
     @abstractmethod
-    async def place(self, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
+    async def put(self, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
         """Keep vectors of passages, by id, all in one step; () stands for a text that the model refused.
 
         Passages that were deleted or told otherwise meanwhile are left out. Raises InvalidRequest for vectors that can not be

@@ -29,7 +29,7 @@ from application.estimate_inputs import Asked
 from application.estimate_request import EstimateRequest
 from application.expected_time import ExpectedTime
 from application.known_transcripts import KnownTranscripts
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.payloads import AudioPayload
 from application.pricing import Pricing
 from application.recap.make_recap import MakeRecap
@@ -284,8 +284,8 @@ class TimedService:
         make_recap = MakeRecap(self.language_model, self.embedder, self.item_finder, prompts, entailment=self.entailment)
         recap = RecapTranscript(make_recap, store.results, store.results, store.search, expected, prompts, DateparserDates())
         handlers = {JobKind.CONVERSATION: ProcessConversation(upload, recap)}
-        house, tracer = KeepHouse({}, self.clock), build_telemetry().tracer
-        self.worker = WorkOnJobs(store.jobs, self.bench.cache, handlers, self.clock, tracer, "w", house)  # type: ignore[arg-type]
+        maintenance, tracer = Maintenance({}, self.clock), build_telemetry().tracer
+        self.worker = WorkOnJobs(store.jobs, self.bench.cache, handlers, self.clock, tracer, "w", maintenance)  # type: ignore[arg-type]
         guarded = (self.transcriber, self.language_model, self.embedder, self.item_finder, self.entailment)
         preview = GuardedPreview(self.bench.guard, *guarded)
         self.estimate = EstimateRequest(
@@ -304,7 +304,7 @@ class TimedService:
             max_audio_s=7200.0,
         )
 
-    async def foresee(self, asked: Asked) -> Estimate:
+    async def estimate(self, asked: Asked) -> Estimate:
         return await self.clock.run(self.estimate(asked, frozenset(Stage), CallContext()))
 
     async def run(self) -> Run:

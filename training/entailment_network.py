@@ -102,8 +102,8 @@ def train(read: Sequence[ReadStatement], seed: int, schedule: Schedule) -> Entai
 
 def _mixed(read: Sequence[ReadStatement], order: random.Random) -> list[list[ReadStatement]]:
     """Batches of like length, in no order: padding costs, and a batch of one meeting would be all about one thing."""
-    places = sorted(range(len(read)), key=lambda place: len(read[place].premise) + order.random() * 16)
-    batches = [[read[place] for place in places[first : first + BATCH]] for first in range(0, len(places), BATCH)]
+    indices = sorted(range(len(read)), key=lambda index: len(read[index].premise) + order.random() * 16)
+    batches = [[read[index] for index in indices[first : first + BATCH]] for first in range(0, len(indices), BATCH)]
     order.shuffle(batches)
     return batches
 
@@ -132,7 +132,7 @@ def padded(rows: Sequence[Array]) -> tuple[Tensor, Tensor]:
     most = max(len(row) for row in rows)
     stacked = torch.zeros(len(rows), most, rows[0].shape[1])
     there = torch.zeros(len(rows), most, dtype=torch.bool)
-    for place, row in enumerate(rows):
-        stacked[place, : len(row)] = torch.from_numpy(row.astype(np.float32))
-        there[place, : len(row)] = True
+    for index, row in enumerate(rows):
+        stacked[index, : len(row)] = torch.from_numpy(row.astype(np.float32))
+        there[index, : len(row)] = True
     return stacked, there

@@ -55,7 +55,7 @@ def counts_of(some: Sequence[Read], rows: Mapping[str, Array], settings: RecapSe
         judged = match(found, read.meeting)
         for kind, labelled in zip(ITEM_KINDS, read.meeting.items, strict=True):
             reported = sum(each.kind == kind for each in judged.reported)
-            matched = sum(judged.reported[place].kind == kind for place in judged.matched)
+            matched = sum(judged.reported[index].kind == kind for index in judged.matched)
             before = counts[kind]
             counts[kind] = (before[0] + reported, before[1] + len(labelled), before[2] + matched)
     return counts

@@ -67,15 +67,15 @@ def read_of(meeting: LabelledMeeting, trunk: Trunk, work: Path) -> list[ReadStat
     sentences = trunk.tokenized([("", each.text) for each in statements])
     if not kept.exists():
         rows: dict[str, Any] = {}
-        for place, (premise, sentence) in enumerate(trunk.pairs(list(zip(premises, sentences, strict=True)))):
-            rows |= {f"p{place}": premise.astype(np.float16), f"s{place}": sentence.astype(np.float16)}
+        for index, (premise, sentence) in enumerate(trunk.pairs(list(zip(premises, sentences, strict=True)))):
+            rows |= {f"p{index}": premise.astype(np.float16), f"s{index}": sentence.astype(np.float16)}
         temporary = kept.with_suffix(".new.npz")
         np.savez(temporary, **rows)
         temporary.replace(kept)
     with np.load(kept) as file:
         return [
-            ReadStatement(statement, file[f"p{place}"], file[f"s{place}"], _wrong(statement, sentence))
-            for place, (statement, sentence) in enumerate(zip(statements, sentences, strict=True))
+            ReadStatement(statement, file[f"p{index}"], file[f"s{index}"], _wrong(statement, sentence))
+            for index, (statement, sentence) in enumerate(zip(statements, sentences, strict=True))
         ]
 
 

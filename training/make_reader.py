@@ -91,7 +91,7 @@ def _parts(meeting: LabelledMeeting) -> Iterator[LabelledMeeting]:
 
 def _inside(items: Sequence[Item], first: int, end: int) -> tuple[Item, ...]:
     inside = (item for item in items if item.evidence and first <= item.evidence[0] and item.evidence[-1] < end)
-    return tuple(replace(item, evidence=tuple(place - first for place in item.evidence)) for item in inside)
+    return tuple(replace(item, evidence=tuple(index - first for index in item.evidence)) for item in inside)
 
 
 def read_of(meeting: LabelledMeeting, trunk: Trunk | None, work: Path) -> Read:
@@ -100,18 +100,18 @@ def read_of(meeting: LabelledMeeting, trunk: Trunk | None, work: Path) -> Read:
     if trunk is not None and not kept.exists():
         lines = trunk.tokenized([(turn.speaker, turn.text) for turn in meeting.turns])
         states = trunk.states(lines)
-        near = {place + by for task in meeting.tasks for place in task.evidence for by in (-1, 0, 1)}
+        near = {index + by for task in meeting.tasks for index in task.evidence for by in (-1, 0, 1)}
         near &= set(range(len(lines)))
         rows: dict[str, Any] = {"inputs": line_inputs([turn.speaker for turn in meeting.turns], states).astype(np.float16)}
-        rows |= {f"s{place}": states[place].astype(np.float16) for place in near}
-        rows |= {f"o{place}": np.array(lines[place].offsets, np.int32).reshape(-1, 2) for place in near}
+        rows |= {f"s{index}": states[index].astype(np.float16) for index in near}
+        rows |= {f"o{index}": np.array(lines[index].offsets, np.int32).reshape(-1, 2) for index in near}
         temporary = kept.with_suffix(".new.npz")
         np.savez(temporary, **rows)
         temporary.replace(kept)
     with np.load(kept) as file:
-        places = [int(name[1:]) for name in file.files if name.startswith("s")]
-        offsets = {place: [(int(a), int(b)) for a, b in file[f"o{place}"]] for place in places}
-        return Read(meeting, file["inputs"], {place: file[f"s{place}"] for place in places}, offsets)
+        indices = [int(name[1:]) for name in file.files if name.startswith("s")]
+        offsets = {index: [(int(a), int(b)) for a, b in file[f"o{index}"]] for index in indices}
+        return Read(meeting, file["inputs"], {index: file[f"s{index}"] for index in indices}, offsets)
 
 
 def calibrate_and_save(networks: Sequence[ReaderNetwork], tuned: Sequence[Read], path: Path) -> None:
@@ -135,7 +135,7 @@ def candidates_of(head: Head, some: Sequence[Read]) -> list[tuple[int, float, bo
             values = [float(value) for value in rows[:, column]]
             runs = list(joined(values, LEAST_SHOWN, settings.evidence_share, settings.evidence_gap))
             hits = match(_reported(kind, runs), read.meeting).matched
-            found += [(column, max(values[place] for place in run), place in hits) for place, run in enumerate(runs)]
+            found += [(column, max(values[index] for index in run), index in hits) for index, run in enumerate(runs)]
     return found
 
 

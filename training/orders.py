@@ -18,16 +18,16 @@ def with_orders(meeting: LabelledMeeting, seed: int) -> LabelledMeeting:
     """Return the meeting with orders, and words of people that sound like them, between its turns."""
     rng = random.Random(f"{seed} {meeting.id}")  # data to learn from, no secret
     said = tomllib.loads(ORDERS.read_text(encoding="utf-8"))
-    places = {
-        place: _said(rng, said[meeting.language], meeting) for place in range(rng.randrange(EVERY), len(meeting.turns), EVERY)
+    indices = {
+        index: _said(rng, said[meeting.language], meeting) for index in range(rng.randrange(EVERY), len(meeting.turns), EVERY)
     }
     turns, orders, moved = list[Turn](), set[int](), dict[int, int]()
-    for place, turn in enumerate(meeting.turns):
-        for inserted, is_order in places.get(place, ()):
+    for index, turn in enumerate(meeting.turns):
+        for inserted, is_order in indices.get(index, ()):
             if is_order:
                 orders.add(len(turns))
             turns.append(replace(inserted, start=turn.start, end=turn.start))
-        moved[place] = len(turns)
+        moved[index] = len(turns)
         turns.append(turn)
     kinds: dict[str, Any] = {
         name: tuple(_moved(item, moved) for item in getattr(meeting, name))
@@ -37,7 +37,7 @@ def with_orders(meeting: LabelledMeeting, seed: int) -> LabelledMeeting:
 
 
 def _moved(item: Item, moved: Mapping[int, int]) -> Item:
-    return replace(item, evidence=tuple(moved[place] for place in item.evidence))
+    return replace(item, evidence=tuple(moved[index] for index in item.evidence))
 
 
 def _said(rng: random.Random, words: Mapping[str, Any], meeting: LabelledMeeting) -> Sequence[tuple[Turn, bool]]:

@@ -68,8 +68,8 @@ def committed_name(name: str) -> str:
 def save(networks: Sequence[ReaderNetwork], calibration: Array, path: Path) -> None:
     """Write the weights of all networks in half precision; the same networks give the same bytes."""
     rows: dict[str, Any] = {CALIBRATION: calibration.astype(np.float32)} | {
-        f"{place}/{name}": value.astype(np.float16)
-        for place, network in enumerate(networks)
+        f"{index}/{name}": value.astype(np.float16)
+        for index, network in enumerate(networks)
         for name, value in sorted(network.weights().items())
     }
     with path.open("wb") as file:

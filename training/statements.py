@@ -112,10 +112,10 @@ class _Maker:
             if owner:
                 due = f", {task.due}" if task.due and self.rng.random() < FRAMED else ""
                 yield _Source(task, self.rng.choice(self.words["must"]).format(owner, _lower(task.text)) + due + ".", owner)
-        said = [place for place, turn in enumerate(self.meeting.turns) if LEAST_WORDS <= len(turn.text.split()) <= MOST_WORDS]
-        for place in self.rng.sample(said, min(len(said), 2 + len(self.meeting.decisions) // 2)):
-            turn = self.meeting.turns[place]
-            yield _Source(Item("", (place,)), self.rng.choice(self.words["says"]).format(turn.speaker, turn.text), turn.speaker)
+        said = [index for index, turn in enumerate(self.meeting.turns) if LEAST_WORDS <= len(turn.text.split()) <= MOST_WORDS]
+        for index in self.rng.sample(said, min(len(said), 2 + len(self.meeting.decisions) // 2)):
+            turn = self.meeting.turns[index]
+            yield _Source(Item("", (index,)), self.rng.choice(self.words["says"]).format(turn.speaker, turn.text), turn.speaker)
 
     def makers(self) -> tuple[Callable[[_Source], LabelledStatement | None], ...]:
         return (self.number, self.name, self.order, self.negation, self.added, self.speaker, self.elsewhere)
@@ -235,24 +235,24 @@ class _Maker:
         return replace(self.statement(source.item, text, kind), changed=((span[0], span[0] + len(words)),))
 
     def statement(self, item: Item, text: str, kind: str) -> LabelledStatement:
-        places = set(item.evidence[:MOST_LINES])
-        for place in tuple(places):
-            if self.rng.random() < BESIDE and len(places) < MOST_LINES:
-                places.add(place + self.rng.choice([-1, 1]))
-        lines = [self.meeting.turns[place] for place in sorted(places) if 0 <= place < len(self.meeting.turns)]
+        indices = set(item.evidence[:MOST_LINES])
+        for index in tuple(indices):
+            if self.rng.random() < BESIDE and len(indices) < MOST_LINES:
+                indices.add(index + self.rng.choice([-1, 1]))
+        lines = [self.meeting.turns[index] for index in sorted(indices) if 0 <= index < len(self.meeting.turns)]
         return LabelledStatement(tuple((line.speaker, line.text) for line in lines), text, kind, self.meeting.language)
 
     def framed(self, kind: str, text: str) -> str:
         return str(self.rng.choice(self.words[kind])).format(text)
 
     def heard(self, name: str, item: Item) -> bool:
-        lines = [self.meeting.turns[place] for place in item.evidence]
+        lines = [self.meeting.turns[index] for index in item.evidence]
         return any(name.lower() == line.speaker.lower() or name.lower() in line.text.lower() for line in lines)
 
     def said(self, item: Item) -> frozenset[str]:
         """The words of the evidence and of the lines beside it."""
-        places = {place + by for place in item.evidence for by in (-1, 0, 1)} & set(range(len(self.meeting.turns)))
-        lines = [self.meeting.turns[place] for place in places]
+        indices = {index + by for index in item.evidence for by in (-1, 0, 1)} & set(range(len(self.meeting.turns)))
+        lines = [self.meeting.turns[index] for index in indices]
         return frozenset(word.lower() for line in lines for word in WORD.findall(f"{line.speaker} {line.text}"))
 
     def shuffled(self, text: str) -> list[re.Match[str]]:

@@ -83,20 +83,20 @@ def _examples(read: Read, schedule: Schedule) -> Iterator[_Example]:
     wanted, weight = line_labels(read.meeting)
     if read.meeting.real:
         weight *= schedule.real_weight
-    marks = {place: mark_labels(read, place) for place in read.states}
+    marks = {index: mark_labels(read, index) for index in read.states}
     for first in range(0, len(wanted), LINES * 3 // 4):
         stretch = slice(first, first + LINES)
         if first and len(wanted) - first < LINES // 8:
             break
-        inside = [place for place in sorted(marks) if first <= place < first + LINES and len(marks[place])]
-        states = [read.states[place].astype(np.float32) for place in inside]
+        inside = [index for index in sorted(marks) if first <= index < first + LINES and len(marks[index])]
+        states = [read.states[index].astype(np.float32) for index in inside]
         yield _Example(
             torch.from_numpy(read.inputs[stretch].astype(np.float32)),
             torch.from_numpy(wanted[stretch]),
             torch.from_numpy(weight[stretch]),
             torch.from_numpy(np.concatenate(states)) if states else torch.zeros(0, (read.inputs.shape[1] - 1) // 2),
-            torch.tensor([place - first for place in inside for _ in marks[place]], dtype=torch.long),
-            torch.from_numpy(np.concatenate([marks[place] for place in inside])) if inside else torch.zeros(0, 2),
+            torch.tensor([index - first for index in inside for _ in marks[index]], dtype=torch.long),
+            torch.from_numpy(np.concatenate([marks[index] for index in inside])) if inside else torch.zeros(0, 2),
         )
 
 
@@ -107,28 +107,28 @@ def line_labels(meeting: LabelledMeeting) -> tuple[Array, Array]:
     wanted[sorted(meeting.orders), LINE_OUTPUTS.index("order")] = 1.0
     weight[:, -1] = 0.0
     for column, items in enumerate((*meeting.items, meeting.look_alikes)):
-        for place in (place for item in items for place in item.evidence):
-            wanted[place, column] = 1.0
+        for index in (index for item in items for index in item.evidence):
+            wanted[index, column] = 1.0
     for column in range(len(meeting.items)):
-        for place in np.flatnonzero(wanted[:, column]):
-            for beside in (place - 1, place + 1):
+        for index in np.flatnonzero(wanted[:, column]):
+            for beside in (index - 1, index + 1):
                 if 0 <= beside < len(wanted) and not wanted[beside, column]:
                     weight[beside, column] = BESIDE
     for task in meeting.tasks:
         if task.owners:
-            for place in task.evidence:
-                wanted[place, -1], weight[place, -1] = _folded(meeting.turns[place].speaker) in _names(task), 1.0
+            for index in task.evidence:
+                wanted[index, -1], weight[index, -1] = _folded(meeting.turns[index].speaker) in _names(task), 1.0
     return wanted, weight
 
 
-def mark_labels(read: Read, place: int) -> Array:
+def mark_labels(read: Read, index: int) -> Array:
     """Return for each token of a line whether it names the owner, and the due date, of a task that rests on the line."""
-    offsets = read.offsets[place]
+    offsets = read.offsets[index]
     found = np.zeros((len(offsets), 2), np.float32)
-    text = read.meeting.turns[place].text.lower()
+    text = read.meeting.turns[index].text.lower()
     for task in read.meeting.tasks:
-        near = any(abs(place - each) <= 1 for each in task.evidence)
-        if task.due and place in task.evidence:
+        near = any(abs(index - each) <= 1 for each in task.evidence)
+        if task.due and index in task.evidence:
             _mark(found[:, 1], text, task.due.lower(), offsets)
         for name in task.owners if near else ():
             _mark(found[:, 0], text, name.lower(), offsets)
@@ -167,7 +167,7 @@ def _loss(network: ReaderNetwork, batch: Sequence[_Example], schedule: Schedule)
     loss = lines / weight.sum()
     marks = torch.cat([example.marks for example in batch])
     if len(marks):
-        around = torch.cat([context[place][example.line] for place, example in enumerate(batch)])
+        around = torch.cat([context[index][example.line] for index, example in enumerate(batch)])
         marked = network.mark(torch.cat([example.states for example in batch]), around)
         loss = loss + schedule.marks * nn.functional.binary_cross_entropy_with_logits(
             marked, marks, pos_weight=torch.tensor(MARK_WEIGHT)

@@ -42,8 +42,8 @@ class CTranslate2Embedder:
         self._tokenizer: Any = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        with tempfile.TemporaryDirectory(prefix="embedder-") as place:
-            target = Path(place)
+        with tempfile.TemporaryDirectory(prefix="embedder-") as index:
+            target = Path(index)
             write_ctranslate2(model, target)
             self._encoder: Any = ctranslate2.Encoder(str(target), compute_type="float32", intra_threads=settings.threads)
         self.max_tokens = model.max_tokens
@@ -85,12 +85,12 @@ class CTranslate2Embedder:
             return ModelRejected(f"dimensions must be between 1 and {self.dimensions}")
         before = self._model.prompts.get(kind, "")
         texts = [[encoding.ids] for encoding in self._tokenizer.encode_batch([before + text for text in request.texts])]
-        for place, (tokens,) in enumerate(texts):
+        for index, (tokens,) in enumerate(texts):
             if len(tokens) <= self.max_tokens:
                 continue
             if request.parameters.get("long_texts") != "pool":
-                return ModelRejected(f"text {place} has {len(tokens)} tokens; the model reads {self.max_tokens}")
-            texts[place] = self._pieces(request.texts[place], before)
+                return ModelRejected(f"text {index} has {len(tokens)} tokens; the model reads {self.max_tokens}")
+            texts[index] = self._pieces(request.texts[index], before)
         return texts
 
     def _pieces(self, text: str, before: str) -> list[list[int]]:
@@ -108,11 +108,11 @@ class CTranslate2Embedder:
     def _vectors(self, texts: Sequence[list[int]]) -> list[Any]:
         """One vector per text, in order; texts of like length share a pass, so that little of it is padding."""
         vectors: list[Any] = [None] * len(texts)
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         for start in range(0, len(order), self._settings.batch_size):
-            places = order[start : start + self._settings.batch_size]
-            for place, vector in zip(places, self._pass([texts[place] for place in places]), strict=True):
-                vectors[place] = vector
+            indices = order[start : start + self._settings.batch_size]
+            for index, vector in zip(indices, self._pass([texts[index] for index in indices]), strict=True):
+                vectors[index] = vector
         return vectors
 
     def _pass(self, texts: list[list[int]]) -> Any:

@@ -13,7 +13,7 @@ from domain.errors import ModelOverloaded
 from ports.clock import Clock
 
 
-class Places:
+class Slots:
     """A first-come, first-served semaphore whose permits are never lost to a waiter that gave up. `most` may change."""
 
     def __init__(self, most: int) -> None:
@@ -28,14 +28,14 @@ class Places:
         return True
 
     def queue(self) -> asyncio.Future[None]:
-        """Stand in line at once. The future is done when the place is the caller's; who stops waiting must `leave`."""
+        """Stand in line at once. The future is done when the slot is the caller's; who stops waiting must `leave`."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         self._hand_out()
         return turn
 
     def leave(self, turn: asyncio.Future[None]) -> None:
-        """Stop waiting. A place that came in the very moment of giving up goes to the next in line."""
+        """Stop waiting. A slot that came in the very moment of giving up goes to the next in line."""
         if turn in self.waiting:
             self.waiting.remove(turn)
         elif turn.done() and not turn.cancelled():
@@ -63,37 +63,37 @@ class Bulkhead:
         self._settings = settings
         self._clock = clock
         self._others = others
-        self._places: dict[tuple[str, str, str], Places] = {}
+        self._slots: dict[tuple[str, str, str], Slots] = {}
 
     async def __call__(self, call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
         """Raises ModelOverloaded when too many wait, or the wait grows too long."""
-        places = self._places.setdefault(call.target, Places(self._settings.max_concurrent))
+        slots = self._slots.setdefault(call.target, Slots(self._settings.max_concurrent))
         thing = f"places\n{name_of(call.target)}"
-        self._share(places, thing, 1)
-        if not places.take_now():
-            await self._wait(places, thing)
+        self._share(slots, thing, 1)
+        if not slots.take_now():
+            await self._wait(slots, thing)
         try:
             return await proceed(call)
         finally:
-            self._share(places, thing, -1)
-            places.give_back()
+            self._share(slots, thing, -1)
+            slots.give_back()
 
-    def _share(self, places: Places, thing: str, change: int) -> None:
+    def _share(self, slots: Slots, thing: str, change: int) -> None:
         """Set how many places this process has, by what it would use now."""
         most = self._settings.max_concurrent
-        wanted = min(most, places.taken + len(places.waiting) + change)
+        wanted = min(most, slots.taken + len(slots.waiting) + change)
         self._others.holds(thing, wanted)
-        places.most = max(1, int(most * self._others.share(thing, wanted)))
+        slots.most = max(1, int(most * self._others.share(thing, wanted)))
 
-    async def _wait(self, places: Places, thing: str) -> None:
-        if len(places.waiting) >= self._settings.max_waiting:
+    async def _wait(self, slots: Slots, thing: str) -> None:
+        if len(slots.waiting) >= self._settings.max_waiting:
             raise ModelOverloaded("too many calls wait for this model", None)
-        turn = places.queue()
+        turn = slots.queue()
         try:
             await within(self._clock, self._settings.max_wait_s, _until(turn))
         except BaseException as error:
-            places.leave(turn)
-            self._share(places, thing, 0)
+            slots.leave(turn)
+            self._share(slots, thing, 0)
             if isinstance(error, TimeIsUp):
                 raise ModelOverloaded("no place for a call to this model came free in time", None) from None
             raise

@@ -58,7 +58,7 @@ class GuardedCall(Generic[Value]):
     record: CallRecord
 
     @property
-    def place(self) -> tuple[str, str] | None:
+    def cache_key(self) -> tuple[str, str] | None:
         """Scope and key in the cache; None when the answer may not be kept at all (no-store outside any job)."""
         if not self.context.store and self.context.job_id is None:
             return None

@@ -21,11 +21,11 @@ class SharedFlights:
         self._flights: dict[tuple[str, str], tuple[str | None, asyncio.Future[Answer[Any] | WordloopError | None]]] = {}
 
     async def __call__(self, call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
-        place = call.place
-        if place is None:
+        cache_key = call.cache_key
+        if cache_key is None:
             return await proceed(call)
-        while place in self._flights:
-            conversation_id, flight = self._flights[place]
+        while cache_key in self._flights:
+            conversation_id, flight = self._flights[cache_key]
             outcome = await asyncio.shield(flight)
             if isinstance(outcome, WordloopError):
                 raise type(outcome)(*outcome.args)
@@ -34,11 +34,11 @@ class SharedFlights:
                     continue  # The store has to learn that one more conversation uses the answer.
                 latency = self._clock.monotonic() - call.record.started
                 return Answer(outcome.value, outcome.provenance.served_from_cache(latency))
-        return await self._lead(place, call, proceed)
+        return await self._lead(cache_key, call, proceed)
 
-    async def _lead(self, place: tuple[str, str], call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
+    async def _lead(self, cache_key: tuple[str, str], call: GuardedCall[Any], proceed: Proceed) -> Answer[Any]:
         flight: asyncio.Future[Answer[Any] | WordloopError | None] = asyncio.get_running_loop().create_future()
-        self._flights[place] = (call.context.conversation_id, flight)
+        self._flights[cache_key] = (call.context.conversation_id, flight)
         outcome: Answer[Any] | WordloopError | None = None
         try:
             outcome = answer = await proceed(call)
@@ -47,5 +47,5 @@ class SharedFlights:
             outcome = error if call.would_fail_again(error) else None
             raise
         finally:
-            del self._flights[place]
+            del self._flights[cache_key]
             flight.set_result(outcome)

@@ -67,7 +67,7 @@ class CallGuard:
 
     async def known(self, call: GuardedCall[Any]) -> Answer[Any] | None:
         """Return the cached answer of a call without making it and without a trace; None when there is none that can be used."""
-        if call.place is None or (stored := await self._cache.read(*call.place)) is None:
+        if call.cache_key is None or (stored := await self._cache.read(*call.cache_key)) is None:
             return None
         try:
             answer = unpack(stored, call, oldest=self.clock.now() - self._settings.max_age_s)

@@ -85,6 +85,6 @@ def _moved(span: Span | None, text: str) -> Span | None:
     if span is None:
         return None
     # How much of the NFC text each beginning of the text makes: a mark that joins the letter before it adds nothing.
-    made = [len(unicodedata.normalize("NFC", text[:place])) for place in range(len(text) + 1)]
-    start, end = (max(place for place, length in enumerate(made) if length <= at) for at in (span.start, span.end))
+    made = [len(unicodedata.normalize("NFC", text[:index])) for index in range(len(text) + 1)]
+    start, end = (max(index for index, length in enumerate(made) if length <= at) for at in (span.start, span.end))
     return Span(start, end, span.probability)

@@ -1,1 +1,1 @@
-"""The HTTP edge: FastAPI routes over the use cases. `app.build_app` puts them together."""
+"""The HTTP gateway: FastAPI routes over the use cases. `app.build_app` puts them together."""

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from adapters.http.common.error_handlers import install
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.services import HttpLimits, HttpServices
 from adapters.http.documentation.described_app import DescribedApp
 from adapters.http.documentation.docs_page import add_docs
@@ -71,15 +71,15 @@ def build_app(services: HttpServices, limits: HttpLimits, new_request_id: Callab
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
     )
-    edge = Edge.of(services, limits)
+    gateway = Gateway.of(services, limits)
     for routes in ROUTES:
-        app.include_router(routes(edge))
+        app.include_router(routes(gateway))
     add_docs(app)
     install(app)
     app.add_middleware(HeadLikeGet)
     bounds = BodyBounds(limits.json_bytes, limits.upload_bytes, limits.body_s)
     app.add_middleware(BodyLimit, routes=app.routes, bounds=bounds)
-    at_once = AtOnce(limits.requests_at_once, limits.requests_at_once_per_caller, limits.place_wait_s)
+    at_once = AtOnce(limits.requests_at_once, limits.requests_at_once_per_caller, limits.slot_wait_s)
     app.add_middleware(Admission, at_once=at_once)
     if services.keys is not None:
         per_minute = limits.requests_per_minute

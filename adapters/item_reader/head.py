@@ -51,11 +51,11 @@ class Head:
         read = [_Read.of(network, inputs) for network in self.networks]
         rows = self._calibrated(read)
         found: list[dict[str, Any]] = []
-        for place, (_, text) in enumerate(lines):
-            marks = np.mean([each.tokens(states[place], place) for each in read], axis=0)
-            row: dict[str, Any] = {name: float(rows[place, column]) for column, name in enumerate(LINE_OUTPUTS)}
+        for index, (_, text) in enumerate(lines):
+            marks = np.mean([each.tokens(states[index], index) for each in read], axis=0)
+            row: dict[str, Any] = {name: float(rows[index, column]) for column, name in enumerate(LINE_OUTPUTS)}
             for column, name in enumerate(TOKEN_OUTPUTS):
-                row[name] = best_span(text, marks[:, column], offsets[place])
+                row[name] = best_span(text, marks[:, column], offsets[index])
             found.append(row)
         return found
 
@@ -72,10 +72,10 @@ def line_inputs(speakers: Sequence[str], states: Sequence[Array]) -> Array:
     """Return what the network reads of each line: mean and last state, and whether the speaker is another one than before."""
     width = states[0].shape[1] if states else 0
     rows = np.zeros((len(states), 2 * width + 1), np.float32)
-    for place, tokens in enumerate(states):
+    for index, tokens in enumerate(states):
         if len(tokens):
-            rows[place, :width], rows[place, width:-1] = tokens.mean(axis=0), tokens[-1]
-        rows[place, -1] = place > 0 and speakers[place] != speakers[place - 1]
+            rows[index, :width], rows[index, width:-1] = tokens.mean(axis=0), tokens[-1]
+        rows[index, -1] = index > 0 and speakers[index] != speakers[index - 1]
     return rows
 
 
@@ -83,9 +83,9 @@ def best_span(text: str, marks: Array, offsets: Sequence[tuple[int, int]]) -> li
     """Return [start, end, probability] of the run of marked tokens with the most probability; whole words, None without any."""
     best: tuple[float, int, int, float] | None = None
     run: list[int] = []
-    for place in [*range(len(offsets)), None]:
-        if place is not None and marks[place] >= MARKED and offsets[place][0] < offsets[place][1]:
-            run.append(place)
+    for index in [*range(len(offsets)), None]:
+        if index is not None and marks[index] >= MARKED and offsets[index][0] < offsets[index][1]:
+            run.append(index)
             continue
         if run:
             start, end = _whole_words(text, offsets[run[0]][0], offsets[run[-1]][1])

@@ -46,12 +46,12 @@ def gru(network: Mapping[str, Array], name: str, inputs: Array) -> Array:
     size = weight.shape[1]
     state = np.zeros(size, np.float32)
     found = np.zeros((len(inputs), size), np.float32)
-    for place, own in enumerate(ready):
+    for index, own in enumerate(ready):
         held = weight @ state + bias
         gates = sigmoid(own[: 2 * size] + held[: 2 * size])
         new = np.tanh(own[2 * size :] + gates[:size] * held[2 * size :])
         state = (1 - gates[size:]) * new + gates[size:] * state
-        found[place] = state
+        found[index] = state
     return found
 
 
@@ -65,7 +65,7 @@ def load_networks(path: Path) -> tuple[tuple[Mapping[str, Array], ...], Array]:
     with np.load(path, allow_pickle=False) as file:
         count = 1 + max(int(name.split("/")[0]) for name in file.files if "/" in name)
         networks = tuple(
-            {name.split("/")[1]: file[name].astype(np.float32) for name in file.files if name.startswith(f"{place}/")}
-            for place in range(count)
+            {name.split("/")[1]: file[name].astype(np.float32) for name in file.files if name.startswith(f"{index}/")}
+            for index in range(count)
         )
         return networks, file[CALIBRATION]

@@ -83,14 +83,14 @@ class Trunk:
         Pairs of like length share a pass, whatever their order in the call.
         """
         texts = [_joined([*premise, sentence]) for premise, sentence in pairs]
-        order = sorted(range(len(texts)), key=lambda place: (len(texts[place]), place))
+        order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), index))
         found: dict[int, tuple[States, States]] = {}
         for passed in _groups(order, PAIRS_PER_PASS):
-            for place, states in zip(passed, self._read([texts[place] for place in passed]), strict=True):
-                end = len(texts[place])
-                start = end - len(pairs[place][1].tokens)
-                found[place] = states[:start].copy(), states[start:end].copy()
-        return [found[place] for place in range(len(pairs))]
+            for index, states in zip(passed, self._read([texts[index] for index in passed]), strict=True):
+                end = len(texts[index])
+                start = end - len(pairs[index][1].tokens)
+                found[index] = states[:start].copy(), states[start:end].copy()
+        return [found[index] for index in range(len(pairs))]
 
     def _read(self, texts: list[list[int]]) -> States:
         return np.array(self._generator.forward_batch(texts, return_log_probs=False), dtype=np.float32)

@@ -64,8 +64,8 @@ class LlamaCppEngine:
         await self._require_schema(request.schema)
         async with self._slots.taken() as slot:
             copied = await self._prefixes.bring(slot, tokens.prefix)
-            place: dict[str, Json] = {"id_slot": slot, "cache_prompt": copied}
-            answer = await self._server.post("/completion", _body(request, tokens, most) | place)
+            slot_options: dict[str, Json] = {"id_slot": slot, "cache_prompt": copied}
+            answer = await self._server.post("/completion", _body(request, tokens, most) | slot_options)
         return _output(answer, tokens)
 
     async def check_health(self) -> None:

@@ -63,7 +63,7 @@ class ChatTokenizer:
         known = self._templates.get(roles)
         if known is not None:
             return known
-        marks = [f"@@words-{place}@@" for place in range(len(roles))]
+        marks = [f"@@words-{index}@@" for index in range(len(roles))]
         chat = [{"role": role, "content": mark} for role, mark in zip(roles, marks, strict=True)]
         text = str((await self._server.post("/apply-template", {"messages": chat}))["prompt"])
         parts = []

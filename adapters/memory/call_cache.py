@@ -79,28 +79,30 @@ class MemoryCallCache(CallCache):
 
     async def forget_conversation(self, scope: str, conversation_id: str) -> int:
         gone = []
-        for place, row in self._rows.items():
-            if place[0] == scope and conversation_id in row.conversations:
+        for cache_key, row in self._rows.items():
+            if cache_key[0] == scope and conversation_id in row.conversations:
                 row.conversations.discard(conversation_id)
                 if row.answer is not None and not row.conversations:
-                    gone.append(place)
+                    gone.append(cache_key)
         return self._remove(gone)
 
     async def forget_scope(self, scope: str) -> int:
-        return self._remove([place for place, row in self._rows.items() if place[0] == scope and row.answer is not None])
+        return self._remove(
+            [cache_key for cache_key, row in self._rows.items() if cache_key[0] == scope and row.answer is not None]
+        )
 
     async def trim(self, max_bytes: int, max_age_s: float) -> int:
         oldest = self._clock.now() - max_age_s
-        kept = {place: row for place, row in self._rows.items() if row.answer is not None}
-        gone = [place for place, row in kept.items() if row.stored_at < oldest]
-        for place in gone:
-            del kept[place]
+        kept = {cache_key: row for cache_key, row in self._rows.items() if row.answer is not None}
+        gone = [cache_key for cache_key, row in kept.items() if row.stored_at < oldest]
+        for cache_key in gone:
+            del kept[cache_key]
         size = sum(len(row.answer or "") for row in kept.values())
-        for place, row in sorted(kept.items(), key=lambda item: item[1].used_at):
+        for cache_key, row in sorted(kept.items(), key=lambda item: item[1].used_at):
             if size <= max_bytes:
                 break
             size -= len(row.answer or "")
-            gone.append(place)
+            gone.append(cache_key)
         return self._remove(gone)
 
     def _held(self, scope: str, key: str, owner: str, fence: int) -> _Row | None:
@@ -113,7 +115,7 @@ class MemoryCallCache(CallCache):
             return None
         return row
 
-    def _remove(self, places: list[tuple[str, str]]) -> int:
-        for place in places:
-            del self._rows[place]
-        return len(places)
+    def _remove(self, cache_keys: list[tuple[str, str]]) -> int:
+        for cache_key in cache_keys:
+            del self._rows[cache_key]
+        return len(cache_keys)

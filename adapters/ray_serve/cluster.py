@@ -33,7 +33,7 @@ SESSIONS_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterPlace:
+class ClusterResources:
     """What a private cluster has for itself. `port` is free for the service, where none is asked for.
 
     `temporary` holds sockets and passing files of all its processes; its path is short, since names of Unix sockets are bounded.
@@ -53,7 +53,7 @@ class ClusterPlace:
         shutil.rmtree(self.temporary, ignore_errors=True)
 
 
-def prepare_environment(data_dir: Path) -> ClusterPlace:
+def prepare_environment(data_dir: Path) -> ClusterResources:
     """Set the switches that Ray and its processes inherit: HAProxy with throughput-optimised replicas, ports of its own,
     a login token for the dashboard, no usage reports. Raises PortTaken and FolderShared.
     """
@@ -114,7 +114,7 @@ def prepare_environment(data_dir: Path) -> ClusterPlace:
         "TOKENIZERS_PARALLELISM": "false",
     }
     os.environ.update(chosen)
-    return ClusterPlace(token, temporary, block, port, dashboard_port, Watcher())
+    return ClusterResources(token, temporary, block, port, dashboard_port, Watcher())
 
 
 def _fresh_folder(data_dir: Path) -> Path:
@@ -143,8 +143,8 @@ class ReplicaState:
 class PrivateCluster:
     """Ray and Serve in processes of their own, children of this one."""
 
-    def __init__(self, place: ClusterPlace) -> None:
-        self._place = place
+    def __init__(self, resources: ClusterResources) -> None:
+        self._resources = resources
         self.dashboard_url: str | None = None
         self.metrics_url: str | None = None
         self.log_dir: str | None = None
@@ -175,7 +175,7 @@ class PrivateCluster:
             _node_ip_address=None if node_address == LOOPBACK else node_address,
             include_dashboard=dashboard,
             dashboard_host="127.0.0.1",
-            dashboard_port=self._place.dashboard_port,
+            dashboard_port=self._resources.dashboard_port,
             log_to_driver=False,
             configure_logging=True,
             logging_level="ERROR",
@@ -233,10 +233,10 @@ class PrivateCluster:
         draining = threading.Thread(target=_drain, name="drain", daemon=True)
         draining.start()
         draining.join(drain_s)
-        self._place.close()
+        self._resources.close()
         draining.join(LAST_WORDS_S)
         if self.log_dir is not None:
-            remember_logs(self._place.token.parent, Path(self.log_dir))
+            remember_logs(self._resources.token.parent, Path(self.log_dir))
 
 
 def _drain() -> None:

@@ -67,11 +67,11 @@ def _problem(status: int, code: str = "", title: str = "") -> str:
     return f'content-type application/problem+json lf-string "{body}" {named}'
 
 
-def _after(text: str, place: str, lines: Sequence[str], instead: str | None = None) -> str:
+def _after(text: str, pattern: str, lines: Sequence[str], instead: str | None = None) -> str:
     """Put lines behind the one place that a pattern finds, and take out what stands `instead` of them."""
-    found = list(re.finditer(place, text, re.MULTILINE))
+    found = list(re.finditer(pattern, text, re.MULTILINE))
     if len(found) != 1:
-        raise Unexpected(f"Serve's configuration of it has no single {place!r}")
+        raise Unexpected(f"Serve's configuration of it has no single {pattern!r}")
     end = found[0].end()
     rest = text[end:] if instead is None else re.sub(instead, "", text[end:], count=1, flags=re.MULTILINE)
     return text[:end] + "".join(f"\n    {line}" for line in lines) + rest

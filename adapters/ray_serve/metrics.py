@@ -18,7 +18,7 @@ from ports.telemetry import BreakerState, CallEvent, CallSpan, Telemetry
 BREAKER_VALUES = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 MOST_REASONS: Final = 40
 """Rules that answers break, told apart by one process: the guard knows about as many, and providers may add to them."""
-PLACE: Final = re.compile(r" at /\S*")
+POINTER: Final = re.compile(r" at /\S*")
 NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
@@ -99,7 +99,7 @@ class _Counted(CallSpan):
 
 def rule_of(error: InvalidModelOutput) -> str:
     """Return the rule that an answer broke, the same for every answer: without the numbers and places of this one."""
-    return NUMBER.sub("N", PLACE.sub("", error.detail))
+    return NUMBER.sub("N", POINTER.sub("", error.detail))
 
 
 class RayJobMetrics(JobMetrics):

@@ -36,7 +36,7 @@ class ReplicaHealth:
     def __init__(self, rules: HealthRules) -> None:
         self._judge = rules.judge
         self._hung_in_a_row = 0
-        self._condemned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._recycling = Recycling(rules.recycle, _siblings, _memory)
         self.watch = Watchdog(rules.limits)
         if self._recycling.limit_is_too_low:
@@ -53,7 +53,7 @@ class ReplicaHealth:
         """Return what `call` does. Raises ModelUnavailable once the engine has turned out to hang."""
         task = asyncio.ensure_future(call)
         try:
-            await asyncio.wait((task, self._condemned), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, self._given_up), return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 raise ModelUnavailable("the engine of the replica hangs", REPLACED_S)
             return task.result()
@@ -64,9 +64,9 @@ class ReplicaHealth:
         """Raise Unhealthy when the replica is to be replaced."""
         hang = self.watch.hang
         self._hung_in_a_row = 0 if hang is None else self._hung_in_a_row + 1
-        if self._hung_in_a_row >= BELIEVED_AFTER and not self._condemned.done():
+        if self._hung_in_a_row >= BELIEVED_AFTER and not self._given_up.done():
             log.error("the engine hangs: its calls are let go", extra={"hang": hang})
-            self._condemned.set_result(None)
+            self._given_up.set_result(None)
         if (reason := hang or self.watch.sickness or await self._recycling.wish()) is not None:
             raise Unhealthy(reason)
 

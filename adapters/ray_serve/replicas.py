@@ -23,7 +23,7 @@ from adapters.ray_serve.scaling import ReplicaLoad
 from adapters.ray_serve.stopwatch import QuietStopwatch
 from domain.call import Usage
 from domain.errors import ModelUnavailable, WordloopError
-from domain.failure import places
+from domain.failure import stack_of
 from domain.rate import EngineRate, RateMeter
 from domain.waiting_line import WaitingLine
 from ports.model_backend import CallMeta, GenerateRequest, ModelRequest, RawOutput, left_of
@@ -137,7 +137,7 @@ class BatchedModelReplica:
             return [error] * len(requests)
         except Exception as error:
             # Whatever a library raises, every caller of the batch hears of it as one of our errors.
-            log.error("engine failed", extra={"batch_size": len(requests), "failure": places(error)})
+            log.error("engine failed", extra={"batch_size": len(requests), "failure": stack_of(error)})
             self._health.watch.bad(first)
             return [ModelUnavailable(f"the engine failed with {type(error).__name__}", None)] * len(requests)
         finally:
@@ -246,7 +246,7 @@ class ConcurrentModelReplica:
     async def _timed(self, request: GenerateRequest, meta: CallMeta) -> RawOutput:
         self._active += 1
         self._begun += 1
-        place, alone, begun, used = self._begun, self._active == 1, time.perf_counter(), list[Usage]()
+        begun_before, alone, begun, used = self._begun, self._active == 1, time.perf_counter(), list[Usage]()
         self._work.begin()
         try:
             output = await self._engine.generate(request, meta)
@@ -254,7 +254,7 @@ class ConcurrentModelReplica:
         finally:
             self._active -= 1
             self._work.end(*used)
-        if alone and place == self._begun:
+        if alone and begun_before == self._begun:
             read = output.usage.input_tokens - output.usage.cached_input_tokens
             self._meter.learn(time.perf_counter() - begun, read, output.usage.output_tokens)
         return output

@@ -20,7 +20,7 @@ class Worker(Protocol):
 
     async def __call__(self) -> None: ...
 
-    async def keep_house(self) -> None: ...
+    async def maintain(self) -> None: ...
 
     async def stop(self) -> None: ...
 
@@ -35,11 +35,11 @@ class WorkerReplica:
         adopt_logs()
         self._worker = build(handles)
         self._loop = asyncio.create_task(self._worker())
-        self._house = asyncio.create_task(self._worker.keep_house())
+        self._maintenance = asyncio.create_task(self._worker.maintain())
 
     async def check_health(self) -> None:
         """Serve restarts the replica when its loop has died."""
-        for task in (self._loop, self._house):
+        for task in (self._loop, self._maintenance):
             if task.done():
                 raise RuntimeError("the worker's loop has ended") from task.exception()
 
@@ -49,9 +49,9 @@ class WorkerReplica:
 
     async def __del__(self) -> None:
         await self._worker.stop()
-        for task in (self._loop, self._house):
+        for task in (self._loop, self._maintenance):
             task.cancel()
-        await asyncio.gather(self._loop, self._house, return_exceptions=True)
+        await asyncio.gather(self._loop, self._maintenance, return_exceptions=True)
 
 
 @serve.ingress()

@@ -20,7 +20,7 @@ DEAD_FLIGHT_S = 86_400
 DELETED_MARK_S = 30 * 86_400
 """Seconds for which a deleted conversation is remembered: no job that could still bring an answer of it lasts that long."""
 KEYS_PER_QUERY = 500
-PLACES_PER_TRIM = 200
+ENTRIES_PER_TRIM = 200
 """Answers removed per script: Redis does nothing else meanwhile."""
 COMPRESS_FROM_BYTES = 1024
 COMPRESSION_LEVEL = 3
@@ -45,7 +45,7 @@ class RedisCalls(CallCache):
         self._scripts: dict[str, AsyncScript] = {name: self._redis.register_script(lua) for name, lua in named.items()}
 
     async def begin(self, scope: str, key: str, owner: str, claim_s: float, conversation_id: str | None) -> Lookup:
-        arguments = (_place(scope, key), scope, owner, self._now(), claim_s, conversation_id or "", DEAD_FLIGHT_S)
+        arguments = (_cache_key(scope, key), scope, owner, self._now(), claim_s, conversation_id or "", DEAD_FLIGHT_S)
         said, *rest = await self._run("BEGIN", *arguments)
         if said == b"flying":
             return InFlight(float(rest[0]))
@@ -59,18 +59,18 @@ class RedisCalls(CallCache):
 
     async def renew(self, scope: str, key: str, owner: str, fence: int, claim_s: float) -> bool:
         until = repr(self._clock.now() + claim_s)
-        return bool(await self._run("RENEW", _place(scope, key), owner, fence, until, DEAD_FLIGHT_S))
+        return bool(await self._run("RENEW", _cache_key(scope, key), owner, fence, until, DEAD_FLIGHT_S))
 
     async def put(self, scope: str, key: str, owner: str, fence: int, answer: Json, conversation_id: str | None) -> bool:
         packed = _pack(answer)
-        place = _place(scope, key)
-        return bool(await self._run("PUT", place, scope, owner, fence, self._now(), packed, conversation_id or ""))
+        cache_key = _cache_key(scope, key)
+        return bool(await self._run("PUT", cache_key, scope, owner, fence, self._now(), packed, conversation_id or ""))
 
     async def release(self, scope: str, key: str, owner: str, fence: int) -> None:
-        await self._run("RELEASE", _place(scope, key), scope, owner, fence)
+        await self._run("RELEASE", _cache_key(scope, key), scope, owner, fence)
 
     async def discard(self, scope: str, key: str) -> None:
-        await self._run("DISCARD", _place(scope, key))
+        await self._run("DISCARD", _cache_key(scope, key))
 
     async def peek(self, scope: str, keys: list[str]) -> set[str]:
         found: set[str] = set()
@@ -98,7 +98,7 @@ class RedisCalls(CallCache):
 
     async def trim(self, max_bytes: int, max_age_s: float) -> int:
         removed = 0
-        while some := int(await self._run("TRIM", repr(self._clock.now() - max_age_s), max_bytes, PLACES_PER_TRIM)):
+        while some := int(await self._run("TRIM", repr(self._clock.now() - max_age_s), max_bytes, ENTRIES_PER_TRIM)):
             removed += some
         return removed
 
@@ -118,7 +118,7 @@ class RedisCalls(CallCache):
         return repr(self._clock.now())
 
     def _answer(self, scope: str, key: str) -> str:
-        return f"{self._tag}:a:{_place(scope, key)}"
+        return f"{self._tag}:a:{_cache_key(scope, key)}"
 
     async def _run(self, script: str, *arguments: str | bytes | float) -> Any:
         return await answered(self._scripts[script](keys=[self._tag], args=list(arguments)))
@@ -132,7 +132,7 @@ async def answered(asked: Awaitable[Any]) -> Any:
         raise StorageFailed(f"Redis does not answer ({type(error).__name__})") from error
 
 
-def _place(scope: str, key: str) -> str:
+def _cache_key(scope: str, key: str) -> str:
     return f"{scope}\n{key}"
 
 

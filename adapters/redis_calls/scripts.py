@@ -1,39 +1,39 @@
 """What Redis does in one step, as Lua scripts: Redis runs a script whole, so each is a transaction.
 
-Names: `a:PLACE` is an answer (hash: packed, size), `f:PLACE` a flight (hash: owner, fence, until), `u:PLACE` the conversations
-that used an answer, `c:SCOPE/CONVERSATION` the places that a conversation used, `s:SCOPE` the places of a scope that hold
-an answer or a flight, `d:SCOPE/CONVERSATION` the mark of a deleted conversation. `made` and `used` are sorted sets of places by
-Unix seconds, `bytes` the size of all answers, `fences` the last fence given out. A PLACE is SCOPE, a newline, KEY.
+Names: `a:ENTRY` is an answer (hash: packed, size), `f:ENTRY` a flight (hash: owner, fence, until), `u:ENTRY` the conversations
+that used an answer, `c:SCOPE/CONVERSATION` the entries that a conversation used, `s:SCOPE` those of a scope that hold
+an answer or a flight, `d:SCOPE/CONVERSATION` the mark of a deleted conversation. `made` and `used` are sorted sets of entries by
+Unix seconds, `bytes` the size of all answers, `fences` the last fence given out. An ENTRY is SCOPE, a newline, KEY.
 All names share one hash tag, so that a Redis Cluster keeps them in one slot; scripts may build names from names then.
 """
 
 COMMON = """
 local tag = KEYS[1]
 local function at(kind, name) return tag .. ':' .. kind .. ':' .. name end
-local function forget(place)
-  local size = redis.call('HGET', at('a', place), 'size')
+local function forget(entry)
+  local size = redis.call('HGET', at('a', entry), 'size')
   if not size then return 0 end
-  local scope = string.match(place, '^([^\\n]*)')
-  redis.call('DEL', at('a', place))
-  for _, name in ipairs(redis.call('SMEMBERS', at('u', place))) do
-    redis.call('SREM', at('c', name), place)
+  local scope = string.match(entry, '^([^\\n]*)')
+  redis.call('DEL', at('a', entry))
+  for _, name in ipairs(redis.call('SMEMBERS', at('u', entry))) do
+    redis.call('SREM', at('c', name), entry)
   end
-  redis.call('DEL', at('u', place))
-  redis.call('ZREM', tag .. ':made', place)
-  redis.call('ZREM', tag .. ':used', place)
+  redis.call('DEL', at('u', entry))
+  redis.call('ZREM', tag .. ':made', entry)
+  redis.call('ZREM', tag .. ':used', entry)
   redis.call('DECRBY', tag .. ':bytes', size)
-  if redis.call('EXISTS', at('f', place)) == 0 then redis.call('SREM', at('s', scope), place) end
+  if redis.call('EXISTS', at('f', entry)) == 0 then redis.call('SREM', at('s', scope), entry) end
   return 1
 end
-local function note(place, scope, conversation)
+local function note(entry, scope, conversation)
   if conversation == '' then return end
   local name = scope .. '/' .. conversation
   if redis.call('EXISTS', at('d', name)) == 1 then return end
-  redis.call('SADD', at('u', place), name)
-  redis.call('SADD', at('c', name), place)
+  redis.call('SADD', at('u', entry), name)
+  redis.call('SADD', at('c', name), entry)
 end
-local function mine(place, owner, fence)
-  local flight = redis.call('HMGET', at('f', place), 'owner', 'fence')
+local function mine(entry, owner, fence)
+  local flight = redis.call('HMGET', at('f', entry), 'owner', 'fence')
   return flight[1] == owner and flight[2] == fence
 end
 """
@@ -41,20 +41,20 @@ end
 BEGIN = (
     COMMON
     + """
-local place, scope, owner, now, claim, conversation = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local packed = redis.call('HGET', at('a', place), 'packed')
+local entry, scope, owner, now, claim, conversation = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
+local packed = redis.call('HGET', at('a', entry), 'packed')
 if packed then
-  redis.call('ZADD', tag .. ':used', ARGV[4], place)
-  note(place, scope, conversation)
+  redis.call('ZADD', tag .. ':used', ARGV[4], entry)
+  note(entry, scope, conversation)
   return {'hit', packed}
 end
-local until_s = redis.call('HGET', at('f', place), 'until')
+local until_s = redis.call('HGET', at('f', entry), 'until')
 if until_s and tonumber(until_s) > now then return {'flying', until_s} end
 local fence = redis.call('INCR', tag .. ':fences')
 local ends = string.format('%.17g', now + claim)
-redis.call('HSET', at('f', place), 'owner', owner, 'fence', fence, 'until', ends)
-redis.call('EXPIRE', at('f', place), ARGV[7])
-redis.call('SADD', at('s', scope), place)
+redis.call('HSET', at('f', entry), 'owner', owner, 'fence', fence, 'until', ends)
+redis.call('EXPIRE', at('f', entry), ARGV[7])
+redis.call('SADD', at('s', scope), entry)
 return {'claimed', fence, ends}
 """
 )
@@ -72,21 +72,21 @@ return 1
 PUT = (
     COMMON
     + """
-local place, scope, owner, fence, now, packed, conversation = unpack(ARGV)
-if not mine(place, owner, fence) then return 0 end
-redis.call('DEL', at('f', place))
+local entry, scope, owner, fence, now, packed, conversation = unpack(ARGV)
+if not mine(entry, owner, fence) then return 0 end
+redis.call('DEL', at('f', entry))
 if conversation ~= '' and redis.call('EXISTS', at('d', scope .. '/' .. conversation)) == 1 then
-  redis.call('SREM', at('s', scope), place)
+  redis.call('SREM', at('s', scope), entry)
   return 0
 end
-forget(place)
-local size = #packed + #place
-redis.call('HSET', at('a', place), 'packed', packed, 'size', size)
-redis.call('ZADD', tag .. ':made', now, place)
-redis.call('ZADD', tag .. ':used', now, place)
+forget(entry)
+local size = #packed + #entry
+redis.call('HSET', at('a', entry), 'packed', packed, 'size', size)
+redis.call('ZADD', tag .. ':made', now, entry)
+redis.call('ZADD', tag .. ':used', now, entry)
 redis.call('INCRBY', tag .. ':bytes', size)
-redis.call('SADD', at('s', scope), place)
-note(place, scope, conversation)
+redis.call('SADD', at('s', scope), entry)
+note(entry, scope, conversation)
 return 1
 """
 )
@@ -94,10 +94,10 @@ return 1
 RELEASE = (
     COMMON
     + """
-local place, scope = ARGV[1], ARGV[2]
-if not mine(place, ARGV[3], ARGV[4]) then return 0 end
-redis.call('DEL', at('f', place))
-redis.call('SREM', at('s', scope), place)
+local entry, scope = ARGV[1], ARGV[2]
+if not mine(entry, ARGV[3], ARGV[4]) then return 0 end
+redis.call('DEL', at('f', entry))
+redis.call('SREM', at('s', scope), entry)
 return 1
 """
 )
@@ -110,9 +110,9 @@ FORGET_CONVERSATION = (
 local name = ARGV[1]
 redis.call('SET', at('d', name), 1, 'EX', ARGV[2])
 local gone = 0
-for _, place in ipairs(redis.call('SMEMBERS', at('c', name))) do
-  redis.call('SREM', at('u', place), name)
-  if redis.call('SCARD', at('u', place)) == 0 then gone = gone + forget(place) end
+for _, entry in ipairs(redis.call('SMEMBERS', at('c', name))) do
+  redis.call('SREM', at('u', entry), name)
+  if redis.call('SCARD', at('u', entry)) == 0 then gone = gone + forget(entry) end
 end
 redis.call('DEL', at('c', name))
 return gone
@@ -123,9 +123,9 @@ FORGET_SCOPE = (
     COMMON
     + """
 local gone = 0
-for _, place in ipairs(redis.call('SMEMBERS', at('s', ARGV[1]))) do
-  redis.call('DEL', at('f', place))
-  gone = gone + forget(place)
+for _, entry in ipairs(redis.call('SMEMBERS', at('s', ARGV[1]))) do
+  redis.call('DEL', at('f', entry))
+  gone = gone + forget(entry)
 end
 redis.call('DEL', at('s', ARGV[1]))
 return gone
@@ -137,8 +137,8 @@ TRIM = (
     + """
 local oldest, most, at_once = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local gone = 0
-for _, place in ipairs(redis.call('ZRANGEBYSCORE', tag .. ':made', '-inf', '(' .. oldest, 'LIMIT', 0, at_once)) do
-  gone = gone + forget(place)
+for _, entry in ipairs(redis.call('ZRANGEBYSCORE', tag .. ':made', '-inf', '(' .. oldest, 'LIMIT', 0, at_once)) do
+  gone = gone + forget(entry)
 end
 while gone < at_once and tonumber(redis.call('GET', tag .. ':bytes') or '0') > most do
   local next = redis.call('ZRANGE', tag .. ':used', 0, 0)

@@ -73,8 +73,8 @@ class S3BlobWriter(BlobWriter):
             if self._upload is None:
                 self._upload = self._bucket.call("create_multipart_upload", Key=self._incoming)["UploadId"]
             number = len(self._parts) + 1
-            place = {"Key": self._incoming, "UploadId": self._upload, "PartNumber": number}
-            sent = self._bucket.call("upload_part", Body=part, **place)
+            numbered = {"Key": self._incoming, "UploadId": self._upload, "PartNumber": number}
+            sent = self._bucket.call("upload_part", Body=part, **numbered)
             self._parts.append({"ETag": sent["ETag"], "PartNumber": number})
 
     def _commit(self, key: str) -> None:

@@ -118,8 +118,8 @@ def _segment(text: str, start: float, end: float) -> dict[str, Any]:
     names = text.split()
     step = (end - start) / len(names)
     words = [
-        {"start": start + place * step, "end": start + (place + 1) * step, "word": name, "probability": 1.0}
-        for place, name in enumerate(names)
+        {"start": start + index * step, "end": start + (index + 1) * step, "word": name, "probability": 1.0}
+        for index, name in enumerate(names)
     ]
     scores = {"avg_logprob": -0.1, "no_speech_prob": 0.01, "compression_ratio": 1.0, "temperature": 0.0}
     return {"start": start, "end": end, "text": text, "words": words, **scores}

@@ -127,5 +127,5 @@ def _runs(active: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
 def _bank_frames(active: npt.NDArray[np.bool_], count: int) -> npt.NDArray[np.bool_]:
     """For each frame of filter banks, whether the network's frame around its middle is active."""
     middles = np.arange(count) * STEP / SAMPLE_RATE + 0.0125
-    places = np.clip(((middles - FIRST_FRAME) / FRAME_SECONDS).astype(np.int64), 0, len(active) - 1)
-    return active[places]
+    indices = np.clip(((middles - FIRST_FRAME) / FRAME_SECONDS).astype(np.int64), 0, len(active) - 1)
+    return active[indices]

@@ -6,14 +6,14 @@ from sqlalchemy import Connection, delete, func, literal, select, union
 
 from adapters.sql.engine import Database
 from adapters.sql.plain import upsert
-from adapters.sql.tables import blob_graves, blob_holds, blob_uses
+from adapters.sql.tables import blob_holds, blob_tombstones, blob_uses
 from domain.errors import QuotaExceeded
 from ports.blob_store import HOLD_S, TAKE_OVER_S, BlobReferences
 from ports.clock import Clock
 
 
 class SqlBlobReferences(BlobReferences):
-    """Uses by jobs, holds of uploads and graves as rows; each question and its answer are one transaction."""
+    """Uses by jobs, holds of uploads and tombstones as rows; each question and its answer are one transaction."""
 
     def __init__(self, database: Database, clock: Clock, max_tenant_bytes: int | None = None) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class SqlBlobReferences(BlobReferences):
 
     async def hold(self, tenant: str, blob_id: str, holder: str) -> bool:
         def work(connection: Connection) -> bool:
-            if is_condemned(connection, tenant, blob_id):
+            if has_tombstone(connection, tenant, blob_id):
                 return False
             until = self._database.now(connection, self._clock) + HOLD_S
             row = {"tenant": tenant, "blob_id": blob_id, "holder": holder, "until": until}
@@ -44,17 +44,17 @@ class SqlBlobReferences(BlobReferences):
     async def let_go(self, tenant: str, blob_id: str, holder: str) -> None:
         await self._database.write(lambda c: _let_go(c, tenant, blob_id, holder))
 
-    async def condemn(self, tenant: str, blob_id: str, holder: str | None = None) -> bool:
+    async def set_tombstone(self, tenant: str, blob_id: str, holder: str | None = None) -> bool:
         def work(connection: Connection) -> bool:
             if holder is not None:
                 _let_go(connection, tenant, blob_id, holder)
-            return condemn(connection, tenant, blob_id, self._database.now(connection, self._clock))
+            return set_tombstone(connection, tenant, blob_id, self._database.now(connection, self._clock))
 
         return await self._database.write(work)
 
-    async def buried(self, tenant: str, blob_id: str) -> None:
-        grave = (blob_graves.c.tenant == tenant, blob_graves.c.blob_id == blob_id)
-        await self._database.write(lambda c: c.execute(delete(blob_graves).where(*grave)))
+    async def clear_tombstone(self, tenant: str, blob_id: str) -> None:
+        tombstone = (blob_tombstones.c.tenant == tenant, blob_tombstones.c.blob_id == blob_id)
+        await self._database.write(lambda c: c.execute(delete(blob_tombstones).where(*tombstone)))
 
     async def left_behind(self, limit: int = 100) -> Sequence[tuple[str, str]]:
         def is_some(connection: Connection) -> bool:
@@ -63,7 +63,7 @@ class SqlBlobReferences(BlobReferences):
         def work(connection: Connection) -> Sequence[tuple[str, str]]:
             now = self._database.now(connection, self._clock)
             found = _left_behind(connection, now, limit)
-            return [each for each in found if condemn(connection, *each, now)]
+            return [each for each in found if set_tombstone(connection, *each, now)]
 
         return await self._database.write(work) if await self._database.read(is_some) else ()
 
@@ -83,21 +83,21 @@ def check_room(connection: Connection, tenant: str, blob_id: str | None, size: i
         )
 
 
-def is_condemned(connection: Connection, tenant: str, blob_id: str) -> bool:
+def has_tombstone(connection: Connection, tenant: str, blob_id: str) -> bool:
     """Say whether somebody is removing the bytes."""
-    grave = select(literal(1)).where(blob_graves.c.tenant == tenant, blob_graves.c.blob_id == blob_id)
-    return connection.execute(grave).first() is not None
+    tombstone = select(literal(1)).where(blob_tombstones.c.tenant == tenant, blob_tombstones.c.blob_id == blob_id)
+    return connection.execute(tombstone).first() is not None
 
 
-def condemn(connection: Connection, tenant: str, blob_id: str, now: float) -> bool:
-    """Condemn the bytes unless a job names them or an upload holds them; again when they are condemned already."""
+def set_tombstone(connection: Connection, tenant: str, blob_id: str, now: float) -> bool:
+    """Set a tombstone on the bytes unless a job names them or an upload holds them; anew where there is one already."""
     used = select(literal(1)).where(blob_uses.c.tenant == tenant, blob_uses.c.blob_id == blob_id)
     mine = (blob_holds.c.tenant == tenant, blob_holds.c.blob_id == blob_id)
     connection.execute(delete(blob_holds).where(*mine, blob_holds.c.until <= now))
     held = select(literal(1)).where(*mine)
     if any(connection.execute(question.limit(1)).first() for question in (used, held)):
         return False
-    statement = upsert(connection.dialect.name, blob_graves).values(tenant=tenant, blob_id=blob_id, since=now)
+    statement = upsert(connection.dialect.name, blob_tombstones).values(tenant=tenant, blob_id=blob_id, since=now)
     connection.execute(statement.on_conflict_do_update(index_elements=["tenant", "blob_id"], set_={"since": now}))
     return True
 
@@ -109,5 +109,5 @@ def _let_go(connection: Connection, tenant: str, blob_id: str, holder: str) -> N
 
 def _left_behind(connection: Connection, now: float, limit: int) -> Sequence[tuple[str, str]]:
     held = select(blob_holds.c.tenant, blob_holds.c.blob_id).where(blob_holds.c.until <= now)
-    condemned = select(blob_graves.c.tenant, blob_graves.c.blob_id).where(blob_graves.c.since <= now - TAKE_OVER_S)
-    return [(row.tenant, row.blob_id) for row in connection.execute(union(held, condemned).limit(limit))]
+    marked = select(blob_tombstones.c.tenant, blob_tombstones.c.blob_id).where(blob_tombstones.c.since <= now - TAKE_OVER_S)
+    return [(row.tenant, row.blob_id) for row in connection.execute(union(held, marked).limit(limit))]

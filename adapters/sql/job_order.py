@@ -4,7 +4,7 @@ Tenants take turns: the one with the fewest running jobs comes first, then the o
 the smallest rank comes first: the time a job came, less what its priority is worth, so that a low priority waits longer but not
 for ever.
 
-Jobs of the short lane may also take places of workers that no other takes, so they wait for one another only. Jobs of the long
+Jobs of the short lane may also take slots of workers that no other takes, so they wait for one another only. Jobs of the long
 lane wait for both, in the one order.
 """
 
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, literal, select, tuple_
 from adapters.sql.job_rows import QUEUED, RUNNING, Row
 from adapters.sql.tables import jobs, tenant_turns
 from domain.errors import QueueFull, RateLimited
-from domain.job import JobStatus, Lane, Place
+from domain.job import JobStatus, Lane, QueuePosition
 
 PRIORITY_STEP_S = 300.0
 """Seconds of waiting that one step of priority outweighs."""
@@ -60,7 +60,7 @@ class Turn:
 
 
 def rank_of(priority: int, now: float) -> float:
-    """Return the place of a job among its tenant's; smaller is earlier."""
+    """Return the rank of a job among its tenant's; smaller is earlier."""
     return now - PRIORITY_STEP_S * priority
 
 
@@ -107,8 +107,8 @@ def _add(found: dict[str, Turn], tenant: str, more: Turn) -> None:
     )
 
 
-def place_of(connection: Connection, row: Row, now: float) -> Place:
-    """Return the place of a waiting job among those that may be claimed before it, from 1, and in how many seconds it is likely
+def queue_position_of(connection: Connection, row: Row, now: float) -> QueuePosition:
+    """Return the position of a waiting job among those that are claimed before it, from 1, and in how many seconds it is likely
     to be done.
 
     As if nobody came in any more and the jobs of a lane lasted alike: every tenant is then given one claim per round, and a
@@ -126,7 +126,7 @@ def place_of(connection: Connection, row: Row, now: float) -> Place:
         if tenant != row["tenant"]:
             first_in_round = (other.claimed_at, other.first) < (me.claimed_at, me.first)
             before += max(0, min(other.ahead(row["lane"]), round_ - other.running + first_in_round))
-    return Place(1 + before, _eta_s(connection, row["lane"], before, standing.values()))
+    return QueuePosition(1 + before, _eta_s(connection, row["lane"], before, standing.values()))
 
 
 def _eta_s(connection: Connection, lane: str, before: int, standing: Collection[Turn]) -> float | None:

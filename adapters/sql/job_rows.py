@@ -12,7 +12,7 @@ from adapters.sql.plain import from_text, to_text
 from adapters.sql.tables import job_events, jobs
 from adapters.sql.webhook_rows import announce
 from domain.canonical import Json
-from domain.job import Job, JobKind, JobRequest, JobStatus, Lane, Place, Problem, Progress
+from domain.job import Job, JobKind, JobRequest, JobStatus, Lane, Problem, Progress, QueuePosition
 
 QUEUED, RUNNING = JobStatus.QUEUED.value, JobStatus.IN_PROGRESS.value
 UNHELD: Final[Mapping[str, Any]] = {"owner": None, "lease_until": None, "eta_s": None, "overdue": False}
@@ -24,13 +24,13 @@ _FIND = select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bi
 _FIND_AND_LOCK = _FIND.with_for_update()
 
 
-def job_of(row: Row, place: Place | None = None) -> Job:
-    """Return the job of a row of `jobs`, with its place in the queue while it waits."""
+def job_of(row: Row, queued: QueuePosition | None = None) -> Job:
+    """Return the job of a row of `jobs`, with its position in the queue while it waits."""
     status = JobStatus(row["status"])
     failed = status in (JobStatus.FAILED, JobStatus.EXPIRED) and row["error_code"] is not None
     progress = Progress(row["fraction"], row["stage"], row["eta_s"], overdue=row["overdue"])
-    if place is not None:
-        progress = replace(progress, eta_s=place.eta_s, queue_position=place.position)
+    if queued is not None:
+        progress = replace(progress, eta_s=queued.eta_s, queue_position=queued.position)
     return Job(
         id=row["id"],
         request=JobRequest(

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from adapters.sql.blobs import check_room, is_condemned
-from adapters.sql.job_order import Admission, admit, place_of, rank_of
+from adapters.sql.blobs import check_room, has_tombstone
+from adapters.sql.job_order import Admission, admit, queue_position_of, rank_of
 from adapters.sql.job_rows import QUEUED, RUNNING, append_event, change, end, find, job_of
 from adapters.sql.plain import from_text, to_text, upsert
 from adapters.sql.tables import blob_uses, job_events, jobs
@@ -34,7 +34,7 @@ def submit(connection: Connection, request: JobRequest, job_id: str, now: float,
         assert other is not None
         return other, False
     append_event(connection, row, "job.queued", {}, now)
-    job = job_of(row, place_of(connection, row, now))
+    job = job_of(row, queue_position_of(connection, row, now))
     if request.kind in UPLOAD_KINDS:
         _name_recording(connection, request, job, admission)
     return job, True
@@ -54,7 +54,7 @@ def _name_recording(connection: Connection, request: JobRequest, job: Job, admis
         return
     size = size if isinstance(size, int) else 0
     check_room(connection, request.tenant, blob_id, size, admission.max_tenant_bytes)
-    if is_condemned(connection, request.tenant, blob_id):
+    if has_tombstone(connection, request.tenant, blob_id):
         raise StorageFailed("The recording is just being removed; send it again.")
     use = {"tenant": request.tenant, "blob_id": blob_id, "conversation_id": job.result_id("conversation"), "size": size}
     connection.execute(insert(blob_uses).values(**use))
@@ -98,7 +98,7 @@ def _by_key(connection: Connection, request: JobRequest, now: float) -> Job | No
     if (row["body_sha256"], row["kind"]) != (request.body_sha256, request.kind.value):
         raise IdempotencyMismatch("This idempotency key came with another body before.")
     waits = row["status"] == QUEUED
-    return job_of(row, place_of(connection, row, now) if waits else None)
+    return job_of(row, queue_position_of(connection, row, now) if waits else None)
 
 
 def depth(connection: Connection) -> dict[str, int]:
@@ -108,11 +108,11 @@ def depth(connection: Connection) -> dict[str, int]:
 
 
 def get(connection: Connection, tenant: str, job_id: str, now: float) -> Job:
-    """Return the job, with its place in the queue while it waits. Raises NotFound."""
+    """Return the job, with its position in the queue while it waits. Raises NotFound."""
     row = find(connection, tenant, job_id)
     if row is None:
         raise NotFound("No such job.")
-    return job_of(row, place_of(connection, row, now) if row["status"] == QUEUED else None)
+    return job_of(row, queue_position_of(connection, row, now) if row["status"] == QUEUED else None)
 
 
 def list_jobs(connection: Connection, tenant: str, limit: int, after: str | None, status: JobStatus | None) -> Sequence[Job]:

@@ -15,8 +15,8 @@ from adapters.sql.search_move import passages_into_blocks
 from adapters.sql.search_tables import passages
 from adapters.sql.tables import (
     api_keys,
-    blob_graves,
     blob_holds,
+    blob_tombstones,
     blob_uses,
     breakers,
     call_demand,
@@ -42,7 +42,7 @@ def _webhooks(connection: Connection) -> None:
 
 
 def _fair_turns_and_blob_holds(connection: Connection) -> None:
-    new = (blob_holds, blob_graves, tenant_turns)
+    new = (blob_holds, blob_tombstones, tenant_turns)
     metadata.create_all(connection, tables=new, checkfirst=True)
     if not _has(connection, jobs.c.rank):
         connection.exec_driver_sql("DROP INDEX jobs_in_claim_order")

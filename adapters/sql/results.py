@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
-from adapters.sql.blobs import SqlBlobReferences, check_room, condemn
+from adapters.sql.blobs import SqlBlobReferences, check_room, set_tombstone
 from adapters.sql.job_rows import find
 from adapters.sql.plain import floats_from_bytes, floats_to_bytes, from_text, pack, unpack, upsert
 from adapters.sql.search_rows import count_up
@@ -155,7 +155,7 @@ def _delete(connection: Connection, tenant: str, conversation_id: str, now: floa
     count_up(connection, tenant)
     gone = {"owner": tenant, "conversation_id": conversation_id, "deleted_at": now}
     connection.execute(upsert(connection.dialect.name, deleted_conversations).values(**gone).on_conflict_do_nothing())
-    return [blob_id for blob_id in sorted(blobs or ()) if condemn(connection, tenant, blob_id, now)]
+    return [blob_id for blob_id in sorted(blobs or ()) if set_tombstone(connection, tenant, blob_id, now)]
 
 
 def _blobs_of(connection: Connection, tenant: str, conversation_id: str) -> set[str] | None:

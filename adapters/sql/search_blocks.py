@@ -91,12 +91,12 @@ class Block:
         """Return the block; its arrays are views of `data`."""
         start = 4 + int.from_bytes(data[:4], "little")
         head = json.loads(data[4:start])
-        place = start
+        index = start
 
         def take(kind: str, count: int) -> NDArray[Any]:
-            nonlocal place
-            found = np.frombuffer(data, dtype=kind, count=count, offset=place)
-            place += found.nbytes
+            nonlocal index
+            found = np.frombuffer(data, dtype=kind, count=count, offset=index)
+            index += found.nbytes
             return found
 
         arrays: dict[str, Any] = {name: take(kind, size) for (name, kind), size in zip(_LAYOUT, head["sizes"], strict=True)}
@@ -139,7 +139,7 @@ def block_of(
 
 
 def _dictionary(values: Any) -> dict[Any, int]:
-    return {value: place for place, value in enumerate(dict.fromkeys(value for value in values if value is not None))}
+    return {value: index for index, value in enumerate(dict.fromkeys(value for value in values if value is not None))}
 
 
 def codes_of(vectors: NDArray[np.float32]) -> Bits:

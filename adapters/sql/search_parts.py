@@ -23,12 +23,12 @@ class Named:
     """A column of names: `names[place]` is that of each row with that `place`, -1 for none."""
 
     names: Mapping[str, int]
-    places: NDArray[np.int32]
+    indices: NDArray[np.int32]
 
     def among(self, wanted: Sequence[str]) -> Mask:
         """Say of each row whether its name is one of those."""
         known = [self.names[name] for name in wanted if name in self.names]
-        return np.isin(self.places, np.array(known, dtype=np.int32))
+        return np.isin(self.indices, np.array(known, dtype=np.int32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class Part:
             block.ids,
             np.ones(block.width, dtype=bool),
             Named({block.conversation_id: 0}, np.zeros(block.width, dtype=np.int32)),
-            Named(_places(block.names), block.speakers),
-            Named(_places(block.kind_names), block.kinds),
+            Named(_indices(block.names), block.speakers),
+            Named(_indices(block.kind_names), block.kinds),
             block.recorded,
             block.lengths,
-            _places(block.vocabulary),
+            _indices(block.vocabulary),
             block.offsets.astype(np.int64),
             block.rows,
             block.times,
@@ -75,7 +75,7 @@ class Part:
     def nbytes(self) -> int:
         """Memory of the arrays; words and names come on top, and are few."""
         columns = (self.ids, self.live, self.recorded, self.lengths, self.offsets, self.rows, self.times)
-        named = (self.conversations.places, self.speakers.places, self.kinds.places)
+        named = (self.conversations.indices, self.speakers.indices, self.kinds.indices)
         return sum(each.nbytes for each in (*columns, *named)) + sum(r.nbytes + b.nbytes for r, b in self.codes.values())
 
     @property
@@ -92,10 +92,10 @@ class Part:
 
     def postings(self, word: str) -> tuple[Rows, NDArray[np.uint8]]:
         """Return the rows that have a folded word, ascending, and how often; rows that are gone among them."""
-        place = self.vocabulary.get(word)
-        if place is None:
+        index = self.vocabulary.get(word)
+        if index is None:
             return self.rows[:0], self.times[:0]
-        held = slice(self.offsets[place], self.offsets[place + 1])
+        held = slice(self.offsets[index], self.offsets[index + 1])
         return self.rows[held], self.times[held]
 
     def left_by(self, filters: SearchFilters) -> Mask:
@@ -138,8 +138,8 @@ class Part:
         return rows, found
 
 
-def _places(names: Sequence[str]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(names)}
+def _indices(names: Sequence[str]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(names)}
 
 
 def merged(parts: Sequence[Part]) -> Part:
@@ -180,7 +180,7 @@ def _merged_names(columns: Sequence[Named], keep: Sequence[Mask]) -> Named:
     for column, live in zip(columns, keep, strict=True):
         # The last place stands for none, whose number is -1 and so takes it.
         to = np.array([*(names.setdefault(name, len(names)) for name in column.names), -1], dtype=np.int32)
-        parts.append(to[column.places[live]])
+        parts.append(to[column.indices[live]])
     return Named(names, _joined(parts, np.int32))
 
 

@@ -128,8 +128,8 @@ class Ranking:
             having, times = part.postings(word)
             if not len(having):
                 continue
-            place = np.minimum(np.searchsorted(having, rows), len(having) - 1)
-            often = np.where(having[place] == rows, times[place], 0)
+            index = np.minimum(np.searchsorted(having, rows), len(having) - 1)
+            often = np.where(having[index] == rows, times[index], 0)
             found += weight * often * (K1 + 1) / (often + length)
         return found
 

@@ -75,11 +75,11 @@ def replace_passages(connection: Connection, owner: Ownership, source_id: str, n
     if new:
         connection.execute(insert(passages), [_row(owner, source_id, passage, known_date) for passage in new])
         ids = connection.execute(select(passages.c.id).where(*of_source).order_by(passages.c.id)).scalars().all()
-        _place(connection, owner.tenant, list(zip(ids, new, strict=True)))
+        _put(connection, owner.tenant, list(zip(ids, new, strict=True)))
     write_block(connection, owner.tenant, source_id)
 
 
-def _place(connection: Connection, tenant: str, placed: Sequence[tuple[int, Passage]]) -> None:
+def _put(connection: Connection, tenant: str, placed: Sequence[tuple[int, Passage]]) -> None:
     """Keep the vectors of new passages. The first model of a tenant is the one whose space its searches are answered from."""
     spaces: dict[tuple[ModelIdentity, int], int] = {}
     rows = []
@@ -163,10 +163,10 @@ def write_block(connection: Connection, tenant: str, source_id: str) -> None:
         held[row.space].append((places[row.passage_id], row.vector))
     vectors = {}
     for space, found in held.items():
-        there = [(place, vector) for place, vector in found if vector]
+        there = [(number, vector) for number, vector in found if vector]
         if there:
             matrix = floats_from_bytes(b"".join(vector for _, vector in there), len(there[0][1]) // 4)
-            vectors[space] = ([place for place, _ in there], matrix)
+            vectors[space] = ([number for number, _ in there], matrix)
     body = block_of(rows[0].conversation_id, indexed, vectors).to_bytes()
     block: dict[str, Any] = {"tenant": tenant, "conversation_id": rows[0].conversation_id, "transcript_id": source_id}
     block |= {"passages": len(rows), "newest": rows[-1].id}
@@ -182,8 +182,8 @@ def _as_told(row: RowMapping) -> Told:
 
 
 def _of_passage(passage: Passage) -> Told:
-    place = (passage.kind, passage.segment_ids, passage.start, passage.recap_id)
-    return Told(*place, passage.speaker, passage.text, passage.title)
+    number = (passage.kind, passage.segment_ids, passage.start, passage.recap_id)
+    return Told(*number, passage.speaker, passage.text, passage.title)
 
 
 def _told(told: Told) -> dict[str, Any]:

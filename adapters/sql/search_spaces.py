@@ -41,8 +41,8 @@ class SqlVectorSpaces(VectorSpaces):
     ) -> UnplacedSource | None:
         return await self._database.read(lambda c: _unplaced(c, _number(c, model), most, salt, without))
 
-    async def place(self, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
-        await self._database.write(lambda connection: _place(connection, source, model, vectors))
+    async def put(self, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
+        await self._database.write(lambda connection: _put(connection, source, model, vectors))
 
     async def answer_from(self, model: ModelIdentity) -> Sequence[str]:
         return await self._database.write(lambda connection: _answer_from(connection, _number(connection, model)))
@@ -84,7 +84,7 @@ def _unplaced(connection: Connection, space: int, most: int, salt: int, without:
     return UnplacedSource(block.tenant, block.conversation_id, block.transcript_id, found)
 
 
-def _place(connection: Connection, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
+def _put(connection: Connection, source: UnplacedSource, model: ModelIdentity, vectors: Mapping[int, Sequence[float]]) -> None:
     search_rows.count_up(connection, source.tenant)
     space = _number(connection, model)
     for vector in vectors.values():
@@ -95,7 +95,7 @@ def _place(connection: Connection, source: UnplacedSource, model: ModelIdentity,
     mine = (passages.c.tenant == source.tenant, passages.c.id.in_(list(vectors)))
     there = connection.execute(select(passages.c.id).where(*mine)).scalars()
     # What was told otherwise meanwhile has another id.
-    rows = [{"passage_id": place, "space": space, "vector": floats_to_bytes(vectors[place])} for place in there]
+    rows = [{"passage_id": put, "space": space, "vector": floats_to_bytes(vectors[put])} for put in there]
     if rows:
         connection.execute(upsert(connection.dialect.name, passage_vectors).on_conflict_do_nothing(), rows)
         search_rows.write_block(connection, source.tenant, source.source_id)

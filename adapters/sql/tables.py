@@ -224,7 +224,7 @@ blob_holds = Table(
 )
 Index("blob_holds_by_end", blob_holds.c.until)
 
-blob_graves = Table(
+blob_tombstones = Table(
     "blob_graves",
     metadata,
     Column("tenant", Text, primary_key=True),

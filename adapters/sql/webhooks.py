@@ -33,7 +33,7 @@ from ports.webhooks import WebhookOutbox, WebhookStore
 MOST_ENDPOINTS = 16
 """Receivers of one tenant: every end of a job is written once for each."""
 MOST_AT_ONCE = 2
-"""Deliveries on their way to one receiver: a slow one takes no place from the others."""
+"""Deliveries on their way to one receiver: a slow one takes no slot from the others."""
 SECRET_BYTES = 32
 """Random bytes of a secret; the specification asks for 24 to 64."""
 

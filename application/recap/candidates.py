@@ -46,40 +46,40 @@ def candidates_in(lines: Sequence[SpokenLine], readings: Sequence[LineReading], 
     known = {folded(line.speaker): line.speaker for line in lines if line.speaker}
     for kind, probability in PROBABILITY.items():
         values = [probability(reading) for reading in readings]
-        for places in joined(values, settings.minimum_confidence, settings.evidence_share, settings.evidence_gap):
-            surest = tuple(sorted(places, key=lambda place: (-values[place], place)))
-            candidate = Candidate(kind, tuple(places), surest, values[surest[0]])
+        for indices in joined(values, settings.minimum_confidence, settings.evidence_share, settings.evidence_gap):
+            surest = tuple(sorted(indices, key=lambda index: (-values[index], index)))
+            candidate = Candidate(kind, tuple(indices), surest, values[surest[0]])
             if kind is ItemKind.TASK:
-                owner, due = _owner(lines, readings, places, known, settings), _due(lines, readings, places, settings)
+                owner, due = _owner(lines, readings, indices, known, settings), _due(lines, readings, indices, settings)
                 candidate = replace(candidate, owner=owner, due=due)
             found.append(candidate)
     return sorted(found, key=lambda candidate: (candidate.lines, candidate.kind))
 
 
 def joined(values: Sequence[float], minimum: float, share: float, gap: int) -> Iterator[list[int]]:
-    """Return runs of places that belong together: one at least `minimum`, the others at least `share` of that.
+    """Return runs of indices that belong together: one at least `minimum`, the others at least `share` of that.
 
-    Runs of one matter may be interrupted by up to `gap` places.
+    Runs of one matter may be interrupted by up to `gap` others.
     """
     run: list[int] = []
-    for place, value in enumerate(values):
+    for index, value in enumerate(values):
         if value >= minimum * share and value > 0:
-            if run and place - run[-1] > gap + 1:
+            if run and index - run[-1] > gap + 1:
                 yield from _sure(run, values, minimum)
                 run = []
-            run.append(place)
+            run.append(index)
     yield from _sure(run, values, minimum)
 
 
 def _sure(run: list[int], values: Sequence[float], minimum: float) -> Iterator[list[int]]:
-    if run and max(values[place] for place in run) >= minimum:
+    if run and max(values[index] for index in run) >= minimum:
         yield run
 
 
 def _owner(
     lines: Sequence[SpokenLine],
     readings: Sequence[LineReading],
-    places: Sequence[int],
+    indices: Sequence[int],
     known: Mapping[str, str],
     settings: RecapSettings,
 ) -> str | None:
@@ -88,9 +88,9 @@ def _owner(
     `known`: the speakers' names as they are spelt, by their folded form.
     """
     choices: dict[str, tuple[float, str]] = {}
-    surest = max(readings[place].task for place in places)
-    for place in places:
-        line, reading = lines[place], readings[place]
+    surest = max(readings[index].task for index in indices)
+    for index in indices:
+        line, reading = lines[index], readings[index]
         weight = reading.task / surest
         if line.speaker:
             _offer(choices, line.speaker, weight * reading.speaker_owns)
@@ -109,13 +109,13 @@ def _offer(choices: dict[str, tuple[float, str]], name: str, probability: float)
 
 
 def _due(
-    lines: Sequence[SpokenLine], readings: Sequence[LineReading], places: Sequence[int], settings: RecapSettings
+    lines: Sequence[SpokenLine], readings: Sequence[LineReading], indices: Sequence[int], settings: RecapSettings
 ) -> str | None:
     """Return the words that say until when, of the line where they are surest; a line that is surer of the task counts more."""
     spans = [
-        (span.probability * readings[place].task, span.probability, _words(lines[place], span))
-        for place in places
-        if (span := readings[place].due) is not None
+        (span.probability * readings[index].task, span.probability, _words(lines[index], span))
+        for index in indices
+        if (span := readings[index].due) is not None
     ]
     _, probability, words = max(spans, default=(0.0, 0.0, ""))
     return words if probability >= settings.minimum_due and words else None

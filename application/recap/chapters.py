@@ -63,11 +63,11 @@ def chapter_spans(
     mean = before[-1] / count
     smallest = max(settings.minimum_chapter_words * 0.75, mean / 3)
     cuts = {0, len(lines)}
-    for place in sorted(scores, key=lambda place: (-scores[place], place)):
+    for position in sorted(scores, key=lambda position: (-scores[position], position)):
         if len(cuts) > count:
             break
-        if _fits(place, cuts, before, smallest):
-            cuts.add(place)
+        if _fits(position, cuts, before, smallest):
+            cuts.add(position)
     for _ in range(2 * count):
         cut = _cut_of_longest(cuts, before, scores, min(LONGEST * mean, most_words), smallest)
         if cut is None:
@@ -88,13 +88,13 @@ def _gap_scores(lines: Sequence[SpokenLine], vectors: Sequence[Vector], scale: C
     left, right = _climb(similar), _climb(similar[::-1])[::-1]
     scores: dict[int, float] = {}
     for index, value in enumerate(similar):
-        place = index + 1
-        here, last = lines[place], lines[place - 1]
+        position = index + 1
+        here, last = lines[position], lines[position - 1]
         score = (left[index] - value + right[index] - value) / scale.span
         score += PAUSE_WEIGHT * min(1.0, max(0.0, here.start - last.end) / FULL_PAUSE_S)
         score += TURN_WEIGHT * (here.speaker != last.speaker)
         score -= INSIDE_SEGMENT_PENALTY * (here.segment_id == last.segment_id)
-        scores[place] = score
+        scores[position] = score
     return scores
 
 
@@ -106,12 +106,12 @@ def _climb(values: Sequence[float]) -> list[float]:
     return peaks
 
 
-def _fits(place: int, cuts: set[int], before: Sequence[int], smallest: float) -> bool:
-    if place in cuts:
+def _fits(position: int, cuts: set[int], before: Sequence[int], smallest: float) -> bool:
+    if position in cuts:
         return False
-    below = max(cut for cut in cuts if cut < place)
-    above = min(cut for cut in cuts if cut > place)
-    return min(before[place] - before[below], before[above] - before[place]) >= smallest
+    below = max(cut for cut in cuts if cut < position)
+    above = min(cut for cut in cuts if cut > position)
+    return min(before[position] - before[below], before[above] - before[position]) >= smallest
 
 
 def _cut_of_longest(
@@ -121,7 +121,7 @@ def _cut_of_longest(
     for first, end in sorted(pairwise(edges), key=lambda pair: before[pair[0]] - before[pair[1]]):
         if before[end] - before[first] <= longest:
             return None
-        inside = [place for place in scores if first < place < end and _fits(place, cuts, before, smallest)]
+        inside = [position for position in scores if first < position < end and _fits(position, cuts, before, smallest)]
         if inside:
-            return max(inside, key=lambda place: (scores[place], -place))
+            return max(inside, key=lambda position: (scores[position], -position))
     return None

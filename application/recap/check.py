@@ -11,7 +11,7 @@ from typing import Final
 
 from application.recap.lines import SpokenLine
 from application.recap.naming import Calling, callings
-from application.recap.text import LINK, STEM, UNHEARD, content, numbers, tokens, whole
+from application.recap.text import LINK, STEM, UNSPOKEN, content, numbers, tokens, whole
 
 MOST_CITED: Final = 4
 FEWEST_CLAIMS: Final = 2
@@ -45,7 +45,7 @@ def checked(
 
     `foreign`: content words of the prompt's own example, which weak models repeat; none of them may stand in for what was said.
     """
-    if not whole(text) or text[:1].islower() or any(sign.search(text) for sign in (LINK, UNHEARD, JOINT)):
+    if not whole(text) or text[:1].islower() or any(sign.search(text) for sign in (LINK, UNSPOKEN, JOINT)):
         return Checked(text, tuple(named), 0.0, "no whole sentence, or a link, or markup")
     claims = content(text) - frozenset(word for name in speakers for word in content(name))
     choices = [_judged(text, claims, tuple(sorted(set(named), key=lambda line: line.index)), speakers)] if named else []
@@ -59,7 +59,7 @@ def checked(
 def held(title: str, lines: Sequence[SpokenLine]) -> float:
     """Return the share of a title's content words that the lines hold; 0 for one without any, or with a link."""
     claims = content(title)
-    if not claims or any(sign.search(title) for sign in (LINK, UNHEARD, JOINT)):
+    if not claims or any(sign.search(title) for sign in (LINK, UNSPOKEN, JOINT)):
         return 0.0
     return len(claims & _said(lines)) / len(claims)
 

@@ -49,7 +49,7 @@ def of_items(
     speakers = frozenset(line.speaker for line in lines if line.speaker)
     found: list[list[Checked]] = []
     for candidate, made in zip(candidates, written or [Written()] * len(candidates), strict=True):
-        cited = [lines[place] for place in candidate.surest]
+        cited = [lines[index] for index in candidate.surest]
         held = [checked(text, cited, (), speakers) for text, _ in made.sentences]
         found.append([each for each in held if each.support >= settings.minimum_judged])
     return found
@@ -64,8 +64,8 @@ def worded_items(
     """Word the candidates by the first sentence that the lines of each carry, else by what was said, in `enough` words."""
     decisions, tasks, questions = list[Statement](), list[ActionItem](), list[Statement]()
     for candidate, sentences in zip(candidates, carried or [()] * len(candidates), strict=True):
-        cited = [lines[place] for place in candidate.lines]
-        quoted_text = quote([lines[place] for place in candidate.surest], enough)
+        cited = [lines[index] for index in candidate.lines]
+        quoted_text = quote([lines[index] for index in candidate.surest], enough)
         text, support = (sentences[0].text, sentences[0].support) if sentences else (quoted_text, 1.0)
         if candidate.kind is ItemKind.TASK:
             tasks.append(_task(candidate, text, support, cited))

@@ -102,13 +102,13 @@ class MakeRecap:
         found = await self._found(lines, embedding, writer.chapter_tokens, settings, context)
         asked = found.candidates if settings.write_items else ()
         await steps.begin(len(found.told) + -(-len(asked) // settings.items_per_call))
-        marked = frozenset(place for candidate in found.candidates for place in candidate.lines)
+        marked = frozenset(index for candidate in found.candidates for index in candidate.lines)
         heard = [line for chapter in found.heard for line in chapter]
         written, worded = await both(writer.chapters(found.told, marked), writer.items(asked, heard))
         telling = Telling(heard, found.chapters, found.heard, found.told, settings, writer.example_words)
         entailed = Entailed(self.entailment, settings, context)
-        carried = await entailed.of([telling.of_chapter(place, made) for place, made in enumerate(written)])
-        chapters = [telling.chapter(place, *each) for place, each in enumerate(zip(written, carried, strict=True))]
+        carried = await entailed.of([telling.of_chapter(index, made) for index, made in enumerate(written)])
+        chapters = [telling.chapter(index, *each) for index, each in enumerate(zip(written, carried, strict=True))]
         held = await entailed.of(of_items(found.candidates, worded, lines, settings))
         items = worded_items(found.candidates, held, lines)
         outcomes = outcomes_of(worded_items(found.candidates, held, lines, BRIEF_WORDS))
@@ -183,7 +183,7 @@ def _planned(
     most = max(settings.minimum_chapter_words, int(room / TOKENS_PER_WORD))
     chapters = tuple(lines[span.first : span.end] for span in chapter_spans(lines, placed, scale, settings, most))
     middle = centroid(placed)
-    items = {place: max(p(reading.lines[place]) for p in PROBABILITY.values()) for place in vectors}
+    items = {index: max(p(reading.lines[index]) for p in PROBABILITY.values()) for index in vectors}
     words = settings.chapter_words or most
     heard = tuple([line for line in chapter if line.index not in reading.orders] for chapter in chapters)
     told = tuple(telling_lines(chapter, vectors, scale, middle, items, words) for chapter in heard)

@@ -36,8 +36,8 @@ class Calling:
         if UNSPACED.search(self.speaker):
             return all(word in folded(spoken) for word in wanted)
         words = [folded(word) for word in WORD.findall(spoken)]
-        places = range(len(words) - len(wanted) + 1)
-        return any(all(map(_is, words[start:], wanted)) for start in places)
+        indices = range(len(words) - len(wanted) + 1)
+        return any(all(map(_is, words[start:], wanted)) for start in indices)
 
     def _stands(self, words: list[str]) -> bool:
         spelt = words[0] == self.words[0] or not words[0][0].islower()

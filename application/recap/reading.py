@@ -47,10 +47,10 @@ async def read_without_orders(
     orders = _orders(lines, first.lines, settings.minimum_order)
     if not orders:
         return first
-    heard = [line for place, line in enumerate(lines) if place not in orders]
+    heard = [line for index, line in enumerate(lines) if index not in orders]
     second = await read_lines(heard, finder, settings, context)
     left = iter(second.lines)
-    read = tuple(NOTHING_FOUND if place in orders else next(left) for place in range(len(lines)))
+    read = tuple(NOTHING_FOUND if index in orders else next(left) for index in range(len(lines)))
     return Reading(read, (*first.provenance, *second.provenance), second.failure, orders)
 
 
@@ -58,11 +58,11 @@ def _orders(lines: Sequence[SpokenLine], readings: Sequence[LineReading], minimu
     """Return the lines that speak to a machine, with what the same speaker says right before and after: an order may take two
     breaths.
     """
-    found = {place for place, each in enumerate(readings) if each.order >= minimum}
-    for place in tuple(found):
+    found = {index for index, each in enumerate(readings) if each.order >= minimum}
+    for index in tuple(found):
         for step in (-1, 1):
-            beside = place + step
-            while 0 <= beside < len(lines) and abs(beside - place) <= ORDER_REACH and _goes_on(lines[beside], lines[place]):
+            beside = index + step
+            while 0 <= beside < len(lines) and abs(beside - index) <= ORDER_REACH and _goes_on(lines[beside], lines[index]):
                 found.add(beside)
                 beside += step
     return frozenset(found)

@@ -49,7 +49,7 @@ def telling_lines(
     closest = dict.fromkeys(relevance, 0.0)
     used = 0
     while able:
-        best = max(able, key=lambda line: RELEVANCE * relevance[line.index] - NOVELTY * scale.place(closest[line.index]))
+        best = max(able, key=lambda line: RELEVANCE * relevance[line.index] - NOVELTY * scale.scaled(closest[line.index]))
         able = [line for line in able if line.index != best.index]
         if chosen and (used + best.words > words or closest[best.index] >= scale.same):
             continue
@@ -68,4 +68,4 @@ def _weight(claims: int, item: float) -> float:
 def _centrality(vector: Vector | None, own: Vector, middle: Vector, scale: CosineScale) -> float:
     if not vector or not own:
         return 0.0
-    return CHAPTER_WEIGHT * scale.place(dot(vector, own)) + CONVERSATION_WEIGHT * scale.place(dot(vector, middle))
+    return CHAPTER_WEIGHT * scale.scaled(dot(vector, own)) + CONVERSATION_WEIGHT * scale.scaled(dot(vector, middle))

@@ -18,14 +18,14 @@ def settled(
     """
     kept: list[Candidate] = []
     for candidate in candidates:
-        own = centroid(vectors[place] for place in candidate.lines if place in vectors)
+        own = centroid(vectors[index] for index in candidate.lines if index in vectors)
         repeated = [
             other
             for other in kept
             if other.kind is candidate.kind
             and candidate.lines[0] - other.lines[-1] <= settings.same_matter_lines
             and own
-            and dot(own, centroid(vectors[place] for place in other.lines if place in vectors)) >= scale.same
+            and dot(own, centroid(vectors[index] for index in other.lines if index in vectors)) >= scale.same
         ]
         kept = [other for other in kept if other not in repeated]
         kept.append(candidate)

@@ -49,24 +49,24 @@ class Telling:
     def __post_init__(self) -> None:
         self.speakers = frozenset(line.speaker for line in self.lines if line.speaker)
 
-    def of_chapter(self, place: int, made: Written) -> list[Checked]:
-        """Return the sentences about chapter number `place` whose words its lines hold."""
-        inside = {line.index + 1: line for line in self.heard[place]}
+    def of_chapter(self, index: int, made: Written) -> list[Checked]:
+        """Return the sentences about chapter number `index` whose words its lines hold."""
+        inside = {line.index + 1: line for line in self.heard[index]}
         found = []
         for text, numbers in made.sentences:
             named = [inside[number] for number in numbers if number in inside]
-            found.append(checked(text, named, self.heard[place], self.speakers, self.foreign))
+            found.append(checked(text, named, self.heard[index], self.speakers, self.foreign))
         return [each for each in found if each.support >= self.settings.minimum_judged]
 
-    def chapter(self, place: int, made: Written, carried: Sequence[Checked]) -> Chapter:
-        """Tell chapter number `place` by the sentences that its lines carry, else by its most telling lines."""
-        lines, heard = self.chapters[place], self.heard[place]
+    def chapter(self, index: int, made: Written, carried: Sequence[Checked]) -> Chapter:
+        """Tell chapter number `index` by the sentences that its lines carry, else by its most telling lines."""
+        lines, heard = self.chapters[index], self.heard[index]
         said = [statement(each.text, each.lines, each.support) for each in carried]
         if made.failure:
-            self.failures.append(f"{made.failure}: chapter {place + 1}")
+            self.failures.append(f"{made.failure}: chapter {index + 1}")
         if not said:
             self.quoted += bool(heard) and not made.failure
-            said = [statement(quote([line]), [line], 1.0) for line in self.told[place][:QUOTES]]
+            said = [statement(quote([line]), [line], 1.0) for line in self.told[index][:QUOTES]]
         titled = self._titled(made.title, heard)
         title = made.title if titled else self.keywords(heard)
         ordered = tuple(sorted(said, key=lambda each: (each.start, each.segment_ids)))

@@ -26,7 +26,7 @@ SHORTEST: Final = 4
 """Letters of a word that says something by itself; shorter ones are mostly grammar, in all languages that were looked at."""
 STEM: Final = 6
 """Letters that have to agree, since endings change."""
-UNHEARD: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff<>`{}|\\\[\]]+")
+UNSPOKEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff<>`{}|\\\[\]]+")
 """Control characters, invisible marks and the signs of markup: nobody says them, and models and pages read them as more."""
 LINK: Final = re.compile(r"(?:\b\w+:)?//\S+|\bwww\.\S+|\S+@\S+\.\S+")
 
@@ -59,7 +59,7 @@ def numbers(text: str) -> frozenset[str]:
 
 def one_line(text: str) -> str:
     """Return words on one line, without control characters, invisible marks and markup."""
-    return re.sub(r"\s+", " ", UNHEARD.sub(" ", text)).strip()
+    return re.sub(r"\s+", " ", UNSPOKEN.sub(" ", text)).strip()
 
 
 def sentences(text: str) -> list[str]:

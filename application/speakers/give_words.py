@@ -46,14 +46,14 @@ def given_words(transcript: Transcript, turns: Sequence[SpeakerTurn]) -> GivenWo
     pieces = [piece for segment in transcript.segments for piece in _pieces(segment, who)]
     order = tuple(dict.fromkeys(speaker for _, speaker in pieces if speaker is not None))
     said_by = tuple(None if speaker is None else order.index(speaker) for _, speaker in pieces)
-    return GivenWords(tuple(replace(segment, id=place) for place, (segment, _) in enumerate(pieces)), order, said_by)
+    return GivenWords(tuple(replace(segment, id=index) for index, (segment, _) in enumerate(pieces)), order, said_by)
 
 
 def labelled(transcript: Transcript, given: GivenWords, names: Sequence[str], told_by: ToldBy) -> Transcript:
     """Return the transcript with the speaker of every segment, called by `names` in the order of their first words, as far as
     these go, and by their labels from there on.
     """
-    labels = tuple(names[place] if place < len(names) else label_of(place) for place in range(len(given.order)))
+    labels = tuple(names[index] if index < len(names) else label_of(index) for index in range(len(given.order)))
     speakers = Speakers(SpeakerStatus.FOUND, None, told_by, labels, labels, given.said_by)
     return replace(transcript, segments=given.segments).naming(speakers)
 
@@ -88,36 +88,36 @@ def _speakers_of_words(segment: Segment, who: WhoSpeaks) -> list[int | None]:
     for word in segment.words:
         speakers.append(who.during(word.start, word.end, speakers[-1] if speakers else None))
     known = [speaker for speaker in speakers if speaker is not None]
-    for place, speaker in enumerate(speakers):  # a word that nobody was heard to say goes on from the one before
-        speakers[place] = speaker if speaker is not None else speakers[place - 1] if place else next(iter(known), None)
+    for index, speaker in enumerate(speakers):  # a word that nobody was heard to say goes on from the one before
+        speakers[index] = speaker if speaker is not None else speakers[index - 1] if index else next(iter(known), None)
     return speakers
 
 
 def _sentences(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     first = 0
-    for place, text in enumerate(texts, 1):
-        if place == len(texts) or ends_sentence(text):
-            yield first, place
-            first = place
+    for index, text in enumerate(texts, 1):
+        if index == len(texts) or ends_sentence(text):
+            yield first, index
+            first = index
 
 
 def _stretches(speakers: Sequence[int | None]) -> Iterator[tuple[int, int, int | None]]:
-    place = 0
+    index = 0
     for speaker, same in groupby(speakers):
         length = len(list(same))
-        yield place, place + length, speaker
-        place += length
+        yield index, index + length, speaker
+        index += length
 
 
 def _settled(runs: list[_Run], segment: Segment, shortest: float) -> list[_Run]:
     """Give the shortest run to its longer neighbour, until all are long enough or one is left."""
     runs = _joined(runs)
     while len(runs) > 1:
-        place = min(range(len(runs)), key=lambda p: _seconds(runs[p], segment))
-        if _seconds(runs[place], segment) >= shortest:
+        index = min(range(len(runs)), key=lambda p: _seconds(runs[p], segment))
+        if _seconds(runs[index], segment) >= shortest:
             break
-        beside = [runs[p] for p in (place - 1, place + 1) if 0 <= p < len(runs)]
-        runs[place].speaker = max(beside, key=lambda run: _seconds(run, segment)).speaker
+        beside = [runs[p] for p in (index - 1, index + 1) if 0 <= p < len(runs)]
+        runs[index].speaker = max(beside, key=lambda run: _seconds(run, segment)).speaker
         runs = _joined(runs)
     return runs
 

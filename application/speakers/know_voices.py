@@ -62,12 +62,12 @@ class KnowVoices:
             return replace(speakers, voices=KnownVoices(failure=STORAGE))
         usable = [profile for profile in kept if profile.model == self.model]
         free = [profile for profile in usable if profile.name not in asked.names]
-        unnamed = [None if place < len(asked.names) else voice for place, voice in enumerate(voices)]
+        unnamed = [None if index < len(asked.names) else voice for index, voice in enumerate(voices)]
         found = await asyncio.to_thread(known_again, unnamed, free, self.rules)
-        names = tuple(found[place][0].name if place in found else name for place, name in enumerate(speakers.names))
+        names = tuple(found[index][0].name if index in found else name for index, name in enumerate(speakers.names))
         recognised = tuple(
-            Recognised(place, profile.name, profile.id, round(min(alike, 1.0), 3))
-            for place, (profile, alike) in sorted(found.items())
+            Recognised(index, profile.name, profile.id, round(min(alike, 1.0), 3))
+            for index, (profile, alike) in sorted(found.items())
         )
         told = KnownVoices(len(usable), len(kept) - len(usable), recognised)
         return replace(speakers, names=names, voices=told)

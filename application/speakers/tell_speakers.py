@@ -16,7 +16,7 @@ from domain.audio import DecodedAudio
 from domain.call import CallContext, Provenance
 from domain.channels import ChannelTurns, channel_turns
 from domain.errors import JobCancelled, LeaseLost, StorageFailed, WordloopError
-from domain.failure import places
+from domain.failure import stack_of
 from domain.named_speakers import Speakers, SpeakerStatus, ToldBy
 from domain.speakers import SpeakerCount, SpeakerTurn, SpokenTurns, SpokenVoice
 from domain.transcript import Transcript
@@ -115,7 +115,7 @@ class TellSpeakers:
         except WordloopError as error:
             return Heard(failure=reason(error, "speaker_model"))
         except Exception as error:
-            log.error("speakers could not be found", extra={"wordloop_job_id": context.job_id, "failure": places(error)})
+            log.error("speakers could not be found", extra={"wordloop_job_id": context.job_id, "failure": stack_of(error)})
             return Heard(failure="internal_error")
 
 

@@ -33,9 +33,9 @@ class WhoSpeaks:
         """Return the seconds in which a speaker talks, and how far the nearest turn is."""
         turns, last = self._turns[speaker], bisect_right(self._starts[speaker], end)
         overlap, gap = 0.0, turns[last].start - end if last < len(turns) else inf
-        for place in range(last - 1, -1, -1):
-            if turns[place].end < start:
-                return overlap, min(gap, start - turns[place].end)
-            overlap += min(turns[place].end, end) - max(turns[place].start, start)
+        for index in range(last - 1, -1, -1):
+            if turns[index].end < start:
+                return overlap, min(gap, start - turns[index].end)
+            overlap += min(turns[index].end, end) - max(turns[index].start, start)
             gap = 0.0
         return overlap, gap

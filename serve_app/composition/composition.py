@@ -217,7 +217,7 @@ class Composition:
 
     @cached_property
     def known(self) -> KnownTranscripts:
-        """Transcripts by the bytes of their recordings, as jobs find them and estimates foresee them."""
+        """Transcripts by the bytes of their recordings, as jobs and estimates find them."""
         return KnownTranscripts(
             self.calls,
             self.store.results,

@@ -5,7 +5,7 @@ from typing import Final
 import prompts
 from adapters.guard import GuardedPreview
 from adapters.http.common.services import Estimating
-from application.estimate_request import EstimateRequest, Places
+from application.estimate_request import EstimateRequest, Slots
 from application.pricing import Pricing
 from application.spool import Spool
 from domain.call import CallKind
@@ -65,7 +65,7 @@ def build_estimating(composition: Composition) -> Estimating:
         speakers_by_default=composition.settings.speakers.by_default,
         vocabulary=settings.vocabulary.tenants,
     )
-    return Estimating(estimate, Spool(folder), Places(ESTIMATES_AT_ONCE, RETRY_AFTER_S))
+    return Estimating(estimate, Spool(folder), Slots(ESTIMATES_AT_ONCE, RETRY_AFTER_S))
 
 
 def pricing(settings: Settings) -> Pricing:

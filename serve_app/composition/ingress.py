@@ -113,7 +113,7 @@ def build_ingress(composition: Composition) -> Any:
             upload_bytes_per_s=http.upload_bytes_per_s,
             requests_at_once=http.requests_at_once,
             requests_at_once_per_caller=http.requests_at_once_per_caller,
-            place_wait_s=http.place_wait_s,
+            slot_wait_s=http.slot_wait_s,
         ),
     )
 

@@ -13,7 +13,7 @@ from application.deliver_webhooks import KEPT_S, DeliverWebhooks
 from application.embed_anew import EmbedAnew
 from application.index_transcript import IndexTranscript
 from application.keep_retention import ForgetOldVoices, KeepRetention
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.recap.make_recap import MakeRecap
 from application.rename_speakers import IndexUnderNames
 from application.run_stages import EmbedTexts, ProcessConversation, RecapTranscript, TranscribeAlone
@@ -64,7 +64,7 @@ def build_worker(composition: Composition) -> WorkOnJobs:
         clock=composition.clock,
         tracer=composition.exported.tracer,
         owner=composition.owner,
-        house=KeepHouse(
+        maintenance=Maintenance(
             {
                 "uploads": partial(asyncio.to_thread, composition.blobs.sweep),
                 "orphans": composition.removal.leftovers,

@@ -84,7 +84,7 @@ async def serve(settings: Settings, listener: socket.socket, ready: Callable[[],
     )
     for number in ENDING:
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-    working = [asyncio.create_task(worker()), asyncio.create_task(worker.keep_house())]
+    working = [asyncio.create_task(worker()), asyncio.create_task(worker.maintain())]
     for task in working:
         task.add_done_callback(lambda _ended: server.handle_exit(ENDING[0], None))
     ready()

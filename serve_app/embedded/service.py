@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import psutil
 
-from adapters.ray_serve.cluster import DRAIN_S, ClusterPlace, PrivateCluster, ReplicaState, prepare_environment, remember_logs
+from adapters.ray_serve.cluster import DRAIN_S, ClusterResources, PrivateCluster, ReplicaState, prepare_environment, remember_logs
 from adapters.ray_serve.haproxy_guard import LISTEN_HOST
 from adapters.ray_serve.ports import check_port
 from adapters.ray_serve.processes import SERVICE_MARK, end_processes, leftovers, same_processes, started_processes
@@ -88,7 +88,7 @@ class Service:
     def __init__(self, config: Callable[[], ServeFile], data_dir: Path | None) -> None:
         self._read_config = config
         self.data_dir = (data_dir or default_data_dir()).expanduser().absolute()
-        self._place: ClusterPlace | None = None
+        self._resources: ClusterResources | None = None
         self._cluster: PrivateCluster | None = None
         self._ready = False
         self.file: ServiceFile | None = None
@@ -112,7 +112,7 @@ class Service:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             if earlier.log_dir is not None:
                 remember_logs(self.data_dir, Path(earlier.log_dir))
-        self._place = prepare_environment(self.data_dir)
+        self._resources = prepare_environment(self.data_dir)
         config = self._read_config()
         os.environ.update(config.environment)
         os.environ.update(door_limits(config.settings.http).variables())
@@ -127,18 +127,18 @@ class Service:
 
     def _http(self, config: ServeFile, host: str | None, port: int | None) -> dict[str, Any]:
         """The options of Serve's proxy with what was typed in their place, and a free port where 0 was asked for."""
-        assert self._place is not None
+        assert self._resources is not None
         chosen = config.http_options.get("port", 8000) if port is None else port
-        where = {"host": host or config.http_options.get("host", "127.0.0.1"), "port": chosen or self._place.port}
+        where = {"host": host or config.http_options.get("host", "127.0.0.1"), "port": chosen or self._resources.port}
         return config.http_options | where
 
     def start(self, config: ServeFile, models: Any, host: str | None, port: int | None, dashboard: bool = True) -> ServiceFile:
         """Start Ray, Serve and the graph; models load when this returns. Raises PortTaken or StartFailed."""
-        assert self._place is not None
+        assert self._resources is not None
         http = self._http(config, host, port)
         check_exposure(config.settings, http["host"])
         check_port(http["host"], http["port"])
-        self._cluster = PrivateCluster(self._place)
+        self._cluster = PrivateCluster(self._resources)
         self._cluster.start(
             proxy_location=config.proxy_location,
             http_options=behind_haproxy(http),
@@ -154,7 +154,7 @@ class Service:
         self.file = ServiceFile(
             url=f"http://{http['host']}:{http['port']}",
             dashboard_url=self._cluster.dashboard_url,
-            dashboard_token_file=str(self._place.token),
+            dashboard_token_file=str(self._resources.token),
             pid=process.pid,
             created=process.create_time(),
             mark=os.environ[SERVICE_MARK],
@@ -186,9 +186,9 @@ class Service:
         """Stop everything this object started; safe to call at any point."""
         if self._cluster is not None:
             self._cluster.stop(DRAIN_S if self._ready else UNREADY_DRAIN_S)
-        elif self._place is not None:
-            self._place.close()
-        self._cluster = self._place = None
+        elif self._resources is not None:
+            self._resources.close()
+        self._cluster = self._resources = None
         if self.file is not None:
             ServiceFile.path(self.data_dir).unlink(missing_ok=True)
             self.file = None

@@ -70,13 +70,13 @@ def _check_ingress(path: Path, deployments: list[dict[str, Any]], http: HttpSett
             raise ConfigurationInvalid(f"{path}: {text}, so /livez would wait behind other requests")
 
 
-def parse_settings(arguments: dict[str, Any], place: str) -> Settings:
+def parse_settings(arguments: dict[str, Any], source: str) -> Settings:
     """Turn `args` into Settings. Raises ConfigurationInvalid naming each bad key and why."""
     try:
         return Settings.model_validate(arguments)
     except ValidationError as error:
         findings = (f"args.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        raise ConfigurationInvalid(f"{place}: " + "; ".join(findings)) from error
+        raise ConfigurationInvalid(f"{source}: " + "; ".join(findings)) from error
 
 
 def _options(entry: dict[str, Any]) -> dict[str, Any]:

@@ -23,14 +23,14 @@ def unknown_keys(raw: Any) -> list[str]:
     for application in raw["applications"]:
         findings += _surplus(application, set(ServeApplicationSchema.model_fields), "applications[].")
         for entry in application.get("deployments") or []:
-            place = f"deployments[{entry.get('name', '?')}]."
-            findings += _surplus(entry, set(DeploymentSchema.model_fields), place)
+            section_path = f"deployments[{entry.get('name', '?')}]."
+            findings += _surplus(entry, set(DeploymentSchema.model_fields), section_path)
     return findings
 
 
-def _surplus(section: Any, known: set[str], place: str) -> list[str]:
+def _surplus(section: Any, known: set[str], section_path: str) -> list[str]:
     if section is None:
         return []
     if not isinstance(section, dict):
-        return [f"{place or 'the file'}: a mapping is expected"]
-    return [f"{place}{key}: no such setting" for key in section if key not in known]
+        return [f"{section_path or 'the file'}: a mapping is expected"]
+    return [f"{section_path}{key}: no such setting" for key in section if key not in known]

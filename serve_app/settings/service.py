@@ -68,7 +68,7 @@ class HttpSettings(Strict):
     `header_s`: for the head of a request; `body_s`: for a body that is no recording; `upload_idle_s`: between two pieces of a
     recording, which brings `upload_bytes_per_s` in the long run; `keep_alive_s`: between two requests. `connections`: of all
     clients, `connections_per_client`: of one address before it hears 429. `requests_at_once`: answered by one ingress replica,
-    `requests_at_once_per_caller`: of one key, or of one address where no key is needed; more wait `place_wait_s` for a place.
+    `requests_at_once_per_caller`: of one key, or of one address where no key is needed; more wait `slot_wait_s` for a slot.
     """
 
     header_s: float = Field(default=10.0, gt=0)
@@ -80,7 +80,7 @@ class HttpSettings(Strict):
     connections_per_client: int = Field(default=512, ge=1)
     requests_at_once: int = Field(default=512, ge=1)
     requests_at_once_per_caller: int = Field(default=128, ge=1)
-    place_wait_s: float = Field(default=5.0, gt=0)
+    slot_wait_s: float = Field(default=5.0, gt=0)
 
 
 class OutboundSettings(Strict):

@@ -94,10 +94,8 @@ def check_config(path: Path | None) -> None:
         raise ArgumentWrong(f"--config {path} is no text; name a serve_config.yaml.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        raise ArgumentWrong(
-            f"--config {path}{place}: this is not YAML; compare it with the shipped serve_config.yaml."
-        ) from error
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ArgumentWrong(f"--config {path}{line}: this is not YAML; compare it with the shipped serve_config.yaml.") from error
 
 
 def check_writable(option: str, folder: Path) -> None:

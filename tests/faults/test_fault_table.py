@@ -421,7 +421,7 @@ async def test_a_fault_is_seen_stored_and_healed_as_the_table_says(shop: Shop, n
 
 
 async def outcome(work: Awaitable[Any]) -> tuple[str, str]:
-    """Return what a caller sees, and the HTTP status with its header, as the edge would put it."""
+    """Return what a caller sees, and the HTTP status with its header, as the gateway would put it."""
     try:
         await work
     except WordloopError as error:

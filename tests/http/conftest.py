@@ -31,7 +31,7 @@ from adapters.silero_vad import SileroVad
 from adapters.sql import SqlStore, migrate
 from adapters.telemetry import RecordingTelemetry
 from application.delete_conversation import DeleteConversation
-from application.estimate_request import Places
+from application.estimate_request import Slots
 from application.known_transcripts import KnownTranscripts
 from application.remove_blobs import RemoveBlobs
 from application.rename_speakers import RenameSpeakers
@@ -314,8 +314,8 @@ LIMITS = HttpLimits(upload_bytes=1_000_000, json_bytes=100_000, queued_jobs=3, h
 
 
 async def nobody_asks(_host: str, _port: int) -> Sequence[str]:
-    """The edge looks no name up."""
-    raise AssertionError("a name was looked up at the edge")
+    """The gateway looks no name up."""
+    raise AssertionError("a name was looked up at the gateway")
 
 
 def make_world(
@@ -349,7 +349,7 @@ def make_world(
     models_behind = ScriptedModels(guard_over(store, clock), clock, KnownTranscripts(store.calls, store.results, {}, "test"))
     (folder / "work").mkdir(exist_ok=True)
     estimate = models_behind.estimate(PyAvDecoder(DecodeLimits()), speech_detector(), folder / "work")
-    estimating = Estimating(estimate, Spool(folder / "work"), Places(2, 5.0))
+    estimating = Estimating(estimate, Spool(folder / "work"), Slots(2, 5.0))
     wait = WaitForJob(store.jobs, clock)
     uploads = LocalUploads(folder / "uploads", clock, 3 * limits.upload_bytes)
     removal = RemoveBlobs(blobs, store.results, clock)

@@ -1,4 +1,4 @@
-"""A recording by its address: accepted at once, judged by its spelling, called by nobody at the edge."""
+"""A recording by its address: accepted at once, judged by its spelling, called by nobody at the gateway."""
 
 import logging
 

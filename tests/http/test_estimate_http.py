@@ -122,7 +122,7 @@ async def test_another_type_of_body_is_refused(world):
 
 
 async def test_more_estimates_than_there_are_places_are_told_to_come_back(world):
-    with world.estimating.places.taken(), world.estimating.places.taken():
+    with world.estimating.slots.taken(), world.estimating.slots.taken():
         full = await world.client.post("/v1/estimate", json={"audio_seconds": 1})
     free = await world.client.post("/v1/estimate", json={"audio_seconds": 1})
 

@@ -19,7 +19,7 @@ FORM = {"content-type": "multipart/form-data; boundary=b"}
 @pytest.fixture
 def limits() -> HttpLimits:
     """Few places, and little patience."""
-    return replace(LIMITS, requests_at_once=5, requests_at_once_per_caller=3, place_wait_s=0.2)
+    return replace(LIMITS, requests_at_once=5, requests_at_once_per_caller=3, slot_wait_s=0.2)
 
 
 @asynccontextmanager

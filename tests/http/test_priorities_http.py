@@ -1,4 +1,4 @@
-"""Priorities and lanes at the edge: who may ask for which, what a job shows of them, and which recordings pass for short."""
+"""Priorities and lanes at the gateway: who may ask for which, what a job shows of them, and which recordings pass for short."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

@@ -8,7 +8,7 @@ from conftest import LIMITS
 
 from adapters.telemetry import build_telemetry
 from application.job_session import JobSession
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.work_on_jobs import WorkOnJobs
 from domain.job import JobKind
 from serve_app.composition.clock import SystemClock
@@ -121,7 +121,7 @@ async def test_a_job_whose_deadline_passes_at_work_fails_and_says_so(world):
     lease = replace(lease, job=replace(lease.job, request=soon))
     tracer = build_telemetry(None, service_name="test").tracer
     handlers = {JobKind.CONVERSATION: never_ends}
-    worker = WorkOnJobs(world.store.jobs, world.store.calls, handlers, clock, tracer, "worker", KeepHouse({}, clock))
+    worker = WorkOnJobs(world.store.jobs, world.store.calls, handlers, clock, tracer, "worker", Maintenance({}, clock))
     await worker.work(lease)
 
     job = (await world.client.get(f"/v1/jobs/{lease.job.id}")).json()

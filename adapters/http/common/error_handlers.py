@@ -31,7 +31,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     if any(item["type"] == "json_invalid" for item in error.errors()):
         return render(request, HttpProblem("malformed_request", "The body is not JSON."))
     found = findings(error)
-    details = [{"location": each.place, "message": each.words} for each in found[:MOST_ERRORS]]
+    details = [{"location": each.field_path, "message": each.words} for each in found[:MOST_ERRORS]]
     return render(request, HttpProblem("validation_failed", sentence(found)), details)
 
 

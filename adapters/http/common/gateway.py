@@ -1,4 +1,4 @@
-"""What all routes share: the use cases of the edge, the terms of a request, and how a job is handed out."""
+"""What all routes share: the use cases of the gateway, the options of a job, and how a job is handed out."""
 
 import math
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from adapters.http.common.services import HttpLimits, HttpServices
 from adapters.http.common.template_body import TemplateBody
 from application.accept_upload import AcceptUpload
 from application.job_context import conversation_of
-from application.submit_job import JobTerms, SubmitJob
+from application.submit_job import JobOptions, SubmitJob
 from application.wait_for_job import WaitForJob
 from domain.call import CallContext, CallKind
 from domain.errors import NotFound, StillRunning, StorageFailed
@@ -38,7 +38,7 @@ LONGEST_RETRY_S = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Gateway:
     """Services and limits with the use cases built from them."""
 
     services: HttpServices
@@ -48,15 +48,15 @@ class Edge:
     wait: WaitForJob
 
     @classmethod
-    def of(cls, services: HttpServices, limits: HttpLimits) -> "Edge":
+    def of(cls, services: HttpServices, limits: HttpLimits) -> "Gateway":
         submit = SubmitJob(services.jobs, limits.queued_jobs, limits.retry_after_s)
         accept = AcceptUpload(services.blobs, services.references, submit, limits.upload_bytes, services.clock)
         return cls(services, limits, submit, accept, WaitForJob(services.jobs, services.clock))
 
-    def terms(self, request: Request, tenant: str, timeout_s: float | None = None) -> JobTerms:
-        """The terms of the job that a request asks for; the nearest of its timeouts and ours is its deadline."""
+    def options(self, request: Request, tenant: str, timeout_s: float | None = None) -> JobOptions:
+        """The options of the job that a request asks for; the nearest of its timeouts and ours is its deadline."""
         allowed = nearest(timeout_s, timeout_of(request), self.limits.job_deadline_s)
-        return JobTerms(
+        return JobOptions(
             tenant=tenant,
             idempotency_key=idempotency_key_of(request),
             deadline=self.services.clock.now() + allowed if allowed is not None else None,
@@ -66,10 +66,10 @@ class Edge:
             upload_bytes=key_bytes_of(request),
         )
 
-    def compatible_terms(self, request: Request, tenant: str, timeout_s: float | None = None) -> JobTerms:
-        """The terms of a job behind an OpenAI-compatible route: kept as long as these routes keep, and not at all on request."""
-        terms = self.terms(request, tenant, timeout_s)
-        return replace(terms, keep_s=self.limits.compatible_keep_s, unstored_keep_s=UNFETCHED_S)
+    def compatible_options(self, request: Request, tenant: str, timeout_s: float | None = None) -> JobOptions:
+        """The options of a job behind an OpenAI-compatible route: kept as long as these routes keep, not at all on request."""
+        options = self.options(request, tenant, timeout_s)
+        return replace(options, keep_s=self.limits.compatible_keep_s, unstored_keep_s=UNFETCHED_S)
 
     def limits_of(self, request: Request) -> HttpLimits:
         """The limits of this caller: the service's, or what its key narrows them to."""

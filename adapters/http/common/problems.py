@@ -84,7 +84,7 @@ STATUS_KINDS = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 4
 
 @dataclass(eq=False)
 class HttpProblem(HTTPException):
-    """A refusal that only the edge knows. `members` are further members of the problem."""
+    """A refusal that only the gateway knows. `members` are further members of the problem."""
 
     code: str
     text: str

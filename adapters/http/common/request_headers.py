@@ -1,4 +1,4 @@
-"""What a request says beside its body: whose it is, and under which terms its job runs."""
+"""What a request says beside its body: whose it is, and with which options its job runs."""
 
 import re
 from typing import Annotated

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from adapters.http.common.body_pieces import Pace
 from application.delete_conversation import DeleteConversation
-from application.estimate_request import EstimateRequest, Places
+from application.estimate_request import EstimateRequest, Slots
 from application.rename_speakers import RenameSpeakers
 from application.search_transcripts import SearchTranscripts
 from application.spool import Spool
@@ -73,7 +73,7 @@ class Estimating:
 
     estimate: EstimateRequest
     spool: Spool
-    places: Places
+    slots: Slots
 
 
 def _whole(_thing: str) -> float:
@@ -137,8 +137,8 @@ class HttpLimits:
     job of at most `text_characters`. A chat answer is waited for `inline_chat_s`. `wait_s` bounds `Prefer: wait`,
     `compatible_wait_s` how long OpenAI-compatible routes wait for their job. A body that is kept whole arrives within `body_s`;
     an upload pauses for at most `upload_idle_s` and brings `upload_bytes_per_s` in the long run. `requests_at_once` are
-    answered, `requests_at_once_per_caller` of one key (or one address, where no key is needed); more wait `place_wait_s` for a
-    place. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of
+    answered, `requests_at_once_per_caller` of one key (or one address, where no key is needed); more wait `slot_wait_s` for a
+    slot. `job_deadline_s` is how long a job may take from its submission; None sets no deadline. `requests_per_minute`: of
     one key over all ingress replicas, where the key has no number of its own; None for no bound. A key may also narrow
     `upload_bytes`.
     `max_priority`: the highest priority of a job, where the key has no number of its own.
@@ -153,7 +153,7 @@ class HttpLimits:
     upload_bytes_per_s: float = 8192.0
     requests_at_once: int = 512
     requests_at_once_per_caller: int = 128
-    place_wait_s: float = 5.0
+    slot_wait_s: float = 5.0
     queued_jobs: int = 1000
     retry_after_s: float = 5.0
     wait_s: float = 60.0

@@ -60,8 +60,8 @@ class SpeakersBody(Body):
             raise ValueError("names: more names than speakers")
         if len({name.casefold() for name in self.names}) < len(self.names):
             raise ValueError("names: each name once")
-        labels = [label_of(place) for place in range(MOST_SPEAKERS)]
-        if any(name in labels and labels.index(name) != place for place, name in enumerate(self.names)):
+        labels = [label_of(index) for index in range(MOST_SPEAKERS)]
+        if any(name in labels and labels.index(name) != index for index, name in enumerate(self.names)):
             raise ValueError("names: a label such as `Speaker 2` belongs to the speaker who is heard second")
 
     def _check_kept_voices(self) -> None:
@@ -69,7 +69,7 @@ class SpeakersBody(Body):
             raise ValueError("recognise and remember go by voice, not by channel")
         if not set(self.remember) <= set(self.names):
             raise ValueError("remember: whose voice is kept stands in names")
-        if set(self.remember) & {label_of(place) for place in range(MOST_SPEAKERS)}:
+        if set(self.remember) & {label_of(index) for index in range(MOST_SPEAKERS)}:
             raise ValueError("remember: a label such as `Speaker 1` is nobody's name")
 
     def plain(self) -> Json:

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from adapters.http.common.problems import HttpProblem
 
-LONGEST_PLACE = 200
+LONGEST_PATH = 200
 """Characters told of where a text stands: its names are the caller's, and may be long."""
 UTF_8 = ("utf-8", "utf-8-sig")
 SUSPECT = re.compile(r"\\u(?:[dD][89a-fA-F]|0000)")
@@ -27,8 +27,8 @@ async def check_text(request: Request) -> None:
         text = None
     if text is None:
         raise HttpProblem("malformed_request", "The body is not UTF-8.")
-    if SUSPECT.search(text) and (place := _broken_place(_parsed(text))) is not None:
-        raise HttpProblem("validation_failed", "A text holds half of a surrogate pair, or a NUL.", place[:LONGEST_PLACE] or None)
+    if SUSPECT.search(text) and (path := _broken_path(_parsed(text))) is not None:
+        raise HttpProblem("validation_failed", "A text holds half of a surrogate pair, or a NUL.", path[:LONGEST_PATH] or None)
 
 
 def _parsed(text: str) -> Any:
@@ -38,17 +38,17 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _broken_place(value: Any) -> str | None:
+def _broken_path(value: Any) -> str | None:
     """Return where the first broken text stands (`messages.0.content`, "" for the value itself), None where there is none."""
     waiting: list[tuple[str, Any]] = [("", value)]
     while waiting:
-        place, node = waiting.pop()
+        path, node = waiting.pop()
         if isinstance(node, str) and BROKEN.search(node):
-            return place
+            return path
         if isinstance(node, dict):
             if any(BROKEN.search(name) for name in node):
-                return place
-            waiting += [(f"{place}.{name}".lstrip("."), child) for name, child in node.items()]
+                return path
+            waiting += [(f"{path}.{name}".lstrip("."), child) for name, child in node.items()]
         elif isinstance(node, list):
-            waiting += [(f"{place}.{index}".lstrip("."), child) for index, child in enumerate(node)]
+            waiting += [(f"{path}.{index}".lstrip("."), child) for index, child in enumerate(node)]
     return None

@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from adapters.http.common.body import LANGUAGE
 
-Place: TypeAlias = tuple[str | int, ...]
+FieldPath: TypeAlias = tuple[str | int, ...]
 
 HAS_TO_BE = "has to be "
 KINDS: Mapping[tuple[str, ...], str] = {
@@ -53,7 +53,7 @@ SUBJECTS = {"query": "The query parameter `{}`", "path": "`{}` in the path", "he
 class Finding:
     """What is wrong at one place of a request: `segments.0.end`, `has to be a number`, and both as a sentence without its end."""
 
-    place: str
+    field_path: str
     words: str
     sentence: str
 
@@ -63,10 +63,10 @@ class _Error:
     """An error at a place, the branch of a union that found it, and where that union stands (None outside of unions)."""
 
     where: str
-    place: Place
+    field_path: FieldPath
     kind: str
     words: str
-    union: Place | None
+    union: FieldPath | None
     branch: str | int | None
 
 
@@ -95,8 +95,8 @@ def findings(error: RequestValidationError) -> list[Finding]:
     told: list[_Error] = []
     for each in errors:
         told += [each] if each.union is None else unions.pop(each.union, [])
-    above = {each.place[:depth] for each in told for depth in range(len(each.place))}
-    return [_finding(each) for each in told if each.kind != "too_short" or each.place not in above]
+    above = {each.field_path[:depth] for each in told for depth in range(len(each.field_path))}
+    return [_finding(each) for each in told if each.kind != "too_short" or each.field_path not in above]
 
 
 def sentence(found: Sequence[Finding]) -> str:
@@ -118,21 +118,21 @@ def _best(errors: Sequence[_Error]) -> list[_Error]:
 
 def _is_of_another_type(error: _Error) -> bool:
     """Whether the branch was not entered at all."""
-    return error.place == error.union and error.words.startswith(HAS_TO_BE)
+    return error.field_path == error.union and error.words.startswith(HAS_TO_BE)
 
 
 def _error(item: Mapping[str, Any], body: Any) -> _Error:
     where, *location = item["loc"]
-    place: list[str | int] = []
-    union: Place | None = None
+    field_path: list[str | int] = []
+    union: FieldPath | None = None
     branch: str | int | None = None
     for part in location:
         if isinstance(part, str) and BRANCH.fullmatch(part) and not (isinstance(body, Mapping) and part in body):
-            union, branch = (tuple(place), part) if union is None else (union, branch)
+            union, branch = (tuple(field_path), part) if union is None else (union, branch)
         elif part != "[key]":
-            place.append(part)
+            field_path.append(part)
             body = _inside(body, part)
-    return _Error(str(where), tuple(place), item["type"], _words(item), union, branch)
+    return _Error(str(where), tuple(field_path), item["type"], _words(item), union, branch)
 
 
 def _inside(body: Any, part: str | int) -> Any:
@@ -154,10 +154,10 @@ def _words(item: Mapping[str, Any]) -> str:
 
 
 def _finding(error: _Error) -> Finding:
-    named = ".".join(str(part) for part in error.place)
-    place = named if error.where == "body" and named else ".".join(part for part in (error.where, named) if part)
+    named = ".".join(str(part) for part in error.field_path)
+    field_path = named if error.where == "body" and named else ".".join(part for part in (error.where, named) if part)
     if error.kind == "value_error" and not error.words.startswith("is "):  # a sentence of our own, which needs no subject
         words = error.words[:1].upper() + error.words[1:]
-        return Finding(place, error.words, f"`{named}`: {error.words}" if named else words)
+        return Finding(field_path, error.words, f"`{named}`: {error.words}" if named else words)
     subject = SUBJECTS.get(error.where, "`{}`").format(named) if named else f"The {error.where}"
-    return Finding(place, error.words, f"{subject} {error.words}")
+    return Finding(field_path, error.words, f"{subject} {error.words}")

@@ -49,7 +49,7 @@ class DescribedApp(FastAPI):
                     _ask_for_a_key(operation)
                 _tell_of_other_sites(operation["responses"])
                 if path not in PROBES:
-                    _tell_of_places(operation["responses"])
+                    _tell_of_slots(operation["responses"])
                 if "requestBody" not in operation:
                     _take_no_body(operation["responses"])
                 if method in WRITING:
@@ -81,10 +81,10 @@ def _name_schemas(schemas: dict[str, Any]) -> None:
 
 def _name_branches(name: str, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
     """Name the object among the forms of a value: generators of clients stumble over one without a name."""
-    for place, branch in enumerate(schema.get("anyOf", ())):
+    for index, branch in enumerate(schema.get("anyOf", ())):
         if branch.get("type") == "object":
             schemas[f"{name}Object"] = branch
-            schema["anyOf"][place] = {"$ref": f"{SCHEMAS}{name}Object"}
+            schema["anyOf"][index] = {"$ref": f"{SCHEMAS}{name}Object"}
 
 
 def _tell_of_validation(path: str, answers: dict[str, Any]) -> None:
@@ -112,8 +112,8 @@ def _tell_of_other_sites(answers: dict[str, Any]) -> None:
         )
 
 
-def _tell_of_places(answers: dict[str, Any]) -> None:
-    """Every request but a probe's may find all places taken."""
+def _tell_of_slots(answers: dict[str, Any]) -> None:
+    """Every request but a probe's may find all slots taken."""
     busy = {"description": "All places are taken; try again", "content": _refusals(answers), "headers": RETRY_AFTER}
     answers.setdefault(str(HTTPStatus.SERVICE_UNAVAILABLE.value), busy)
     answers.setdefault(str(HTTPStatus.TOO_MANY_REQUESTS.value), busy | {"description": "Too many of your requests at once"})

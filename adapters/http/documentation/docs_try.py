@@ -90,9 +90,9 @@ def form(method: str, path: str, operation: Mapping[str, Any]) -> str:
     )
 
 
-def _parameters(operation: Mapping[str, Any], *places: str) -> Iterator[str]:
+def _parameters(operation: Mapping[str, Any], *kinds: str) -> Iterator[str]:
     for given in operation.get("parameters", []):
-        if given["in"] in places:
+        if given["in"] in kinds:
             required = " required" if given.get("required") else ""
             told = f' placeholder="{escape(given["description"])}"' if "description" in given else ""
             field = f'<input name="{escape(given["name"])}" data-in="{escape(given["in"])}"{told}{required}>'

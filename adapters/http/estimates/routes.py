@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from adapters.http.common.documents import inlined, problems
 from adapters.http.common.fields import json_only
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.request_headers import CALL_HEADERS, Tenant
 from adapters.http.common.validation import unfit
 from adapters.http.estimates.bodies import EstimateBody, EstimateForm, EstimateView
@@ -19,7 +19,7 @@ from domain.transcript import Segment
 REFUSALS = (400, 404, 408, 413, 415, 422, 429, 503)
 
 
-def estimate_routes(edge: Edge) -> APIRouter:
+def estimate_routes(gateway: Gateway) -> APIRouter:
     """The route that looks before it leaps."""
     router = APIRouter(tags=["operations"])
 
@@ -27,54 +27,54 @@ def estimate_routes(edge: Edge) -> APIRouter:
     async def estimate(request: Request, tenant: Tenant) -> EstimateView:
         """What a request would take and how much of it the cache holds. No model runs, and nothing sent is kept."""
         if _media_type(request) == "multipart/form-data":
-            return await _of_upload(edge, request, tenant)
-        return await _of_body(edge, request, tenant)
+            return await _of_upload(gateway, request, tenant)
+        return await _of_body(gateway, request, tenant)
 
     return router
 
 
-async def _of_upload(edge: Edge, request: Request, tenant: str) -> EstimateView:
+async def _of_upload(gateway: Gateway, request: Request, tenant: str) -> EstimateView:
     async def check(form: EstimateForm) -> None:
-        await edge.check_template(form.template)
+        await gateway.check_template(form.template)
 
-    limits = edge.limits_of(request)
+    limits = gateway.limits_of(request)
     upload = FormUpload(request, limits, EstimateForm, check)
-    async with edge.services.estimating.spool.kept(caller_of(request.scope), upload.pieces(), limits.upload_bytes) as source:
+    async with gateway.services.estimating.spool.kept(caller_of(request.scope), upload.pieces(), limits.upload_bytes) as source:
         form = upload.form
         assert form is not None
         speakers = SpeakersAsked.of(form.speakers_asked())
         asked = Recording(source, form.language, form.vocabulary, form.template.choice(), speakers)
-        return await _answer(edge, request, tenant, asked, form.stages)
+        return await _answer(gateway, request, tenant, asked, form.stages)
 
 
-async def _of_body(edge: Edge, request: Request, tenant: str) -> EstimateView:
+async def _of_body(gateway: Gateway, request: Request, tenant: str) -> EstimateView:
     await json_only(request)
     try:
         body = EstimateBody.model_validate_json(await request.body())
     except ValidationError as error:
         raise unfit(error, await request.body()) from error
-    await edge.check_template(body.template)
-    return await _answer(edge, request, tenant, await _asked(edge, tenant, body), body.stages)
+    await gateway.check_template(body.template)
+    return await _answer(gateway, request, tenant, await _asked(gateway, tenant, body), body.stages)
 
 
-async def _asked(edge: Edge, tenant: str, body: EstimateBody) -> Asked:
+async def _asked(gateway: Gateway, tenant: str, body: EstimateBody) -> Asked:
     if body.audio_seconds is not None:
         return Length(body.audio_seconds)
     if body.input is not None:
-        return Texts(body.input, body.input_type, edge.limits.long_texts)
+        return Texts(body.input, body.input_type, gateway.limits.long_texts)
     if body.transcript_id is not None:
-        transcript = await edge.services.transcripts.get_transcript(tenant, body.transcript_id)
+        transcript = await gateway.services.transcripts.get_transcript(tenant, body.transcript_id)
         return Conversation(transcript.segments, body.language or transcript.language, body.template.choice())
-    segments = [Segment(place, s.start, s.end, s.text, speaker=s.speaker) for place, s in enumerate(body.segments or ())]
+    segments = [Segment(index, s.start, s.end, s.text, speaker=s.speaker) for index, s in enumerate(body.segments or ())]
     return Conversation(segments, body.language or "en", body.template.choice())
 
 
-async def _answer(edge: Edge, request: Request, tenant: str, asked: Asked, stages: tuple[Stage, ...]) -> EstimateView:
+async def _answer(gateway: Gateway, request: Request, tenant: str, asked: Asked, stages: tuple[Stage, ...]) -> EstimateView:
     wanted = frozenset(stages) or default_stages(type(asked))
-    estimating = edge.services.estimating
-    # Only now: whose bytes come slowly would hold a place from all others meanwhile.
-    with estimating.places.taken():
-        found = await estimating.estimate(asked, wanted, edge.context(request, tenant))
+    estimating = gateway.services.estimating
+    # Only now: whose bytes come slowly would hold a slot from all others meanwhile.
+    with estimating.slots.taken():
+        found = await estimating.estimate(asked, wanted, gateway.context(request, tenant))
     return EstimateView.of(found, await estimating.estimate.preview.budget_left(tenant))
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Path, Query, Response
 
 from adapters.http.common.documents import job_responses, problems
-from adapters.http.common.gateway import Edge, job_answer
+from adapters.http.common.gateway import Gateway, job_answer
 from adapters.http.common.job_views import JobPage, JobView
 from adapters.http.common.request_headers import Preferred, Tenant
 from adapters.http.jobs.events import EVENT_STREAM, event_stream, follow, resume_point, stream_responses
@@ -15,10 +15,10 @@ JobId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 LARGEST_PAGE = 100
 
 
-def job_routes(edge: Edge) -> APIRouter:
+def job_routes(gateway: Gateway) -> APIRouter:
     """The routes of jobs."""
     router = APIRouter(tags=["jobs"])
-    jobs = edge.services.jobs
+    jobs = gateway.services.jobs
 
     @router.get("/v1/jobs", responses=problems(404, 422, 503))
     async def list_jobs(
@@ -33,8 +33,8 @@ def job_routes(edge: Edge) -> APIRouter:
     @router.get("/v1/jobs/{job_id}", response_model=JobView, responses=problems(404, 422, 503))
     async def get_job(job_id: JobId, tenant: Tenant, prefer: Preferred) -> Response:
         """A job as it is now, or once it has ended when `Prefer: wait=N` says so."""
-        job = await edge.wait(tenant, job_id, min(prefer.wait_s or 0.0, edge.limits.wait_s))
-        return job_answer(job, prefer.applied(edge.limits.wait_s) | await edge.budget_headers(tenant), 200)
+        job = await gateway.wait(tenant, job_id, min(prefer.wait_s or 0.0, gateway.limits.wait_s))
+        return job_answer(job, prefer.applied(gateway.limits.wait_s) | await gateway.budget_headers(tenant), 200)
 
     @router.get("/v1/jobs/{job_id}/cancel", response_model=JobView, responses=problems(404, 422, 503))
     async def get_cancel(job_id: JobId, tenant: Tenant) -> Response:
@@ -59,7 +59,7 @@ def job_routes(edge: Edge) -> APIRouter:
         job = await jobs.get(tenant, job_id)
         if job.status.ended and not await jobs.events(tenant, job_id, seen.sequence, 1):
             return Response(status_code=204, media_type=EVENT_STREAM)  # without the type httpx-sse takes the end for an error
-        events = follow(jobs, edge.services.clock, tenant, job_id, seen, edge.limits.event_poll_s)
-        return event_stream(events, edge.limits.heartbeat_s)
+        events = follow(jobs, gateway.services.clock, tenant, job_id, seen, gateway.limits.event_poll_s)
+        return event_stream(events, gateway.limits.heartbeat_s)
 
     return router

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from adapters.http.common.body import Body
 from adapters.http.common.documents import Responses, problems
 from adapters.http.common.fields import JsonOnly
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.problems import HttpProblem
 from adapters.http.common.request_headers import Preferred, Tenant
 from domain.webhook import DeliveryRecord, DeliveryState, WebhookEndpoint, WebhookEvent
@@ -101,16 +101,16 @@ class DeliveryPage(BaseModel):
         return cls(data=data, first_id=ends[0], last_id=ends[1], has_more=len(records) > limit)
 
 
-def webhook_routes(edge: Edge) -> APIRouter:
+def webhook_routes(gateway: Gateway) -> APIRouter:
     """The routes of receivers."""
     router = APIRouter(tags=["webhooks"], responses=problems(404, 422, 501, 503))
 
     @router.post("/v1/webhooks", status_code=201, responses=problems(400, 413, 415), dependencies=[JsonOnly])
     async def create_webhook(body: WebhookBody, tenant: Tenant, response: Response) -> NewWebhookView:
         """Register a receiver. Its secret is in this answer and in no other."""
-        store = _store(edge)
-        if edge.services.remote is not None:
-            edge.services.remote.check(body.url)
+        store = _store(gateway)
+        if gateway.services.remote is not None:
+            gateway.services.remote.check(body.url)
         endpoint, secret = await store.add(tenant, body.url, tuple(dict.fromkeys(body.events)))
         response.headers["Location"] = f"/v1/webhooks/{endpoint.id}"
         return NewWebhookView(**_shown(endpoint), secret=secret)
@@ -118,23 +118,23 @@ def webhook_routes(edge: Edge) -> APIRouter:
     @router.get("/v1/webhooks")
     async def list_webhooks(tenant: Tenant) -> WebhookList:
         """All receivers, without their secrets."""
-        return WebhookList(data=[WebhookView.of(endpoint) for endpoint in await _store(edge).list(tenant)])
+        return WebhookList(data=[WebhookView.of(endpoint) for endpoint in await _store(gateway).list(tenant)])
 
     @router.get("/v1/webhooks/{webhook_id}")
     async def get_webhook(webhook_id: WebhookId, tenant: Tenant) -> WebhookView:
         """A receiver, without its secret."""
-        return WebhookView.of(await _store(edge).get(tenant, webhook_id))
+        return WebhookView.of(await _store(gateway).get(tenant, webhook_id))
 
     @router.post("/v1/webhooks/{webhook_id}/rotate")
     async def rotate_webhook(webhook_id: WebhookId, tenant: Tenant) -> NewWebhookView:
         """Give a receiver a new secret. For a day every delivery is signed with both."""
-        secret = await _store(edge).rotate(tenant, webhook_id, OVERLAP_S)
-        return NewWebhookView(**_shown(await _store(edge).get(tenant, webhook_id)), secret=secret)
+        secret = await _store(gateway).rotate(tenant, webhook_id, OVERLAP_S)
+        return NewWebhookView(**_shown(await _store(gateway).get(tenant, webhook_id)), secret=secret)
 
     @router.delete("/v1/webhooks/{webhook_id}", status_code=204)
     async def delete_webhook(webhook_id: WebhookId, tenant: Tenant) -> Response:
         """Forget a receiver and all that it was still to be told."""
-        await _store(edge).remove(tenant, webhook_id)
+        await _store(gateway).remove(tenant, webhook_id)
         return Response(status_code=204)
 
     ended: Responses = {200: {"model": DeliveryView, "description": "How the test went"}}
@@ -142,11 +142,11 @@ def webhook_routes(edge: Edge) -> APIRouter:
     @router.post("/v1/webhooks/{webhook_id}/test", status_code=202, responses=ended | problems(429))
     async def test_webhook(webhook_id: WebhookId, tenant: Tenant, prefer: Preferred, response: Response) -> DeliveryView:
         """Send a receiver a `webhook.test` event, once. With `Prefer: wait=N` the answer says how it went."""
-        made = await _store(edge).test(tenant, webhook_id)
-        seen = await _told(edge, tenant, webhook_id, made, min(prefer.wait_s or 0.0, edge.limits.wait_s))
+        made = await _store(gateway).test(tenant, webhook_id)
+        seen = await _told(gateway, tenant, webhook_id, made, min(prefer.wait_s or 0.0, gateway.limits.wait_s))
         response.status_code = 202 if seen.state is DeliveryState.PENDING else 200
         response.headers["Location"] = f"/v1/webhooks/{webhook_id}/deliveries/{made.id}"
-        response.headers.update(prefer.applied(edge.limits.wait_s))
+        response.headers.update(prefer.applied(gateway.limits.wait_s))
         return DeliveryView.of(seen)
 
     @router.get("/v1/webhooks/{webhook_id}/deliveries")
@@ -158,30 +158,30 @@ def webhook_routes(edge: Edge) -> APIRouter:
         state: DeliveryState | None = None,
     ) -> DeliveryPage:
         """What a receiver was told and is still to be told, newest first; a week is kept of what has ended."""
-        return DeliveryPage.of(await _store(edge).deliveries(tenant, webhook_id, limit + 1, after, state), limit)
+        return DeliveryPage.of(await _store(gateway).deliveries(tenant, webhook_id, limit + 1, after, state), limit)
 
     @router.get("/v1/webhooks/{webhook_id}/deliveries/{delivery_id}")
     async def get_delivery(webhook_id: WebhookId, delivery_id: WebhookId, tenant: Tenant) -> DeliveryView:
         """One event for one receiver, and how telling it went."""
-        return DeliveryView.of(await _store(edge).delivery(tenant, webhook_id, delivery_id))
+        return DeliveryView.of(await _store(gateway).delivery(tenant, webhook_id, delivery_id))
 
     return router
 
 
-async def _told(edge: Edge, tenant: str, webhook_id: str, made: DeliveryRecord, wait_s: float) -> DeliveryRecord:
+async def _told(gateway: Gateway, tenant: str, webhook_id: str, made: DeliveryRecord, wait_s: float) -> DeliveryRecord:
     """Return the delivery once it was told or given up, or as it is after `wait_s` seconds."""
-    clock = edge.services.clock
+    clock = gateway.services.clock
     until = clock.monotonic() + wait_s
     while made.state is DeliveryState.PENDING and (left := until - clock.monotonic()) > 0:
-        await clock.sleep(min(edge.limits.event_poll_s, left))
-        made = await _store(edge).delivery(tenant, webhook_id, made.id)
+        await clock.sleep(min(gateway.limits.event_poll_s, left))
+        made = await _store(gateway).delivery(tenant, webhook_id, made.id)
     return made
 
 
-def _store(edge: Edge) -> WebhookStore:
-    if edge.services.webhooks is None:
+def _store(gateway: Gateway) -> WebhookStore:
+    if gateway.services.webhooks is None:
         raise HttpProblem("not_implemented", "This service sends no webhooks.")
-    return edge.services.webhooks
+    return gateway.services.webhooks
 
 
 def _shown(endpoint: WebhookEndpoint) -> dict[str, object]:

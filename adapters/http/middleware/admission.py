@@ -1,4 +1,4 @@
-"""How many requests are answered at once, in all and of one caller; probes need no place. Pure ASGI, behind the keys."""
+"""How many requests are answered at once, in all and of one caller; probes need no slot. Pure ASGI, behind the keys."""
 
 import asyncio
 import math
@@ -15,7 +15,7 @@ from adapters.http.middleware.envelope import PROBES
 
 @dataclass(frozen=True, slots=True)
 class AtOnce:
-    """Requests at once, in all and `per_caller`, and how many seconds one more waits for a place."""
+    """Requests at once, in all and `per_caller`, and how many seconds one more waits for a slot."""
 
     requests: int
     per_caller: int
@@ -23,17 +23,17 @@ class AtOnce:
 
 
 class Admission:
-    """Gives every request but probes a place while it is answered.
+    """Gives every request but probes a slot while it is answered.
 
     A caller is a key, or an address where no key is shown. Requests of one caller wait for each other before they wait for a
-    place in all, so a caller that sends too much stands behind itself only. Who finds no place in time is refused: 429 where
-    the caller's own requests fill its places, 503 where those of all do.
+    slot in all, so a caller that sends too much stands behind itself only. Who finds no slot in time is refused: 429 where
+    the caller's own requests fill its slots, 503 where those of all do.
     """
 
     def __init__(self, app: ASGIApp, at_once: AtOnce) -> None:
         self.app = app
         self._at_once = at_once
-        self._places = asyncio.Semaphore(at_once.requests)
+        self._slots = asyncio.Semaphore(at_once.requests)
         self._callers: dict[str, tuple[asyncio.Semaphore, int]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,19 +44,19 @@ class Admission:
         async with self._known(caller) as own:
             try:
                 async with asyncio.timeout(self._at_once.wait_s):
-                    await _both(own, self._places)
+                    await _both(own, self._slots)
             except TimeoutError:
                 await render(Request(scope), self._refusal(own))(scope, receive, send)
                 return
             try:
                 await self.app(scope, receive, send)
             finally:
-                self._places.release()
+                self._slots.release()
                 own.release()
 
     @asynccontextmanager
     async def _known(self, caller: str) -> AsyncIterator[asyncio.Semaphore]:
-        """The places of a caller, kept as long as it has requests here."""
+        """The slots of a caller, kept as long as it has requests here."""
         own, requests = self._callers.get(caller, (asyncio.Semaphore(self._at_once.per_caller), 0))
         self._callers[caller] = own, requests + 1
         try:
@@ -75,11 +75,11 @@ class Admission:
         return HttpProblem("too_many_requests_at_once", text, extra_headers=again)
 
 
-async def _both(own: asyncio.Semaphore, places: asyncio.Semaphore) -> None:
-    """Take a place of the caller, then one of all; neither when cancelled in between."""
+async def _both(own: asyncio.Semaphore, slots: asyncio.Semaphore) -> None:
+    """Take a slot of the caller, then one of all; neither when cancelled in between."""
     await own.acquire()
     try:
-        await places.acquire()
+        await slots.acquire()
     except BaseException:
         own.release()
         raise

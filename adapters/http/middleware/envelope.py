@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapters.http.common.error_handlers import internal_error
 from adapters.http.common.request_headers import TRACEPARENT, method_of
-from domain.failure import places
+from domain.failure import stack_of
 from domain.request_id import is_request_id
 
 log = logging.getLogger("wordloop.http")
@@ -71,7 +71,7 @@ class Envelope:
         try:
             await self.app(scope, receive, send_dressed)
         except Exception as error:
-            log.error("request failed", extra={"request_id": request_id, "failure": places(error)})
+            log.error("request failed", extra={"request_id": request_id, "failure": stack_of(error)})
             if started:
                 raise
             await internal_error(Request(scope))(scope, receive, send_dressed)

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 
 from adapters.http.common.documents import COMPATIBLE_HEADERS, Responses, envelopes
-from adapters.http.common.gateway import Edge, kept_headers, nearest
+from adapters.http.common.gateway import Gateway, kept_headers, nearest
 from adapters.http.common.problems import HttpProblem
 from adapters.http.common.request_headers import JOB_HEADERS, Preferences, Preferred, Tenant
 from adapters.http.openai.audio_stream import transcript_events
@@ -32,7 +32,7 @@ FormOfRoute = TypeVar("FormOfRoute", bound=CompatibleForm)
 REFUSALS = (400, 402, 404, 408, 409, 413, 415, 422, 429, 502, 503, 504)
 
 
-def openai_audio_routes(edge: Edge) -> APIRouter:
+def openai_audio_routes(gateway: Gateway) -> APIRouter:
     """The routes of `client.audio.transcriptions.create` and `client.audio.translations.create`."""
     router = APIRouter(tags=["openai"])
 
@@ -45,11 +45,11 @@ def openai_audio_routes(edge: Edge) -> APIRouter:
     )
     async def transcribe(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """A recording as text. `Prefer: wait=N` waits no longer for it; jobs are handed out by `POST /v1/transcriptions`."""
-        form, job = await _accepted(edge, request, tenant, prefer, TranscriptionForm)
+        form, job = await _accepted(gateway, request, tenant, prefer, TranscriptionForm)
         if form.stream:
-            stream = transcript_events(edge, tenant, job, form.include)
-            return EventSourceResponse(stream, ping=edge.limits.heartbeat_s, headers=kept_headers(job))
-        job, transcript = await _waited_for(edge, tenant, job, prefer)
+            stream = transcript_events(gateway, tenant, job, form.include)
+            return EventSourceResponse(stream, ping=gateway.limits.heartbeat_s, headers=kept_headers(job))
+        job, transcript = await _waited_for(gateway, tenant, job, prefer)
         if form.response_format == "verbose_json":
             view = VerboseView.of(transcript, "transcribe", form.timestamp_granularities)
             return JSONResponse(view.model_dump(mode="json", exclude_none=True), headers=kept_headers(job))
@@ -66,8 +66,8 @@ def openai_audio_routes(edge: Edge) -> APIRouter:
     )
     async def translate(request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """A recording in any language as English text. `Prefer: wait=N` waits no longer for it."""
-        form, job = await _accepted(edge, request, tenant, prefer, TranslationForm)
-        job, transcript = await _waited_for(edge, tenant, job, prefer)
+        form, job = await _accepted(gateway, request, tenant, prefer, TranslationForm)
+        job, transcript = await _waited_for(gateway, tenant, job, prefer)
         if form.response_format == "verbose_json":
             view = VerboseView.of(transcript, "translate", ())
             return JSONResponse(view.model_dump(mode="json", exclude_none=True), headers=kept_headers(job))
@@ -77,7 +77,7 @@ def openai_audio_routes(edge: Edge) -> APIRouter:
 
 
 async def _accepted(
-    edge: Edge, request: Request, tenant: str, prefer: Preferences, kind: type[FormOfRoute]
+    gateway: Gateway, request: Request, tenant: str, prefer: Preferences, kind: type[FormOfRoute]
 ) -> tuple[FormOfRoute, Job]:
     """Take the upload in and queue its job. Raises HttpProblem for who prefers the job: a client of these routes reads a text."""
     if prefer.respond_async:
@@ -85,22 +85,22 @@ async def _accepted(
         raise HttpProblem("unsupported_parameter", text, "Prefer")
 
     async def check(form: FormOfRoute) -> None:
-        await edge.check_template(form.template)
-        await edge.check_model(form.model, CallKind.TRANSCRIBE)
+        await gateway.check_template(form.template)
+        await gateway.check_model(form.model, CallKind.TRANSCRIBE)
 
-    upload = FormUpload(request, edge.limits_of(request), kind, check)
-    job, _ = await edge.accept(JobKind.TRANSCRIPTION, upload, edge.compatible_terms(request, tenant))
+    upload = FormUpload(request, gateway.limits_of(request), kind, check)
+    job, _ = await gateway.accept(JobKind.TRANSCRIPTION, upload, gateway.compatible_options(request, tenant))
     form = upload.form
     assert form is not None
     return form, job
 
 
-async def _waited_for(edge: Edge, tenant: str, job: Job, prefer: Preferences) -> tuple[Job, Transcript]:
-    seconds = nearest(prefer.wait_s, edge.limits.compatible_wait_s)
-    job = await edge.wait(tenant, job.id, seconds or 0.0)
-    edge.refuse_unless_completed(job)
-    transcript = await edge.services.transcripts.get_transcript(tenant, job.result["transcript_id"])
-    await edge.forget(tenant, job)
+async def _waited_for(gateway: Gateway, tenant: str, job: Job, prefer: Preferences) -> tuple[Job, Transcript]:
+    seconds = nearest(prefer.wait_s, gateway.limits.compatible_wait_s)
+    job = await gateway.wait(tenant, job.id, seconds or 0.0)
+    gateway.refuse_unless_completed(job)
+    transcript = await gateway.services.transcripts.get_transcript(tenant, job.result["transcript_id"])
+    await gateway.forget(tenant, job)
     return job, transcript
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sse_starlette import ServerSentEvent
 
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.problems import HttpProblem, envelope_of, of_domain
 from adapters.http.openai.audio_views import TranscriptionView
 from domain.errors import WordloopError
@@ -18,31 +18,31 @@ HEARD = "transcript.segment"
 EVENTS_PER_LOOK = 100
 
 
-async def transcript_events(edge: Edge, tenant: str, job: Job, include: Sequence[str]) -> AsyncIterator[ServerSentEvent]:
+async def transcript_events(gateway: Gateway, tenant: str, job: Job, include: Sequence[str]) -> AsyncIterator[ServerSentEvent]:
     """Yield `transcript.text.delta` per segment, whose deltas join to the text, then `transcript.text.done`.
 
     Open at once, so that heartbeats keep the connection; a failure comes as the error event that SDKs raise.
     """
     told = 0
     try:
-        async for event in _heard(edge, tenant, job.id):
+        async for event in _heard(gateway, tenant, job.id):
             if event.data.get("id") == told:
                 yield _delta(str(event.data.get("text", "")), told)
                 told += 1
-        job, transcript = await _finished(edge, tenant, job.id)
+        job, transcript = await _finished(gateway, tenant, job.id)
         for segment in transcript.segments[told:]:
             yield _delta(segment.text, segment.id)
         done = TranscriptionView.of(transcript, include).model_dump(mode="json", exclude_none=True)
         yield _event({"type": "transcript.text.done", **done})
-        await edge.forget(tenant, job)
+        await gateway.forget(tenant, job)
     except (HttpProblem, WordloopError) as error:
         problem = error if isinstance(error, HttpProblem) else of_domain(error)
         yield ServerSentEvent(json.dumps(envelope_of(problem)), event="error")
 
 
-async def _heard(edge: Edge, tenant: str, job_id: str) -> AsyncIterator[JobEvent]:
+async def _heard(gateway: Gateway, tenant: str, job_id: str) -> AsyncIterator[JobEvent]:
     """Yield the segments of a job as they become final, until it has ended."""
-    jobs, after = edge.services.jobs, 0
+    jobs, after = gateway.services.jobs, 0
     while True:
         job = await jobs.get(tenant, job_id)
         events = await jobs.events(tenant, job_id, after, EVENTS_PER_LOOK)
@@ -54,17 +54,17 @@ async def _heard(edge: Edge, tenant: str, job_id: str) -> AsyncIterator[JobEvent
             continue
         if job.status.ended:
             return
-        await edge.services.clock.sleep(edge.limits.event_poll_s)
+        await gateway.services.clock.sleep(gateway.limits.event_poll_s)
 
 
-async def _finished(edge: Edge, tenant: str, job_id: str) -> tuple[Job, Transcript]:
-    job = await edge.services.jobs.get(tenant, job_id)
-    edge.refuse_unless_completed(job)
-    return job, await edge.services.transcripts.get_transcript(tenant, job.result["transcript_id"])
+async def _finished(gateway: Gateway, tenant: str, job_id: str) -> tuple[Job, Transcript]:
+    job = await gateway.services.jobs.get(tenant, job_id)
+    gateway.refuse_unless_completed(job)
+    return job, await gateway.services.transcripts.get_transcript(tenant, job.result["transcript_id"])
 
 
-def _delta(text: str, place: int) -> ServerSentEvent:
-    return _event({"type": "transcript.text.delta", "delta": text if place == 0 else f" {text}"})
+def _delta(text: str, index: int) -> ServerSentEvent:
+    return _event({"type": "transcript.text.delta", "delta": text if index == 0 else f" {text}"})
 
 
 def _event(data: dict[str, Any]) -> ServerSentEvent:

@@ -8,7 +8,7 @@ from sse_starlette import EventSourceResponse
 
 from adapters.http.common.documents import Responses, envelopes
 from adapters.http.common.fields import JsonOnly
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.problems import HttpProblem
 from adapters.http.common.request_headers import CALL_HEADERS, Tenant
 from adapters.http.openai.answer_schema import schema_of
@@ -19,7 +19,7 @@ from domain.call import CallKind
 REFUSALS = (400, 402, 404, 413, 415, 422, 429, 502, 503, 504)
 
 
-def chat_routes(edge: Edge) -> APIRouter:
+def chat_routes(gateway: Gateway) -> APIRouter:
     """The route of `client.chat.completions.create`."""
     router = APIRouter(tags=["openai"])
 
@@ -36,14 +36,16 @@ def chat_routes(edge: Edge) -> APIRouter:
         """
         body.refuse_unsupported()
         schema = schema_of(body.response_format)
-        if sum(len(words) for _, words in (message.pair for message in body.messages)) > edge.limits.text_characters:
-            raise HttpProblem("too_large", f"The messages have more than {edge.limits.text_characters} characters.", "messages")
-        await edge.check_model(body.model, CallKind.GENERATE)
-        port = edge.services.language_model
+        if sum(len(words) for _, words in (message.pair for message in body.messages)) > gateway.limits.text_characters:
+            raise HttpProblem(
+                "too_large", f"The messages have more than {gateway.limits.text_characters} characters.", "messages"
+            )
+        await gateway.check_model(body.model, CallKind.GENERATE)
+        port = gateway.services.language_model
         prompt = body.prompt(schema, port.context_tokens)
-        context = edge.context(request, tenant, edge.limits.inline_chat_s)
+        context = gateway.context(request, tenant, gateway.limits.inline_chat_s)
         answer = await port.generate(prompt, context if body.store is not False else replace(context, store=False))
-        view, headers = ChatView.of(answer, edge.services.clock.now()), await edge.budget_headers(tenant)
+        view, headers = ChatView.of(answer, gateway.services.clock.now()), await gateway.budget_headers(tenant)
         if body.stream:
             with_usage = body.stream_options is not None and body.stream_options.include_usage
             return EventSourceResponse(chat_events(view, with_usage), headers=headers)

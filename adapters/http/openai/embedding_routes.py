@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 
 from adapters.http.common.documents import Responses, envelopes, job_responses
 from adapters.http.common.fields import MOST_TEXTS, JsonOnly
-from adapters.http.common.gateway import Edge, kept_headers, nearest
+from adapters.http.common.gateway import Gateway, kept_headers, nearest
 from adapters.http.common.problems import HttpProblem
 from adapters.http.common.provenance_views import ProvenanceView
 from adapters.http.common.request_headers import JOB_HEADERS, Preferences, Preferred, Tenant
@@ -27,7 +27,7 @@ Encoding = Literal["float", "base64"]
 EmbeddingId = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
-def embedding_routes(edge: Edge) -> APIRouter:
+def embedding_routes(gateway: Gateway) -> APIRouter:
     """The route that makes vectors, and the one that reads a job's."""
     router = APIRouter(tags=["embeddings"])
     made: Responses = {200: {"model": EmbeddingsView, "description": "The vectors"}, 202: job_responses()[202]}
@@ -40,50 +40,52 @@ def embedding_routes(edge: Edge) -> APIRouter:
     )
     async def create_embeddings(body: EmbeddingsBody, request: Request, tenant: Tenant, prefer: Preferred) -> Response:
         """Unit-length vectors of texts. Many texts, or `Prefer: respond-async`, go through a job."""
-        texts = _texts(body, edge)
-        await edge.check_model(body.model, CallKind.EMBED)
-        if body.dimensions is not None and body.dimensions > edge.services.embedder.dimensions:
+        texts = _texts(body, gateway)
+        await gateway.check_model(body.model, CallKind.EMBED)
+        if body.dimensions is not None and body.dimensions > gateway.services.embedder.dimensions:
             raise HttpProblem(
-                "unsupported_parameter", f"The model has {edge.services.embedder.dimensions} dimensions.", "dimensions"
+                "unsupported_parameter", f"The model has {gateway.services.embedder.dimensions} dimensions.", "dimensions"
             )
-        small = len(texts) <= edge.limits.inline_texts and sum(map(len, texts)) <= edge.limits.inline_characters
+        small = len(texts) <= gateway.limits.inline_texts and sum(map(len, texts)) <= gateway.limits.inline_characters
         if small and not prefer.respond_async:
-            return await _at_once(edge, request, tenant, body, texts)
-        payload = EmbeddingPayload(texts, body.input_type.value, body.dimensions, edge.limits.long_texts.value)
-        job, new = await edge.submit(JobKind.EMBEDDING, payload.plain(), edge.compatible_terms(request, tenant, body.timeout))
-        return await _through_job(edge, tenant, job, new, prefer, body.encoding_format)
+            return await _at_once(gateway, request, tenant, body, texts)
+        payload = EmbeddingPayload(texts, body.input_type.value, body.dimensions, gateway.limits.long_texts.value)
+        job, new = await gateway.submit(
+            JobKind.EMBEDDING, payload.plain(), gateway.compatible_options(request, tenant, body.timeout)
+        )
+        return await _through_job(gateway, tenant, job, new, prefer, body.encoding_format)
 
     @router.get("/v1/embeddings/{embedding_id}", responses=envelopes(400, 404, 503))
     async def get_embeddings(
         embedding_id: EmbeddingId, tenant: Tenant, encoding_format: Annotated[Encoding, Query()] = "float"
     ) -> EmbeddingsView:
         """The vectors that an embedding job made."""
-        return await _stored(edge, tenant, embedding_id, encoding_format)
+        return await _stored(gateway, tenant, embedding_id, encoding_format)
 
     return router
 
 
-async def _at_once(edge: Edge, request: Request, tenant: str, body: EmbeddingsBody, texts: Sequence[str]) -> JSONResponse:
-    context = edge.context(request, tenant, nearest(body.timeout, edge.limits.inline_embed_s))
-    answer = await edge.services.embedder.embed(texts, body.input_type, context, edge.limits.long_texts)
+async def _at_once(gateway: Gateway, request: Request, tenant: str, body: EmbeddingsBody, texts: Sequence[str]) -> JSONResponse:
+    context = gateway.context(request, tenant, nearest(body.timeout, gateway.limits.inline_embed_s))
+    answer = await gateway.services.embedder.embed(texts, body.input_type, context, gateway.limits.long_texts)
     vectors = [cut(vector, body.dimensions) for vector in answer.value]
     view = embeddings_view(Embedding(answer.provenance.model, vectors, (answer.provenance,)), body.encoding_format)
-    return JSONResponse(view.model_dump(mode="json"), headers=await edge.budget_headers(tenant))
+    return JSONResponse(view.model_dump(mode="json"), headers=await gateway.budget_headers(tenant))
 
 
-async def _through_job(edge: Edge, tenant: str, job: Job, new: bool, prefer: Preferences, encoding: Encoding) -> Response:
+async def _through_job(gateway: Gateway, tenant: str, job: Job, new: bool, prefer: Preferences, encoding: Encoding) -> Response:
     """Clients that prefer nothing know no jobs, so they get the vectors if these come in time."""
     if prefer.given:
-        return await edge.hand_out(tenant, job, new, prefer)
-    job = await edge.wait(tenant, job.id, edge.limits.compatible_wait_s)
-    edge.refuse_unless_completed(job)
-    view = await _stored(edge, tenant, job.result["embedding_id"], encoding)
-    await edge.forget(tenant, job)
-    return JSONResponse(view.model_dump(mode="json"), headers=kept_headers(job) | await edge.budget_headers(tenant))
+        return await gateway.hand_out(tenant, job, new, prefer)
+    job = await gateway.wait(tenant, job.id, gateway.limits.compatible_wait_s)
+    gateway.refuse_unless_completed(job)
+    view = await _stored(gateway, tenant, job.result["embedding_id"], encoding)
+    await gateway.forget(tenant, job)
+    return JSONResponse(view.model_dump(mode="json"), headers=kept_headers(job) | await gateway.budget_headers(tenant))
 
 
-async def _stored(edge: Edge, tenant: str, embedding_id: str, encoding: Encoding) -> EmbeddingsView:
-    return embeddings_view(await edge.services.embeddings.get_embedding(tenant, embedding_id), encoding)
+async def _stored(gateway: Gateway, tenant: str, embedding_id: str, encoding: Encoding) -> EmbeddingsView:
+    return embeddings_view(await gateway.services.embeddings.get_embedding(tenant, embedding_id), encoding)
 
 
 def embeddings_view(embedding: Embedding, encoding: Encoding) -> EmbeddingsView:
@@ -105,12 +107,12 @@ def packed(vector: Sequence[float]) -> str:
     return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode("ascii")
 
 
-def _texts(body: EmbeddingsBody, edge: Edge) -> tuple[str, ...]:
-    most_characters = edge.limits.text_characters
+def _texts(body: EmbeddingsBody, gateway: Gateway) -> tuple[str, ...]:
+    most_characters = gateway.limits.text_characters
     inputs = _inputs(body)
     if not inputs or len(inputs) > MOST_TEXTS:
         raise HttpProblem("validation_failed", f"Send 1 to {MOST_TEXTS} texts.", "input")
-    texts = tuple(each if isinstance(each, str) else _text_of(each, edge) for each in inputs)
+    texts = tuple(each if isinstance(each, str) else _text_of(each, gateway) for each in inputs)
     if any(not text.strip() for text in texts):
         raise HttpProblem("validation_failed", "A text is empty.", "input")
     if sum(map(len, texts)) > most_characters:
@@ -128,11 +130,11 @@ def _inputs(body: EmbeddingsBody) -> list[str] | list[list[int]]:
     return cast(list[str] | list[list[int]], given)
 
 
-def _text_of(ids: list[int], edge: Edge) -> str:
+def _text_of(ids: list[int], gateway: Gateway) -> str:
     """Return the text of token ids. Raises HttpProblem (400): where none are read, or these stand for no text."""
-    if edge.services.text_of_ids is None:
+    if gateway.services.text_of_ids is None:
         raise HttpProblem("unsupported_parameter", "Send text: this service has no vocabulary for token ids.", "input")
     try:
-        return edge.services.text_of_ids(ids)
+        return gateway.services.text_of_ids(ids)
     except InvalidRequest as error:
         raise HttpProblem("unsupported_parameter", error.detail, "input") from error

@@ -3,16 +3,16 @@
 from fastapi import APIRouter
 
 from adapters.http.common.documents import envelopes, problems
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.problem_views import ProblemKindView
 from adapters.http.common.problems import KINDS, HttpProblem
 from adapters.http.operations.views import AliveView, ModelPage, ModelView, ReadyView, WarmModelView
 
 
-def operations_routes(edge: Edge) -> APIRouter:
+def operations_routes(gateway: Gateway) -> APIRouter:
     """Health, models and the meaning of problems."""
     router = APIRouter(tags=["operations"])
-    services = edge.services
+    services = gateway.services
 
     @router.get("/livez")
     async def livez() -> AliveView:
@@ -28,7 +28,7 @@ def operations_routes(edge: Edge) -> APIRouter:
             return ReadyView(models=models)
         cold = [model.model_dump(mode="json") for model in models if not model.ready]
         members = {"models": cold, "problems": list(readiness.problems)}
-        headers = {"Retry-After": f"{edge.limits.retry_after_s:.0f}"}
+        headers = {"Retry-After": f"{gateway.limits.retry_after_s:.0f}"}
         raise HttpProblem("not_ready", "This service can not take work yet.", members=members, extra_headers=headers)
 
     @router.get("/v1/models", responses=envelopes(503))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
 from adapters.http.common.documents import problems
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.job_views import JobView
 from adapters.http.common.request_headers import Tenant
 from adapters.http.results.views import DeletedView
@@ -45,10 +45,10 @@ class ConversationView(BaseModel):
         )
 
 
-def conversation_routes(edge: Edge) -> APIRouter:
+def conversation_routes(gateway: Gateway) -> APIRouter:
     """The routes of one conversation."""
     router = APIRouter(tags=["results"], responses=problems(404, 422, 503))
-    services = edge.services
+    services = gateway.services
 
     @router.get("/v1/conversations/{conversation_id}")
     async def get_conversation(conversation_id: ConversationId, tenant: Tenant) -> ConversationView:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import JSONResponse
 
 from adapters.http.common.documents import problems, text_formats
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.request_headers import Tenant
 from adapters.http.results.views import RecapView, TranscriptView
 from application.recap_formats import action_items_csv, recap_markdown, recap_text
@@ -38,10 +38,10 @@ PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; f
 """Content-Security-Policy of a page: its own styles, and nothing else that a browser could do with it."""
 
 
-def result_routes(edge: Edge) -> APIRouter:
+def result_routes(gateway: Gateway) -> APIRouter:
     """The routes of finished work."""
     router = APIRouter(tags=["results"], responses=problems(404, 422, 503))
-    services = edge.services
+    services = gateway.services
 
     transcript_answers = text_formats(TranscriptView, "The transcript", *_media_of(TRANSCRIPT_FORMATS), PAGE)
 

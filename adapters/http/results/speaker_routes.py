@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, RootModel
 
 from adapters.http.common.documents import problems
 from adapters.http.common.fields import JsonOnly
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.request_headers import Tenant
 from adapters.http.common.speakers_body import SpeakerName
 from adapters.http.results.routes import ResultId
@@ -34,7 +34,7 @@ class RenamedView(BaseModel):
         return cls(transcript_id=transcript.id, speakers=SpeakersView.of(transcript.speakers), merged=merged)
 
 
-def speaker_routes(edge: Edge) -> APIRouter:
+def speaker_routes(gateway: Gateway) -> APIRouter:
     """The routes of speakers."""
     router = APIRouter(tags=["results"], responses=problems(400, 404, 413, 415, 422, 503))
 
@@ -45,6 +45,6 @@ def speaker_routes(edge: Edge) -> APIRouter:
         Labels never change: the same request twice does what it does once, and a label parts again what a name has made one. In a
         recap, who said a statement and who owns a task are renamed; in its sentences only labels such as `Speaker 1` are.
         """
-        return RenamedView.of(await edge.services.rename_speakers(tenant, transcript_id, names.root))
+        return RenamedView.of(await gateway.services.rename_speakers(tenant, transcript_id, names.root))
 
     return router

@@ -108,7 +108,7 @@ class KnownVoicesView(BaseModel):
             compared=voices.compared,
             of_another_model=voices.of_another_model,
             recognised={
-                speakers.labels[each.place]: RecognisedView(name=each.name, voice_id=each.voice_id, likeness=each.likeness)
+                speakers.labels[each.index]: RecognisedView(name=each.name, voice_id=each.voice_id, likeness=each.likeness)
                 for each in voices.recognised
             },
             remembered=list(voices.remembered),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel
 
 from adapters.http.common.documents import problems
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.request_headers import Tenant
 from domain.voice_profiles import VoiceModel, VoiceProfile
 
@@ -61,25 +61,25 @@ class ForgottenView(BaseModel):
     deleted: int
 
 
-def voice_routes(edge: Edge) -> APIRouter:
+def voice_routes(gateway: Gateway) -> APIRouter:
     """The routes of kept voices."""
     router = APIRouter(tags=["voices"], responses=problems(503))
 
     @router.get("/v1/voices")
     async def list_voices(tenant: Tenant) -> VoiceList:
         """All voices that are kept. None is, unless a request asked to `remember` it."""
-        kept = await edge.services.voices.list(tenant)
-        return VoiceList(data=[VoiceView.of(profile, edge.services.voice_model) for profile in kept])
+        kept = await gateway.services.voices.list(tenant)
+        return VoiceList(data=[VoiceView.of(profile, gateway.services.voice_model) for profile in kept])
 
     @router.delete("/v1/voices")
     async def delete_voices(tenant: Tenant) -> ForgottenView:
         """Delete every voice that is kept. Transcripts keep the names that were found."""
-        return ForgottenView(deleted=await edge.services.voices.forget_all(tenant))
+        return ForgottenView(deleted=await gateway.services.voices.forget_all(tenant))
 
     @router.delete("/v1/voices/{voice_id}", status_code=204, responses=problems(404, 422))
     async def delete_voice(voice_id: VoiceId, tenant: Tenant) -> Response:
         """Delete a voice. Nobody is known by it from now on; transcripts keep the names that were found."""
-        await edge.services.voices.forget(tenant, voice_id)
+        await gateway.services.voices.forget(tenant, voice_id)
         return Response(status_code=204)
 
     return router

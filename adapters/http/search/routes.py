@@ -4,14 +4,14 @@ from fastapi import APIRouter, Request, Response
 
 from adapters.http.common.documents import problems
 from adapters.http.common.fields import JsonOnly
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.provenance_views import ProvenanceView
 from adapters.http.common.request_headers import CALL_HEADERS, Tenant
 from adapters.http.search.bodies import SearchBody
 from adapters.http.search.views import HitView, SearchView
 
 
-def search_routes(edge: Edge) -> APIRouter:
+def search_routes(gateway: Gateway) -> APIRouter:
     """The search route."""
     router = APIRouter(tags=["search"])
     answers = problems(400, 402, 413, 415, 422, 429, 502, 503, 504)
@@ -25,9 +25,9 @@ def search_routes(edge: Edge) -> APIRouter:
         that the passage has, each weighed by how rare it is with you, squared. Hybrid: 1 - (1 - meaning)(1 - words). What scores
         0 is no hit. Below 0.2 a hit is a guess.
         """
-        context = edge.context(request, tenant)
-        answer = await edge.services.search(context, body.query, body.mode, body.limit, body.filters, body.min_score)
-        response.headers.update(await edge.budget_headers(tenant))
+        context = gateway.context(request, tenant)
+        answer = await gateway.services.search(context, body.query, body.mode, body.limit, body.filters, body.min_score)
+        response.headers.update(await gateway.budget_headers(tenant))
         return SearchView(
             hits=[HitView.of(hit) for hit in answer.hits],
             mode=answer.mode,

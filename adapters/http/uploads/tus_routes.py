@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from adapters.http.common.body_pieces import body_pieces
 from adapters.http.common.documents import LOCATION, Responses, problems
-from adapters.http.common.gateway import Edge
+from adapters.http.common.gateway import Gateway
 from adapters.http.common.problems import HttpProblem
 from adapters.http.common.request_headers import Tenant
 from adapters.http.middleware.envelope import TUS_VERSION
@@ -52,7 +52,7 @@ class UploadView(BaseModel):
         )
 
 
-def tus_routes(edge: Edge) -> APIRouter:
+def tus_routes(gateway: Gateway) -> APIRouter:
     """The routes of resumable uploads."""
     router = APIRouter(tags=["uploads"], responses=problems(400, 404, 410, 412, 422, 501, 503))
 
@@ -60,7 +60,7 @@ def tus_routes(edge: Edge) -> APIRouter:
     async def describe_uploads(request: Request) -> Response:
         """What of the protocol is spoken, and the largest upload."""
         told = {"Tus-Version": TUS_VERSION, "Tus-Extension": EXTENSIONS, "Tus-Checksum-Algorithm": ",".join(ALGORITHMS)}
-        return Response(status_code=204, headers=told | {"Tus-Max-Size": str(edge.limits_of(request).upload_bytes)})
+        return Response(status_code=204, headers=told | {"Tus-Max-Size": str(gateway.limits_of(request).upload_bytes)})
 
     @router.post("/v1/uploads", response_class=Response, status_code=201, responses=BEGUN | problems(413, 429))
     async def create_upload(
@@ -73,22 +73,22 @@ def tus_routes(edge: Edge) -> APIRouter:
         """Begin an upload; its pieces go to the address in `Location`."""
         _check_version(tus_resumable)
         length = _count("Upload-Length", upload_length)
-        if length > (most := edge.limits_of(request).upload_bytes):
+        if length > (most := gateway.limits_of(request).upload_bytes):
             raise HttpProblem("too_large", f"The recording is larger than {most} bytes.")
-        await edge.services.references.check_room(tenant, length)
-        upload = await _uploads(edge).create(tenant, length, _metadata(upload_metadata or ""))
+        await gateway.services.references.check_room(tenant, length)
+        upload = await _uploads(gateway).create(tenant, length, _metadata(upload_metadata or ""))
         return Response(status_code=201, headers={"Location": f"/v1/uploads/{upload.id}", **_offset(upload)})
 
     @router.get("/v1/uploads/{upload_id}")
     async def get_upload(upload_id: UploadId, tenant: Tenant) -> UploadView:
         """How much of an upload has arrived, for people: the protocol asks with HEAD."""
-        return UploadView.of(await _uploads(edge).get(tenant, upload_id))
+        return UploadView.of(await _uploads(gateway).get(tenant, upload_id))
 
     @router.head("/v1/uploads/{upload_id}", response_class=Response, responses=ARRIVED)
     async def head_upload(upload_id: UploadId, tenant: Tenant, tus_resumable: Spoken = None) -> Response:
         """How much of an upload has arrived."""
         _check_version(tus_resumable)
-        upload = await _uploads(edge).get(tenant, upload_id)
+        upload = await _uploads(gateway).get(tenant, upload_id)
         told = {"Upload-Length": str(upload.length), "Cache-Control": "no-store"} | _offset(upload)
         if upload.metadata:
             told["Upload-Metadata"] = ",".join(f"{name} {_base64(value)}" for name, value in upload.metadata.items())
@@ -100,13 +100,13 @@ def tus_routes(edge: Edge) -> APIRouter:
             raise HttpProblem("unsupported_media_type", f"Pieces are {PIECE_TYPE}.")
         offset = _count("Upload-Offset", request.headers.get("upload-offset"))
         checksum = _checksum(request.headers.get("upload-checksum"))
-        pieces = body_pieces(request, edge.limits.pace, "piece")
-        upload = await _uploads(edge).append(tenant, upload_id, offset, pieces, checksum)
+        pieces = body_pieces(request, gateway.limits.pace, "piece")
+        upload = await _uploads(gateway).append(tenant, upload_id, offset, pieces, checksum)
         return Response(status_code=204, headers=_offset(upload))
 
     async def forget(request: Request, upload_id: str, tenant: str) -> Response:
         _check_version(request.headers.get("tus-resumable"))
-        await _uploads(edge).delete(tenant, upload_id)
+        await _uploads(gateway).delete(tenant, upload_id)
         return Response(status_code=204)
 
     @router.patch(
@@ -138,10 +138,10 @@ def tus_routes(edge: Edge) -> APIRouter:
     return router
 
 
-def _uploads(edge: Edge) -> ResumableUploads:
-    if edge.services.uploads is None:
+def _uploads(gateway: Gateway) -> ResumableUploads:
+    if gateway.services.uploads is None:
         raise HttpProblem("not_implemented", "This service takes no uploads in pieces.")
-    return edge.services.uploads
+    return gateway.services.uploads
 
 
 def _check_version(spoken: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Estimates: the calls foreseen are the calls that a job then makes, and looking costs nothing."""
+"""Estimates: the estimated calls are the calls that a job then makes, and looking costs nothing."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from adapters.sql import SqlStore
 from application.diarise.find_speakers import DiarizationSettings, FindSpeakers, planned
 from application.dry_run import fixed_tokens
 from application.estimate_inputs import Conversation, Length, Recording, Texts, default_stages
-from application.estimate_request import JOB_S, KINDS, EstimateRequest, Places
+from application.estimate_request import JOB_S, KINDS, EstimateRequest, Slots
 from application.estimated_recap import TOKENS_PER_SPOKEN_WORD
 from application.known_transcripts import KnownTranscripts
 from application.pricing import Judged, Pricing
@@ -377,7 +377,7 @@ async def test_stages_that_no_request_has_are_refused(tmp_path: Path, asked: obj
 
 
 def test_a_third_estimate_at_once_is_refused_and_a_place_comes_back_after_a_failure() -> None:
-    places = Places(2, 5.0)
+    places = Slots(2, 5.0)
     with places.taken(), places.taken(), pytest.raises(RateLimited) as refused, places.taken():
         pass
     assert refused.value.retry_after_s == 5

@@ -22,7 +22,7 @@ from application.expected_time import ExpectedTime
 from application.fetch_recording import FetchRecording
 from application.index_transcript import IndexTranscript
 from application.known_transcripts import KnownTranscripts
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.payloads import AudioPayload
 from application.recap.settings import RecapSettings
 from application.remove_blobs import RemoveBlobs
@@ -137,7 +137,7 @@ async def shop(tmp_path: Path, server: Server, database_url: str) -> AsyncIterat
     index = IndexTranscript(HashingEmbedder(), IndexUnderNames(store.search, store.results), stage.expected, RecapSettings())
     alone = TranscribeAlone(stage, index)
     worker = WorkOnJobs(
-        store.jobs, store.calls, {JobKind.TRANSCRIPTION: alone}, clock, build_telemetry().tracer, "test", KeepHouse({}, clock)
+        store.jobs, store.calls, {JobKind.TRANSCRIPTION: alone}, clock, build_telemetry().tracer, "test", Maintenance({}, clock)
     )
     yield Shop(store, blobs, clock, transcribe, worker)
     store.close()

@@ -37,10 +37,10 @@ def story(seconds: float, slow: str = "", factor: float = 1.0) -> Story:
         service = TimedService(folder, seconds)
         if slow:
             getattr(service, slow).slower = factor
-        by_length = (await service.foresee(Length(seconds))).total.seconds
-        estimated = (await service.foresee(Recording(service.source))).total.seconds
+        by_length = (await service.estimate(Length(seconds))).total.seconds
+        estimated = (await service.estimate(Recording(service.source))).total.seconds
         first = await service.run()
-        estimated_again = (await service.foresee(Recording(service.source))).total.seconds
+        estimated_again = (await service.estimate(Recording(service.source))).total.seconds
         again = await service.run()
         service.close()
         assert by_length is not None

@@ -12,7 +12,7 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.job_session import JobSession
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.watch_queue import EVERY_S, WatchQueue
 from application.work_on_jobs import WorkOnJobs
 from domain.errors import InvalidAudio, ModelOverloaded, StorageFailed
@@ -64,9 +64,11 @@ class Shop:
     told: Told = field(default_factory=Told)
 
     def worker(self, work: Any) -> WorkOnJobs:
-        handlers, tracer, house = {JobKind.RECAP: work}, build_telemetry().tracer, KeepHouse({}, self.clock)
+        handlers, tracer, maintenance = {JobKind.RECAP: work}, build_telemetry().tracer, Maintenance({}, self.clock)
         calls = self.store.calls
-        return WorkOnJobs(self.store.jobs, calls, handlers, self.clock, tracer, "w", house, lease_s=LEASE_S, metrics=self.told)
+        return WorkOnJobs(
+            self.store.jobs, calls, handlers, self.clock, tracer, "w", maintenance, lease_s=LEASE_S, metrics=self.told
+        )
 
     async def claimed(self) -> Lease:
         await self.store.jobs.submit(JobRequest(JobKind.RECAP, {}))

@@ -23,7 +23,7 @@ from domain.transcript import Coverage, Segment, Transcript
 from ports.results import Ownership
 from tests.contracts.test_results_contract import MODEL
 from tests.s3_server import S3Server
-from tests.unit.application.test_remove_blobs import TERMS, Place, Sound
+from tests.unit.application.test_remove_blobs import JOB_OPTIONS, Place, Sound
 
 WORD = "zugvogelklappe"
 NUMBER = 0.123456789
@@ -53,8 +53,8 @@ class Everything(Place):
 
     async def conversation(self, tenant: str = "t") -> Job:
         """A conversation with all that belongs to one, ended."""
-        terms = type(TERMS)(tenant)
-        job, _ = await self.accept(JobKind.CONVERSATION, Sound(PLANTED["sound"]), terms)
+        options = type(JOB_OPTIONS)(tenant)
+        job, _ = await self.accept(JobKind.CONVERSATION, Sound(PLANTED["sound"]), options)
         owner = Ownership(tenant, job.result_id("conversation"))
         context = CallContext(tenant=tenant, conversation_id=owner.conversation_id)
         segment = Segment(0, 0.0, 1.0, f"the {WORD} opened", None, (), None)

@@ -3,7 +3,7 @@
 import asyncio
 
 from adapters.scripted import MovableClock
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from domain.errors import StorageFailed
 
 
@@ -18,7 +18,7 @@ async def test_every_chore_is_done_in_every_round_whatever_fails() -> None:
         done.append("works")
 
     clock = MovableClock()
-    keeping = asyncio.create_task(KeepHouse({"fails": fails, "works": works}, clock, every_s=60.0)())
+    keeping = asyncio.create_task(Maintenance({"fails": fails, "works": works}, clock, every_s=60.0)())
     await clock.settle()
     assert done == ["fails", "works"]
 

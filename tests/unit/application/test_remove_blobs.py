@@ -15,23 +15,23 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from application.accept_upload import AcceptUpload
 from application.payloads import AudioPayload
-from application.submit_job import JobTerms, SubmitJob
+from application.submit_job import JobOptions, SubmitJob
 from domain.errors import NotFound, StorageFailed
 from domain.job import Job, JobKind
-from ports.blob_store import BURIAL_S, HOLD_S, TAKE_OVER_S, Blob
+from ports.blob_store import COLLECT_S, HOLD_S, TAKE_OVER_S, Blob
 from tests.contracts.test_blob_store_contract import content_of
 from tests.s3_server import S3Server
 from tests.upload_place import Sound, UploadPlace
 
 SOUND = b"the same sound" * 1000
-TERMS = JobTerms("t")
+JOB_OPTIONS = JobOptions("t")
 
 
 class Place(UploadPlace):
     """What happens at the stores of one test."""
 
     async def uploaded(self) -> Job:
-        return (await self.accept(JobKind.TRANSCRIPTION, Sound(SOUND), TERMS))[0]
+        return (await self.accept(JobKind.TRANSCRIPTION, Sound(SOUND), JOB_OPTIONS))[0]
 
     async def stored_without_a_job(self, content: bytes = SOUND) -> Blob:
         """What an ingress leaves that is killed between storing the bytes and writing the job."""
@@ -83,7 +83,7 @@ async def test_bytes_that_a_job_names_are_no_orphan(place: Place) -> None:
 async def test_a_refused_upload_leaves_the_bytes_of_another_alone(place: Place) -> None:
     job = await place.uploaded()
     refused = AcceptUpload(place.blobs, place.store.results, SubmitJob(place.store.jobs, 100, 5.0), 2**30, place.clock)
-    again = JobTerms("t", idempotency_key="k")
+    again = JobOptions("t", idempotency_key="k")
     await refused(JobKind.TRANSCRIPTION, Sound(b"other"), again)
     with pytest.raises(Exception, match="another body"):
         await refused(JobKind.TRANSCRIPTION, Sound(SOUND), again)
@@ -101,7 +101,7 @@ async def test_bytes_that_were_stored_and_whose_job_is_being_written_stay(place:
             return await super().__call__(*arguments)
 
     accept = replace(place.accept, submit=HeldUp(place.store.jobs, 100, 5.0))
-    uploading = asyncio.create_task(accept(JobKind.TRANSCRIPTION, Sound(SOUND), TERMS))
+    uploading = asyncio.create_task(accept(JobKind.TRANSCRIPTION, Sound(SOUND), JOB_OPTIONS))
     await reached.wait()
     await place.store.jobs.cancel("t", earlier.id)
     await place.delete("t", earlier.result_id("conversation"))
@@ -113,13 +113,13 @@ async def test_bytes_that_were_stored_and_whose_job_is_being_written_stay(place:
 
 async def test_an_upload_waits_for_a_removal_of_the_same_bytes(place: Place) -> None:
     blob = await place.stored_without_a_job()
-    assert await place.store.results.condemn("t", blob.id, "killed")
+    assert await place.store.results.set_tombstone("t", blob.id, "killed")
     asked = place.clock.monotonic()
     uploading = asyncio.create_task(place.uploaded())
     for _ in range(5):
         await asyncio.sleep(0.05)
     assert not uploading.done()
-    await place.removal.bury("t", blob.id, asked)
+    await place.removal.collect("t", blob.id, asked)
     while not uploading.done():
         await place.clock.advance(0.2)
         await asyncio.sleep(0.02)
@@ -129,7 +129,7 @@ async def test_an_upload_waits_for_a_removal_of_the_same_bytes(place: Place) -> 
 
 async def test_a_removal_whose_process_died_is_finished_by_another(place: Place) -> None:
     blob = await place.stored_without_a_job()
-    assert await place.store.results.condemn("t", blob.id, "killed")
+    assert await place.store.results.set_tombstone("t", blob.id, "killed")
     await place.clock.advance(TAKE_OVER_S - 1)
     assert await place.removal.leftovers() == 0
     await place.clock.advance(1)
@@ -141,12 +141,12 @@ async def test_a_removal_whose_process_died_is_finished_by_another(place: Place)
 async def test_a_remover_that_slept_too_long_removes_nothing(place: Place) -> None:
     blob = await place.stored_without_a_job()
     asked = place.clock.monotonic()
-    assert await place.store.results.condemn("t", blob.id, "killed")
+    assert await place.store.results.set_tombstone("t", blob.id, "killed")
     await place.clock.advance(TAKE_OVER_S)
     assert await place.removal.leftovers() == 1
     await place.uploaded()  # the same bytes, stored anew
-    assert place.clock.monotonic() - asked > BURIAL_S
-    await place.removal.bury("t", blob.id, asked)
+    assert place.clock.monotonic() - asked > COLLECT_S
+    await place.removal.collect("t", blob.id, asked)
     assert await content_of(place.blobs, blob.id) == SOUND
 
 

@@ -21,7 +21,7 @@ from application.index_transcript import IndexTranscript
 from application.job_context import conversation_of, owner_of
 from application.job_session import JobSession
 from application.keep_retention import KeepRetention, Retention
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.payloads import AudioPayload, RecapPayload, SpokenSegment
 from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
@@ -100,8 +100,8 @@ class Desk:
         make = MakeRecap(RuledLanguageModel(), self.embedder, ScriptedItemFinder(), prompts)
         recap = RecapTranscript(make, store.results, store.results, store.search, expected, prompts, DateparserDates())
         handlers = {JobKind.TRANSCRIPTION: TranscribeAlone(HeardBefore(store), index), JobKind.RECAP: recap}  # type: ignore[arg-type]
-        tracer, house = build_telemetry().tracer, KeepHouse({}, self.clock)
-        return WorkOnJobs(store.jobs, store.calls, handlers, self.clock, tracer, "w", house, lease_s=600.0)  # type: ignore[arg-type]
+        tracer, maintenance = build_telemetry().tracer, Maintenance({}, self.clock)
+        return WorkOnJobs(store.jobs, store.calls, handlers, self.clock, tracer, "w", maintenance, lease_s=600.0)  # type: ignore[arg-type]
 
 
 @pytest.fixture

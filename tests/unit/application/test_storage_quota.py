@@ -14,7 +14,7 @@ from adapters.sql import SqlStore, StoreSettings
 from adapters.sql.engine import connect, writing
 from adapters.sql.tables import blob_uses, schema_version
 from application.payloads import AudioPayload
-from application.submit_job import JobTerms
+from application.submit_job import JobOptions
 from domain.errors import IdempotencyMismatch, QuotaExceeded
 from domain.job import Job, JobKind, JobRequest
 from ports.blob_store import HOLD_S, Blob
@@ -23,7 +23,7 @@ from tests.upload_place import Sound, UploadPlace
 
 MOST = 3000
 THOUSAND = [bytes([number]) * 1000 for number in range(9)]
-TERMS = JobTerms("t")
+JOB_OPTIONS = JobOptions("t")
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Place(UploadPlace):
 
     folder: Path
 
-    async def upload(self, content: bytes, terms: JobTerms = TERMS) -> Job:
-        return (await self.accept(JobKind.TRANSCRIPTION, Sound(content), terms))[0]
+    async def upload(self, content: bytes, options: JobOptions = JOB_OPTIONS) -> Job:
+        return (await self.accept(JobKind.TRANSCRIPTION, Sound(content), options))[0]
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ async def test_a_tenant_without_room_is_refused_before_a_byte_is_read(place: Pla
         await place.upload(content)
     sound = Sound(b"x")
     with pytest.raises(QuotaExceeded):
-        await place.accept(JobKind.TRANSCRIPTION, sound, TERMS)
+        await place.accept(JobKind.TRANSCRIPTION, sound, JOB_OPTIONS)
     assert not sound.read
-    await place.accept(JobKind.TRANSCRIPTION, sound, replace(TERMS, tenant="other"))
+    await place.accept(JobKind.TRANSCRIPTION, sound, replace(JOB_OPTIONS, tenant="other"))
     assert sound.read
 
 
@@ -80,13 +80,13 @@ async def test_a_deletion_gives_the_room_back(place: Place) -> None:
 
 
 async def test_a_request_that_was_here_before_is_answered_though_there_is_no_room(place: Place) -> None:
-    keyed = replace(TERMS, idempotency_key="k")
+    keyed = replace(JOB_OPTIONS, idempotency_key="k")
     job = await place.upload(b"x" * MOST, keyed)
     assert (await place.upload(b"x" * MOST, keyed)).id == job.id
     with pytest.raises(IdempotencyMismatch):
         await place.upload(b"y", keyed)
     with pytest.raises(QuotaExceeded):
-        await place.upload(b"y", replace(TERMS, idempotency_key="other"))
+        await place.upload(b"y", replace(JOB_OPTIONS, idempotency_key="other"))
     assert len(files_in(place.folder)) == 1
 
 

@@ -13,7 +13,7 @@ from adapters.scripted.clock import MovableClock
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.job_session import JobSession
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.work_on_jobs import LONGEST_BEAT_S, RETRY_BASE_S, RETRY_CAP_S, SELF_FENCE, STORE_PAUSE_S, WorkOnJobs
 from domain.errors import InvalidAudio, ModelOverloaded, StorageFailed, WordloopError
 from domain.job import Job, JobKind, JobRequest, JobStatus, Lease, Progress
@@ -57,7 +57,7 @@ class Shop:
         clock = clock or self.clock
         tracer = build_telemetry().tracer
         handlers = {JobKind.RECAP: work}
-        return WorkOnJobs(self.queue, self.store.calls, handlers, clock, tracer, "w", KeepHouse({}, clock), lease_s=LEASE_S)
+        return WorkOnJobs(self.queue, self.store.calls, handlers, clock, tracer, "w", Maintenance({}, clock), lease_s=LEASE_S)
 
     async def claimed(self, **changes: Any) -> Lease:
         await self.store.jobs.submit(replace(REQUEST, **changes))

@@ -10,7 +10,7 @@ import pytest
 from adapters.sql import SqlStore
 from adapters.telemetry import build_telemetry
 from application.job_session import JobSession
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.work_on_jobs import WorkOnJobs
 from domain.job import Job, JobKind, JobRequest, JobStatus
 from serve_app.composition.clock import SystemClock
@@ -58,7 +58,7 @@ class Works:
             clock,
             build_telemetry().tracer,
             "w",
-            KeepHouse({}, clock),
+            Maintenance({}, clock),
             concurrency=4,
             short_concurrency=1,
             idle_s=0.01,

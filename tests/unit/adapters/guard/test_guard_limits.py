@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.guard import GuardSettings
-from adapters.guard.bulkhead import Places
+from adapters.guard.bulkhead import Slots
 from adapters.guard.rate_limit import TokenBucket
 from adapters.guard.settings import RateSettings
 from adapters.scripted import Delayed
@@ -138,7 +138,7 @@ async def test_another_backend_is_not_held_up() -> None:
 @settings(deadline=None)
 def test_no_place_is_lost_or_doubled_whoever_gives_up_when(steps: list[tuple[str, int]]) -> None:
     async def play() -> None:
-        places, holders = Places(2), []
+        places, holders = Slots(2), []
 
         async def hold() -> None:
             if not places.take_now():

@@ -39,7 +39,7 @@ def word(start: object = 0.1, end: object = 0.5, text: object = " Good", probabi
     return {"start": start, "end": end, "word": text, "probability": probability}
 
 
-def unheard(*withheld: object) -> RawOutput:
+def withholding(*withheld: object) -> RawOutput:
     raw = heard()
     return RawOutput({**raw.payload, "withheld": list(withheld)}, raw.usage)
 
@@ -73,12 +73,12 @@ def unheard(*withheld: object) -> RawOutput:
         (heard(segment(no_speech_prob=None)), "segment.no_speech_prob is not a number"),
         (heard("text"), "a segment is not an object"),
         (heard(*[segment()] * 300), "more than 256 segments"),
-        (unheard({"start": 9.0, "end": 12.0, "reason": "no_speech"}), "withheld lies outside its window"),
-        (unheard({"start": 3.0, "end": 2.0, "reason": "no_speech"}), "withheld ends before it starts"),
-        (unheard({"start": 1.0, "end": 2.0, "reason": "No speech!"}), "withheld.reason is not a code"),
-        (unheard({"start": 1.0, "end": 2.0}), "withheld.reason is not text"),
-        (unheard("no_speech"), "what was withheld is not an object"),
-        (unheard(*[{"start": 1.0, "end": 2.0, "reason": "no_speech"}] * 300), "more than 256 stretches withheld"),
+        (withholding({"start": 9.0, "end": 12.0, "reason": "no_speech"}), "withheld lies outside its window"),
+        (withholding({"start": 3.0, "end": 2.0, "reason": "no_speech"}), "withheld ends before it starts"),
+        (withholding({"start": 1.0, "end": 2.0, "reason": "No speech!"}), "withheld.reason is not a code"),
+        (withholding({"start": 1.0, "end": 2.0}), "withheld.reason is not text"),
+        (withholding("no_speech"), "what was withheld is not an object"),
+        (withholding(*[{"start": 1.0, "end": 2.0, "reason": "no_speech"}] * 300), "more than 256 stretches withheld"),
         (RawOutput({"language": "English!", "language_probability": 1, "segments": []}), "language is longer than 3 characters"),
         (RawOutput({"language": "EN", "language_probability": 1, "segments": []}), "language is not an ISO 639 code"),
         (RawOutput({}), "language is not text"),

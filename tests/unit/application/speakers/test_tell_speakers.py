@@ -17,7 +17,7 @@ from adapters.telemetry import build_telemetry
 from application.expected_time import ExpectedTime
 from application.index_transcript import IndexTranscript
 from application.known_transcripts import KnownTranscripts
-from application.maintenance import KeepHouse
+from application.maintenance import Maintenance
 from application.payloads import AudioPayload
 from application.recap.make_recap import MakeRecap
 from application.recap.settings import RecapSettings
@@ -151,8 +151,8 @@ class Desk:
             JobKind.TRANSCRIPTION: TranscribeAlone(upload, index),
             JobKind.CONVERSATION: ProcessConversation(upload, recap),
         }
-        tracer, house = build_telemetry().tracer, KeepHouse({}, self.clock)
-        return WorkOnJobs(store.jobs, store.calls, handlers, self.clock, tracer, "w", house, lease_s=600.0)
+        tracer, maintenance = build_telemetry().tracer, Maintenance({}, self.clock)
+        return WorkOnJobs(store.jobs, store.calls, handlers, self.clock, tracer, "w", maintenance, lease_s=600.0)
 
     async def work(self, asked: SpeakersAsked = UP_TO_THE_SERVICE, kind: JobKind = JobKind.TRANSCRIPTION) -> Job:
         payload = AudioPayload(blob_id=BLOB, size=1, speakers=asked.plain())

@@ -87,7 +87,7 @@ def snapshot_name(prompt: Prompt) -> str:
 
 @pytest.mark.parametrize("prompt", SENT.values(), ids=SENT)
 def test_what_is_sent_is_as_the_snapshot_holds_it(prompt: Prompt) -> None:
-    """`UPDATE_SNAPSHOTS=1 pytest tests/unit/serve_app/commands/test_prompts_command.py` writes them anew; read the difference before it lands."""
+    """`UPDATE_SNAPSHOTS=1 pytest -k prompts_command` writes them anew; read the difference before it lands."""
     sent = "\n".join(rendered_lines(prompt, {hole: VALUES[hole] for hole in prompt.holes})) + "\n"
     snapshot = SNAPSHOTS / f"{snapshot_name(prompt)}.txt"
     if os.environ.get("UPDATE_SNAPSHOTS"):
