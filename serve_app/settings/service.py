@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 
 from adapters.guard import GuardSettings
 from adapters.http.middleware.own_pages import HostName, Origin
@@ -80,7 +80,7 @@ class HttpSettings(Strict):
     connections_per_client: int = Field(default=512, ge=1)
     requests_at_once: int = Field(default=512, ge=1)
     requests_at_once_per_caller: int = Field(default=128, ge=1)
-    slot_wait_s: float = Field(default=5.0, gt=0)
+    slot_wait_s: float = Field(default=5.0, gt=0, validation_alias=AliasChoices("slot_wait_s", "place_wait_s"))
 
 
 class OutboundSettings(Strict):

@@ -55,6 +55,9 @@ def test_the_project_keeps_every_contract(copy: Path) -> None:
         ("adapters/planted.py", "import adapters.sql", "Adapters are strangers to one another"),
         ("adapters/planted.py", "import application.payloads", "Only the HTTP adapter calls use cases"),
         ("adapters/planted.py", "import ray", "Only the composition root and one adapter know Ray"),
+        ("serve_app/settings/planted.py", "import serve_app.commands.up", "No room imports in a circle"),
+        ("serve_app/composition/clock.py", "import serve_app.composition.worker", "No room imports in a circle"),
+        ("adapters/http/common/planted.py", "import adapters.http.uploads.forms", "No room imports in a circle"),
     ],
 )
 def test_a_planted_violation_is_caught(copy: Path, file: str, line: str, contract: str) -> None:

@@ -119,3 +119,8 @@ def test_a_host_has_no_port_and_an_origin_no_path(name: str, value: str) -> None
     assert parse_settings(
         {"security": {"allowed_hosts": ["ml.example.com"], "trusted_origins": ["http://localhost:3000"]}}, "here"
     )
+
+
+def test_a_setting_under_its_name_of_before_still_counts() -> None:
+    assert parse_settings({"http": {"place_wait_s": 0.5}}, "args").http.slot_wait_s == 0.5
+    assert parse_settings({"http": {"slot_wait_s": 0.5}}, "args").http.slot_wait_s == 0.5
