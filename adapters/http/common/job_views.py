@@ -1,18 +1,19 @@
 """A job as it leaves, written out field by field, so that nothing internal slips through."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from adapters.http.common.problems import problem_members
+from adapters.http.common.view import View
 from application.job_context import conversation_of
 from domain.job import Job, JobKind, JobStatus, Lane
 
 RESULT_ROUTES = {"transcript": "/v1/transcripts/", "recap": "/v1/recaps/", "embedding": "/v1/embeddings/"}
 
 
-class ProgressView(BaseModel):
+class ProgressView(View):
     """`fraction` from 0 to 1, never going back; `eta_s` in seconds; `queue_position` from 1 while waiting.
 
     `overdue`: the stage takes longer than was expected when it began; `eta_s` then grows with the time it is late.
@@ -60,7 +61,7 @@ class JobLinksView(BaseModel):
     embedding: str | None = Field(None, exclude_if=_absent)
 
 
-class JobView(BaseModel):
+class JobView(View):
     """A job. Times are Unix seconds; `result` holds each id as soon as its stage is stored.
 
     `priority` is what it was asked for with; `lane` says whether it passes for short: short jobs wait for one another only.
@@ -82,29 +83,14 @@ class JobView(BaseModel):
     links: JobLinksView
 
     @classmethod
-    def of(cls, job: Job) -> "JobView":
-        progress = job.progress
-        return cls(
-            id=job.id,
-            kind=job.request.kind,
-            status=job.status,
-            priority=job.request.priority,
-            lane=job.lane,
-            progress=ProgressView(
-                fraction=progress.fraction,
-                stage=progress.stage,
-                eta_s=progress.eta_s,
-                queue_position=progress.queue_position,
-                overdue=progress.overdue,
-            ),
-            created_at=job.created_at,
-            started_at=job.started_at,
-            finished_at=job.finished_at,
-            cancel_requested=job.cancel_requested,
-            result=JobResultView(**job.result),
-            error=JobProblemView(**problem_members(job.error)) if job.error else None,
-            links=links_of(job),
-        )
+    def otherwise(cls, value: Job) -> dict[str, Any]:
+        return {
+            "kind": value.request.kind,
+            "priority": value.request.priority,
+            "result": JobResultView(**value.result),
+            "error": JobProblemView(**problem_members(value.error)) if value.error else None,
+            "links": links_of(value),
+        }
 
 
 def links_of(job: Job) -> JobLinksView:

@@ -2,25 +2,24 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from adapters.http.common.view import View
+from domain.call import CallKind
 
-from domain.call import CallKind, Provenance
 
-
-class ModelIdentityView(BaseModel):
+class ModelIdentityView(View):
     id: str
     revision: str
     engine: str
     precision: str
 
 
-class PromptView(BaseModel):
+class PromptView(View):
     name: str
     version: str
     digest: str
 
 
-class UsageView(BaseModel):
+class UsageView(View):
     """What the call consumed; all zero when it came from the cache."""
 
     audio_seconds: float
@@ -29,7 +28,7 @@ class UsageView(BaseModel):
     cached_input_tokens: int
 
 
-class ProvenanceView(BaseModel):
+class ProvenanceView(View):
     """One model call behind this result: its content key, what decided its output, and what it took."""
 
     key: str
@@ -43,25 +42,3 @@ class ProvenanceView(BaseModel):
     latency_s: float
     usage: UsageView
     cost_usd: float
-
-    @classmethod
-    def of(cls, call: Provenance) -> "ProvenanceView":
-        model, prompt, usage = call.model, call.prompt, call.usage
-        return cls(
-            key=call.key,
-            kind=call.kind,
-            input_sha256=call.input_sha256,
-            model=ModelIdentityView(id=model.id, revision=model.revision, engine=model.engine, precision=model.precision),
-            parameters=dict(call.parameters),
-            prompt=PromptView(name=prompt.name, version=prompt.version, digest=prompt.digest) if prompt else None,
-            cache_hit=call.cache_hit,
-            attempts=call.attempts,
-            latency_s=call.latency_s,
-            usage=UsageView(
-                audio_seconds=usage.audio_seconds,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                cached_input_tokens=usage.cached_input_tokens,
-            ),
-            cost_usd=call.cost_usd,
-        )

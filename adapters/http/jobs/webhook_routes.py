@@ -1,7 +1,7 @@
 """Webhooks: who is told when a job ends. Deliveries follow the Standard Webhooks specification (docs/webhooks.md)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, StringConstraints
@@ -12,6 +12,7 @@ from adapters.http.common.fields import JsonOnly
 from adapters.http.common.gateway import Gateway
 from adapters.http.common.problems import HttpProblem
 from adapters.http.common.request_headers import Preferred, Tenant
+from adapters.http.common.view import View
 from domain.webhook import DeliveryRecord, DeliveryState, WebhookEndpoint, WebhookEvent
 from ports.webhooks import WebhookStore
 
@@ -30,7 +31,7 @@ class WebhookBody(Body):
     events: Annotated[tuple[WebhookEvent, ...], Field(min_length=1, max_length=len(WebhookEvent))] = tuple(WebhookEvent)
 
 
-class WebhookView(BaseModel):
+class WebhookView(View):
     """A receiver. Times are Unix seconds. A disabled one is told nothing: it answered 410."""
 
     id: str
@@ -41,15 +42,15 @@ class WebhookView(BaseModel):
     disabled_at: float | None
     disabled_reason: str | None
 
-    @classmethod
-    def of(cls, endpoint: WebhookEndpoint) -> "WebhookView":
-        return cls(**_shown(endpoint))
-
 
 class NewWebhookView(WebhookView):
     """A receiver with its secret, which is shown this once."""
 
     secret: str
+
+    @classmethod
+    def with_secret(cls, endpoint: WebhookEndpoint, secret: str) -> Self:
+        return cls(**dict(WebhookView.of(endpoint)), secret=secret)
 
 
 class WebhookList(BaseModel):
@@ -59,7 +60,7 @@ class WebhookList(BaseModel):
     data: list[WebhookView]
 
 
-class DeliveryView(BaseModel):
+class DeliveryView(View):
     """One event for one receiver; `id` is the `webhook-id` that it came with. Times are Unix seconds.
 
     `state`: `pending` until 2xx was answered (`delivered`) or the last try failed (`dead`). `last_status` is the answer to the
@@ -78,10 +79,6 @@ class DeliveryView(BaseModel):
     next_try: float | None
     created_at: float
     changed_at: float
-
-    @classmethod
-    def of(cls, record: DeliveryRecord) -> "DeliveryView":
-        return cls(**{name: getattr(record, name) for name in record.__slots__})
 
 
 class DeliveryPage(BaseModel):
@@ -113,7 +110,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
             gateway.services.remote.check(body.url)
         endpoint, secret = await store.add(tenant, body.url, tuple(dict.fromkeys(body.events)))
         response.headers["Location"] = f"/v1/webhooks/{endpoint.id}"
-        return NewWebhookView(**_shown(endpoint), secret=secret)
+        return NewWebhookView.with_secret(endpoint, secret)
 
     @router.get("/v1/webhooks")
     async def list_webhooks(tenant: Tenant) -> WebhookList:
@@ -129,7 +126,7 @@ def webhook_routes(gateway: Gateway) -> APIRouter:
     async def rotate_webhook(webhook_id: WebhookId, tenant: Tenant) -> NewWebhookView:
         """Give a receiver a new secret. For a day every delivery is signed with both."""
         secret = await _store(gateway).rotate(tenant, webhook_id, OVERLAP_S)
-        return NewWebhookView(**_shown(await _store(gateway).get(tenant, webhook_id)), secret=secret)
+        return NewWebhookView.with_secret(await _store(gateway).get(tenant, webhook_id), secret)
 
     @router.delete("/v1/webhooks/{webhook_id}", status_code=204)
     async def delete_webhook(webhook_id: WebhookId, tenant: Tenant) -> Response:
@@ -182,14 +179,3 @@ def _store(gateway: Gateway) -> WebhookStore:
     if gateway.services.webhooks is None:
         raise HttpProblem("not_implemented", "This service sends no webhooks.")
     return gateway.services.webhooks
-
-
-def _shown(endpoint: WebhookEndpoint) -> dict[str, object]:
-    return {
-        "id": endpoint.id,
-        "url": endpoint.url,
-        "events": tuple(endpoint.events),
-        "created_at": endpoint.created_at,
-        "disabled_at": endpoint.disabled_at,
-        "disabled_reason": endpoint.disabled_reason,
-    }

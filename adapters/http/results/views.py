@@ -6,11 +6,12 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from adapters.http.common.provenance_views import ProvenanceView
+from adapters.http.common.view import View
 from application.recap_times import has_times
 from domain.call import Provenance
 from domain.named_speakers import KnownVoices, Speakers, SpeakerStatus, ToldBy
-from domain.recap import ActionItem, Chapter, Recap, Statement
-from domain.transcript import Coverage, Segment, Transcript
+from domain.recap import ActionItem, Recap, Statement
+from domain.transcript import Segment
 
 
 class WordView(BaseModel):
@@ -23,7 +24,7 @@ class WordView(BaseModel):
     speaker: str | None
 
 
-class ScoresView(BaseModel):
+class ScoresView(View):
     """The recogniser's opinion of its own text (Whisper paper, section 4.5)."""
 
     avg_logprob: float
@@ -32,7 +33,7 @@ class ScoresView(BaseModel):
     temperature: float
 
 
-class SegmentView(BaseModel):
+class SegmentView(View):
     """What was said in one go. `language` (ISO 639-1) is the one that is spoken; `language_probability` null where it was not
     guessed from the sound: the request named it, or the rest of the recording decided.
     """
@@ -48,29 +49,13 @@ class SegmentView(BaseModel):
     language_probability: float | None
 
     @classmethod
-    def of(cls, segment: Segment) -> "SegmentView":
-        scores = segment.scores
-        return cls(
-            id=segment.id,
-            start=segment.start,
-            end=segment.end,
-            speaker=segment.speaker,
-            text=segment.text,
-            words=[
-                WordView(start=w.start, end=w.end, text=w.text, probability=w.probability, speaker=segment.speaker)
-                for w in segment.words
-            ],
-            scores=ScoresView(
-                avg_logprob=scores.avg_logprob,
-                no_speech_prob=scores.no_speech_prob,
-                compression_ratio=scores.compression_ratio,
-                temperature=scores.temperature,
-            )
-            if scores
-            else None,
-            language=segment.language,
-            language_probability=segment.language_probability,
-        )
+    def otherwise(cls, value: Segment) -> dict[str, Any]:
+        return {
+            "words": [
+                WordView(start=w.start, end=w.end, text=w.text, probability=w.probability, speaker=value.speaker)
+                for w in value.words
+            ]
+        }
 
 
 class RecognisedView(BaseModel):
@@ -117,7 +102,7 @@ class KnownVoicesView(BaseModel):
         )
 
 
-class SpeakersView(BaseModel):
+class SpeakersView(View):
     """Who the speakers are. `status`: `found`; `failed`, which costs nothing but their names; or `off`, where nobody looked.
 
     `reason`: why they were not found, a short code. `told_by`: their voices, the channels of the recording, or the count that was
@@ -133,18 +118,15 @@ class SpeakersView(BaseModel):
     voices: KnownVoicesView | None
 
     @classmethod
-    def of(cls, speakers: Speakers) -> "SpeakersView":
-        return cls(
-            status=speakers.status,
-            reason=speakers.reason,
-            told_by=speakers.told_by,
-            names=list(dict.fromkeys(speakers.names)),
-            labels=dict(zip(speakers.labels, speakers.names, strict=True)),
-            voices=None if speakers.voices is None else KnownVoicesView.of(speakers, speakers.voices),
-        )
+    def otherwise(cls, value: Speakers) -> dict[str, Any]:
+        return {
+            "names": list(dict.fromkeys(value.names)),
+            "labels": dict(zip(value.labels, value.names, strict=True)),
+            "voices": None if value.voices is None else KnownVoicesView.of(value, value.voices),
+        }
 
 
-class SuspectView(BaseModel):
+class SuspectView(View):
     """Speech without text, or text that was withheld, and why."""
 
     start: float
@@ -152,7 +134,7 @@ class SuspectView(BaseModel):
     reason: str
 
 
-class CoverageView(BaseModel):
+class CoverageView(View):
     """How much of the speech that was found got text."""
 
     speech_seconds: float
@@ -160,17 +142,8 @@ class CoverageView(BaseModel):
     ratio: float
     suspects: list[SuspectView]
 
-    @classmethod
-    def of(cls, coverage: Coverage) -> "CoverageView":
-        return cls(
-            speech_seconds=coverage.speech_seconds,
-            transcribed_seconds=coverage.transcribed_seconds,
-            ratio=coverage.ratio,
-            suspects=[SuspectView(start=s.start, end=s.end, reason=s.reason) for s in coverage.suspects],
-        )
 
-
-class TranscriptView(BaseModel):
+class TranscriptView(View):
     id: str
     object: Literal["transcript"] = "transcript"
     language: str
@@ -182,22 +155,8 @@ class TranscriptView(BaseModel):
     damaged: bool
     provenance: list[ProvenanceView]
 
-    @classmethod
-    def of(cls, transcript: Transcript) -> "TranscriptView":
-        return cls(
-            id=transcript.id,
-            language=transcript.language,
-            duration=transcript.duration,
-            text=transcript.text,
-            segments=[SegmentView.of(segment) for segment in transcript.segments],
-            speakers=SpeakersView.of(transcript.speakers),
-            coverage=CoverageView.of(transcript.coverage),
-            damaged=transcript.damaged,
-            provenance=[ProvenanceView.of(call) for call in transcript.provenance],
-        )
 
-
-class SaidView(BaseModel):
+class SaidView(View):
     """A statement, the segments it cites, and how far they support it (0 to 1).
 
     `start` and `end` in seconds, from the first cited segment to the last; null where nobody knows them any more. `speaker` said
@@ -213,13 +172,13 @@ class SaidView(BaseModel):
     speaker: str | None
     confidence: float | None
 
+    @classmethod
+    def otherwise(cls, value: Statement | ActionItem) -> dict[str, Any]:
+        return {} if has_times(value) else {"start": None, "end": None}
+
 
 class StatementView(SaidView):
     """A statement of a recap, with what it rests on."""
-
-    @classmethod
-    def of(cls, statement: Statement) -> "StatementView":
-        return cls(**_said(statement))
 
 
 class ActionItemView(SaidView):
@@ -234,40 +193,13 @@ class ActionItemView(SaidView):
     due_date: str | None
     due_rule: str | None
 
-    @classmethod
-    def of(cls, item: ActionItem) -> "ActionItemView":
-        return cls(**_said(item), owner=item.owner, due=item.due, due_date=item.due_date, due_rule=item.due_rule)
 
-
-def _said(statement: Statement | ActionItem) -> dict[str, Any]:
-    known = has_times(statement)
-    return {
-        "text": statement.text,
-        "segment_ids": list(statement.segment_ids),
-        "support": statement.support,
-        "start": statement.start if known else None,
-        "end": statement.end if known else None,
-        "speaker": statement.speaker,
-        "confidence": statement.confidence,
-    }
-
-
-class ChapterView(BaseModel):
+class ChapterView(View):
     title: str
     start: float
     end: float
     segment_ids: list[int]
     summary: list[StatementView]
-
-    @classmethod
-    def of(cls, chapter: Chapter) -> "ChapterView":
-        return cls(
-            title=chapter.title,
-            start=chapter.start,
-            end=chapter.end,
-            segment_ids=list(chapter.segment_ids),
-            summary=[StatementView.of(statement) for statement in chapter.summary],
-        )
 
 
 class CallsView(BaseModel):
@@ -282,7 +214,7 @@ class CallsView(BaseModel):
         return cls(made=len(provenance) - reused, reused=reused)
 
 
-class RecapView(BaseModel):
+class RecapView(View):
     """A recap; `degraded` lists why parts are quoted instead of phrased. `sections` are those of its template, in its order."""
 
     id: str
@@ -303,24 +235,8 @@ class RecapView(BaseModel):
     provenance: list[ProvenanceView]
 
     @classmethod
-    def of(cls, recap: Recap) -> "RecapView":
-        return cls(
-            id=recap.id,
-            transcript_id=recap.transcript_id,
-            language=recap.language,
-            title=recap.title,
-            summary=[StatementView.of(s) for s in recap.summary],
-            key_points=[StatementView.of(s) for s in recap.key_points],
-            decisions=[StatementView.of(s) for s in recap.decisions],
-            action_items=[ActionItemView.of(item) for item in recap.action_items],
-            open_questions=[StatementView.of(s) for s in recap.open_questions],
-            chapters=[ChapterView.of(chapter) for chapter in recap.chapters],
-            support=recap.support,
-            degraded=list(recap.degraded),
-            sections=list(recap.sections),
-            calls=CallsView.of(recap.provenance),
-            provenance=[ProvenanceView.of(call) for call in recap.provenance],
-        )
+    def otherwise(cls, value: Recap) -> dict[str, Any]:
+        return {"calls": CallsView.of(value.provenance)}
 
 
 class DeletedView(BaseModel):

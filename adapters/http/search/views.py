@@ -1,17 +1,16 @@
 """What a search finds, as it is answered."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from adapters.http.common.provenance_views import ProvenanceView
+from adapters.http.common.view import View
 from domain.search import PassageKind, SearchHit, SearchMode
 
-RESULT_ROUTES = {"transcript": "/v1/transcripts/", "recap": "/v1/recaps/", "embedding": "/v1/embeddings/"}
 
-
-class HitView(BaseModel):
+class HitView(View):
     """A passage that answers; times in seconds from the beginning of the recording.
 
     `score`: from 0 (nothing to do with the query) to 1 (its words, or a restatement of it); the route says how it is made.
@@ -34,22 +33,9 @@ class HitView(BaseModel):
     score: float
 
     @classmethod
-    def of(cls, hit: SearchHit) -> "HitView":
-        held = None if hit.recorded_at is None else datetime.fromtimestamp(hit.recorded_at, UTC)
-        return cls(
-            conversation_id=hit.conversation_id,
-            transcript_id=hit.transcript_id,
-            recap_id=hit.recap_id,
-            kind=hit.kind,
-            title=hit.title,
-            recorded_at=held.isoformat().replace("+00:00", "Z") if held is not None else None,
-            segment_ids=list(hit.segment_ids),
-            start=hit.start,
-            end=hit.end,
-            speaker=hit.speaker,
-            text=hit.text,
-            score=hit.score,
-        )
+    def otherwise(cls, value: SearchHit) -> dict[str, Any]:
+        held = None if value.recorded_at is None else datetime.fromtimestamp(value.recorded_at, UTC)
+        return {"recorded_at": held.isoformat().replace("+00:00", "Z") if held is not None else None}
 
 
 class SearchView(BaseModel):
