@@ -28,7 +28,7 @@ dev *ARGS:
 # Everything that has to be green before a commit lands: this is what .ci/run calls. With arguments, the tests they choose: `-k retention`.
 [positional-arguments]
 test *ARGS:
-    @if [ $# -eq 0 ]; then {{just_executable()}} gate; else {{run}} pytest -m "not serve" "$@"; fi
+    @if [ $# -eq 0 ]; then {{just_executable()}} gate; else {{run}} pytest -m "not serve and not long" "$@"; fi
 
 [private]
 gate: servers lock lint types layers unit gate-evals serve-tests
@@ -101,7 +101,7 @@ layers:
 
 # Everything that needs no Ray cluster: unit, contracts, HTTP, faults, architecture.
 unit *ARGS:
-    {{run}} pytest -m "not serve" --numprocesses 2 --dist loadfile --no-loadscope-reorder {{ARGS}}
+    {{run}} pytest -m "not serve and not long" --numprocesses 2 --dist loadfile --no-loadscope-reorder {{ARGS}}
 
 # A real cluster with real models, killed in the middle of jobs.
 serve-tests *ARGS:

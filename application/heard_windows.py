@@ -15,10 +15,13 @@ from domain.transcript_gates import (
     DOUBTFUL,
     IMPROBABLE,
     NO_SPEECH,
+    OUTSIDE_SPEECH,
+    REPETITION,
     SHORTEST_WORD_SECONDS,
     ScoreScale,
     doubt_about,
     is_a_faint_word,
+    is_an_echo,
     reason_to_withhold,
 )
 from ports.transcriber import TranscriptionOptions
@@ -51,10 +54,13 @@ def placed(
     sure = round(heard.language_probability, 4) if options.language is None else None
     kept: list[Segment] = []
     suspects = [span for span in (each.shifted(plan.start) for each in heard.withheld) if _is_missing(plan, span)]
-    for segment in heard.segments:
-        moved = replace(segment.shifted(plan.start), language=heard.language or None, language_probability=sure)
-        reason = reason_to_withhold(moved, plan.speech, scale)
-        if options.assume_speech and doubt_about(moved, reason, plan.speech_seconds, scale):
+    told = [
+        replace(segment.shifted(plan.start), language=heard.language or None, language_probability=sure)
+        for segment in heard.segments
+    ]
+    for moved, against in zip(told, _reasons(told, plan, scale), strict=True):
+        reason = against
+        if options.assume_speech and doubt_about(moved, against, plan.speech_seconds, scale):
             reason = None
             suspects.append(SuspectSpan(moved.start, moved.end, DOUBTFUL))
         if plan.faint is not None and not is_a_faint_word(moved, plan.faint, scale):
@@ -64,6 +70,16 @@ def placed(
         else:
             kept.extend(sentences_of(moved))
     return HeardWindow(plan, heard.language, heard.language_probability, tuple(kept), tuple(suspects), (provenance,))
+
+
+def _reasons(told: Sequence[Segment], plan: PlannedWindow, scale: ScoreScale) -> list[str | None]:
+    """What speaks against each text of a window, by itself and beside the others."""
+    found = [reason_to_withhold(segment, plan.speech, scale) for segment in told]
+    outside = [segment.text for segment, reason in zip(told, found, strict=True) if reason == OUTSIDE_SPEECH]
+    return [
+        REPETITION if reason is None and is_an_echo(segment, outside, scale) else reason
+        for segment, reason in zip(told, found, strict=True)
+    ]
 
 
 def _is_missing(plan: PlannedWindow, withheld: SuspectSpan) -> bool:

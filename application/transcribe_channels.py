@@ -103,10 +103,16 @@ def _silence_others(whole: Path, own: Path, spans: Sequence[Span]) -> None:
                 start = end
 
 
+def _in_order(said: tuple[Segment, int]) -> tuple[float, float, int]:
+    """By time; of what two channels say at one moment, the first channel's comes first."""
+    segment, channel = said
+    return segment.start, segment.end, channel
+
+
 def _together(heard: Sequence[Transcript], audio: DecodedAudio) -> tuple[Transcript, GivenWords]:
     said = sorted(
         ((segment, speaker) for speaker, transcript in enumerate(heard) for segment in transcript.segments),
-        key=lambda each: (each[0].start, each[0].end, each[1]),
+        key=_in_order,
     )
     segments = tuple(replace(segment, id=index) for index, (segment, _) in enumerate(said))
     order = tuple(dict.fromkeys(speaker for _, speaker in said))
@@ -129,14 +135,14 @@ class _Merging:
     channels: int
     _counts: dict[int, tuple[int, int]] = field(default_factory=dict)
     _until: dict[int, float] = field(default_factory=dict)
-    _waiting: list[Segment] = field(default_factory=list)
+    _waiting: list[tuple[Segment, int]] = field(default_factory=list)
     _told: int = 0
     _telling: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def of(self, channel: int) -> OnWindow:
         async def on_window(done: int, total: int, new: Sequence[Segment]) -> None:
             self._counts[channel] = done, total
-            self._waiting.extend(new)
+            self._waiting.extend((segment, channel) for segment in new)
             if new:
                 self._until[channel] = new[-1].start
             await self._tell()
@@ -151,8 +157,8 @@ class _Merging:
     async def _tell(self) -> None:
         async with self._telling:
             until = min((self._until.get(channel, -inf) for channel in range(self.channels)), default=-inf)
-            self._waiting.sort(key=lambda segment: (segment.start, segment.end))
-            ready = [segment for segment in self._waiting if segment.start <= until]
+            self._waiting.sort(key=_in_order)
+            ready = [segment for segment, _ in self._waiting if segment.start <= until]
             self._waiting = self._waiting[len(ready) :]
             fresh = [replace(segment, id=self._told + index) for index, segment in enumerate(ready)]
             self._told += len(fresh)

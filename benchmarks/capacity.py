@@ -1,6 +1,6 @@
 """How many replicas of what, at which cost, for so many hours of audio a day at a bound on the time to a recap; what gives first.
 
-On paper: the work of an hour of talk is what estimates foresee of it, rates are what replicas told of themselves, prices are the
+On paper: the work of an hour of talk is what estimates say of it, rates are what replicas told of themselves, prices are the
 configuration's. Jobs come at random through the busiest hour of the day and pass the stages one after another; replicas of a
 stage share its queue. Not on paper: replicas that start and stop, failures, answers that the cache gives.
 """

@@ -188,9 +188,9 @@ async def _build(store: SqlStore, made: MadeUp, asked: Floats) -> tuple[float, l
             await _index(store, number, texts, vectors)
             took += time.perf_counter() - begun
         new = np.broadcast_to(np.arange(len(texts)) + number * OF_A_SOURCE, (len(asked), len(texts)))
-        both, places = np.concatenate([best, asked @ vectors.T], axis=1), np.concatenate([nearest, new], axis=1)
+        both, indices = np.concatenate([best, asked @ vectors.T], axis=1), np.concatenate([nearest, new], axis=1)
         order = np.argpartition(-both, TOP, axis=1)[:, :TOP]
-        best, nearest = np.take_along_axis(both, order, axis=1), np.take_along_axis(places, order, axis=1)
+        best, nearest = np.take_along_axis(both, order, axis=1), np.take_along_axis(indices, order, axis=1)
     return took / max(1, made.passages - there) * 1e6, [set(row.tolist()) for row in nearest]
 
 

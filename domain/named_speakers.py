@@ -28,7 +28,7 @@ class ToldBy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """That the speaker at `place` of the labels is known: by which profile (its name then), and how much alike the voices are."""
+    """That the speaker at `index` of the labels is known: by which profile (its name then), and how much alike the voices are."""
 
     index: int
     name: str

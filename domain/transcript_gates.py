@@ -57,6 +57,7 @@ OUTSIDE_SPEECH = "outside_speech"
 IMPROBABLE = "improbable"
 NO_WORDS = "no_words"
 NO_TEXT = "no_text"
+ECHOES = 2
 DOUBTFUL = "doubtful"
 """Text that stands although the recogniser hardly believes it, because somebody speaks there for seconds."""
 
@@ -86,6 +87,15 @@ def _reason_by_position(segment: Segment, speech: Sequence[Span], scale: ScoreSc
     spoken = sum(seconds for seconds in overlaps if seconds > 0)
     improbable = segment.scores is not None and segment.scores.avg_logprob < scale.improbable
     return IMPROBABLE if improbable and spoken < SPEECH_SHARE * (segment.end - segment.start) else None
+
+
+def is_an_echo(segment: Segment, outside: Sequence[str], scale: ScoreScale) -> bool:
+    """Whether a doubtful text is what the recogniser also wrote, `ECHOES` times, where nobody speaks (`outside`: those texts).
+
+    Over music and noise it writes one word again and again, and some moment of that looks like speech.
+    """
+    trusted = segment.scores is None or segment.scores.avg_logprob > scale.trusted
+    return not trusted and outside.count(segment.text) >= ECHOES
 
 
 def is_a_faint_word(segment: Segment, like_speech: bool, scale: ScoreScale) -> bool:

@@ -7,12 +7,9 @@ from pathlib import Path
 import pytest
 
 from adapters.sql import SqlStore
-from tests.memory_folder import memory_folder
 from tests.postgresql_server import PostgresqlServer, running_server
 from tests.redis_server import RedisServer, running_redis
 from tests.s3_server import S3Server, running_s3
-
-os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory_folder(runs_programs=True))
 
 
 @pytest.fixture(autouse=True)

@@ -288,7 +288,7 @@ class TimedService:
         self.worker = WorkOnJobs(store.jobs, self.bench.cache, handlers, self.clock, tracer, "w", maintenance)  # type: ignore[arg-type]
         guarded = (self.transcriber, self.language_model, self.embedder, self.item_finder, self.entailment)
         preview = GuardedPreview(self.bench.guard, *guarded)
-        self.estimate = EstimateRequest(
+        self._estimate = EstimateRequest(
             preview=preview,
             rates=self.rates,
             known=known,
@@ -305,7 +305,7 @@ class TimedService:
         )
 
     async def estimate(self, asked: Asked) -> Estimate:
-        return await self.clock.run(self.estimate(asked, frozenset(Stage), CallContext()))
+        return await self.clock.run(self._estimate(asked, frozenset(Stage), CallContext()))
 
     async def run(self) -> Run:
         """Work on a conversation over the recording to its end and look every second."""

@@ -156,11 +156,11 @@ def write_block(connection: Connection, tenant: str, source_id: str) -> None:
     if not rows:
         return
     indexed = [Indexed(row.id, row.text, row.speaker, row.kind, row.recorded_at) for row in rows]
-    places = {passage.id: row for row, passage in enumerate(indexed)}
+    numbers = {passage.id: number for number, passage in enumerate(indexed)}
     asked = select(passage_vectors).join(passages, passages.c.id == passage_vectors.c.passage_id).where(*of_source)
     held: defaultdict[int, list[tuple[int, bytes]]] = defaultdict(list)
     for row in connection.execute(asked.order_by(passage_vectors.c.passage_id)):
-        held[row.space].append((places[row.passage_id], row.vector))
+        held[row.space].append((numbers[row.passage_id], row.vector))
     vectors = {}
     for space, found in held.items():
         there = [(number, vector) for number, vector in found if vector]

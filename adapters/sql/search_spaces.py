@@ -15,8 +15,8 @@ from domain.call import ModelIdentity
 from domain.search import SpaceStanding, UnplacedSource
 from ports.vector_spaces import VectorSpaces
 
-PLACES = 1009
-"""A prime: times a salt, numbers of sources fall into so many places in an order of its own."""
+POSITIONS = 1009
+"""A prime: times a salt, numbers of sources fall into so many positions in an order of its own."""
 NO_SPACE = 0
 """The number of no space: numbers begin at 1."""
 
@@ -72,7 +72,7 @@ def _unplaced(connection: Connection, space: int, most: int, salt: int, without:
     blocks = search_blocks.c
     chosen = _beside(select(blocks.id, blocks.tenant, blocks.conversation_id, blocks.transcript_id), space)
     missing = func.coalesce(block_spaces.c.placed, 0) < blocks.passages
-    chosen = chosen.where(missing, blocks.tenant.not_in(list(without))).order_by(blocks.id * salt % PLACES, blocks.id)
+    chosen = chosen.where(missing, blocks.tenant.not_in(list(without))).order_by(blocks.id * salt % POSITIONS, blocks.id)
     block = connection.execute(chosen.limit(1)).one_or_none()
     if block is None:
         return None

@@ -95,6 +95,7 @@ def _watched(process: psutil.Process) -> Iterator[list[float]]:
     finally:
         over.set()
         watcher.join()
+        seen.append(_mib(process))  # an attack may be over before anybody has looked
 
 
 def _mib(process: psutil.Process) -> float:

@@ -1,6 +1,5 @@
 """Every code block of the tutorial, the how-to guides and the other pages is run, or its page says why not."""
 
-import re
 import shutil
 import socket
 import subprocess
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.guide import ROOT, Reader, follow
+from tests.docs.guide import FENCE, PICTURES, ROOT, Reader, follow
 from tests.docs.scripted_process import scripted_service
 from tests.postgresql_server import PostgresqlServer
 from tests.s3_server import S3Server
@@ -81,7 +80,7 @@ def places(request: pytest.FixtureRequest, reader: Reader) -> Reader:
 def test_a_page_does_what_it_says_and_gives_a_reason_for_what_is_not_run(page: Path, places: Reader) -> None:
     skipped = dict(follow(page, places))
 
-    blocks = re.findall(r"^ *```\w", page.read_text(), re.MULTILINE)
+    blocks = [language for language in FENCE.findall(page.read_text()) if language not in PICTURES]
     assert len(places.ran) + len(skipped) == len(blocks)
     assert all(len(reason.split()) >= 3 for reason in skipped.values()), skipped
     assert page not in GUIDES or places.ran, "a guide of which nothing is run"

@@ -183,7 +183,7 @@ async def test_what_was_deleted_or_told_otherwise_meanwhile_is_not_placed(desk: 
     for source in found:
         assert source is not None
         vectors = {passage_id: desk.new.place(said) for passage_id, said in source.texts.items()}
-        await desk.store.spaces.place(source, desk.new.identity, vectors)
+        await desk.store.spaces.put(source, desk.new.identity, vectors)
     assert await desk.store.spaces.standing(desk.new.identity) == SpaceStanding(1, 1)
     await desk.anew().round()
     assert desk.new.asked == ["it was told otherwise"]

@@ -12,7 +12,7 @@ from model_store_fakes import WEIGHTS, RecordedProgress, entries, find_in, insta
 
 from adapters.model_store import ModelStore
 
-HERE = Path(__file__).parents[2]
+HERE = Path(__file__).parent
 SCRIPT = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
@@ -47,7 +47,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def start(cache: Path, site: Path, how: str) -> "subprocess.Popen[str]":
-    script = SCRIPT.format(tests=str(HERE), root=str(HERE.parents[1]))
+    script = SCRIPT.format(tests=str(HERE), root=str(HERE.parents[3]))
     command = [sys.executable, "-c", script, str(cache), str(site), how]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 

@@ -17,7 +17,7 @@ from adapters.scripted.meeting import SCENES, answer, identity
 from adapters.scripted.schema_examples import example_of
 from domain.audio import SAMPLE_RATE
 from domain.call import CallKind
-from domain.transcript_gates import reason_to_withhold
+from domain.transcript_gates import ScoreScale, reason_to_withhold
 from ports.model_backend import (
     DiarizeRequest,
     EmbedRequest,
@@ -30,6 +30,7 @@ from ports.model_backend import (
 )
 from ports.transcriber import TranscriptionOptions
 
+SCORES = ScoreScale(trusted=-0.5, improbable=-1.0, silent=0.6, faint=-1.2, sure=-0.6, faint_silent=0.5)
 LINES = tuple(("Ana", sentence) for scene in SCENES for sentence in scene)
 
 
@@ -57,7 +58,7 @@ def test_a_window_of_any_length_is_heard_at_the_pace_of_speech(seconds: float) -
     assert window.language == "de"
     assert window.segments[-1].end == pytest.approx(seconds)
     if seconds > 5:  # a sentence has no room in less
-        assert all(reason_to_withhold(segment, ()) is None for segment in window.segments)
+        assert all(reason_to_withhold(segment, (), SCORES) is None for segment in window.segments)
 
 
 def test_the_same_sound_is_heard_the_same_and_another_one_otherwise() -> None:

@@ -90,9 +90,7 @@ async def test_a_passage_is_compared_in_the_first_space_that_it_is_in(store: Sql
     await store.search.index(Ownership("default", "c"), "t", spoken)
     source = await store.spaces.unplaced(OTHER, 10)
     assert source is not None
-    await store.spaces.place(
-        source, OTHER, {n: (1.0, 1.0) if said == "far" else (-1.0, -1.0) for n, said in source.texts.items()}
-    )
+    await store.spaces.put(source, OTHER, {n: (1.0, 1.0) if said == "far" else (-1.0, -1.0) for n, said in source.texts.items()})
     others = [QueryVector(OTHER, (1.0, 1.0))]
     asked = ("default", "", (1.0, 0.1, 0.1), MODEL, SearchMode.SEMANTIC, 1)
     assert [hit.text for hit in await store.search.search(*asked, others=others)] == ["near"]

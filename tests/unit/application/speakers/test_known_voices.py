@@ -90,7 +90,7 @@ async def test_who_is_known_gets_the_name_and_keeps_the_label(kept: MemoryVoiceP
 
     assert (told.labels, told.names) == (("Speaker 1", "Speaker 2"), ("Speaker 1", "Ann"))
     assert told.voices is not None
-    assert [(each.place, each.name, each.voice_id) for each in told.voices.recognised] == [(1, "Ann", ann.id)]
+    assert [(each.index, each.name, each.voice_id) for each in told.voices.recognised] == [(1, "Ann", ann.id)]
     assert told.as_found().names == FOUND.labels
 
 

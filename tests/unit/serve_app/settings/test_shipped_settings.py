@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[4]
 EMBEDDED, PRODUCTION = ROOT / "serve_config.yaml", ROOT / "serve_config.gpu.yaml"
 FREE = {
     *(("retention", "tenants"), ("vocabulary", "tenants"), ("guard", "budget", "tenants")),
-    *(("openai", "aliases"), ("transcriber", "scores")),
+    *(("openai", "aliases"), ("transcriber", "scores"), ("health", "recycle")),
 }
 """Settings whose members are names that an operator gives, and groups that may be null."""
 
