@@ -1,7 +1,10 @@
 """Who a stretch belongs to is voted for by the windows that hear it: by seconds, and more in their middles."""
 
+from dataclasses import replace
+
 import pytest
 
+from adapters.scripted import SCRIPTED_VOICES
 from domain.speaker_turns import TurnRules, speaker_turns
 from domain.speakers import HeardWindow, SpeakerCount, Stretch
 from domain.voice_clusters import ClusterRules
@@ -9,7 +12,7 @@ from domain.voice_clusters import ClusterRules
 ANN, BO, NOBODY = (1.0, 0.0), (0.0, 1.0), ()
 LIKE_ANN = (0.6, 0.8)
 BARE = TurnRules(longest_pause=0.0, least_turn=0.0, pad=0.0)
-ANYBODY = ClusterRules(least_seconds=0.0)
+ANYBODY = replace(SCRIPTED_VOICES, least_seconds=0.0)
 Row = tuple[float, float, int, tuple[float, ...]]
 
 
@@ -20,7 +23,9 @@ def window(start: float, *rows: Row) -> HeardWindow:
     )
 
 
-def found(*windows: HeardWindow, rules: TurnRules = BARE, clusters: ClusterRules | None = None) -> list[tuple[int, float, float]]:
+def found(
+    *windows: HeardWindow, rules: TurnRules = BARE, clusters: ClusterRules = SCRIPTED_VOICES
+) -> list[tuple[int, float, float]]:
     return [(turn.speaker, turn.start, turn.end) for turn in speaker_turns(windows, SpeakerCount(), clusters, rules)]
 
 
@@ -88,7 +93,7 @@ def test_the_rules_of_the_caller_decide_who_is_somebody() -> None:
     heard = window(0.0, (1.0, 5.0, 0, ANN), (6.0, 6.5, 1, BO))
 
     assert len({speaker for speaker, _, _ in found(heard)}) == 1
-    assert len({speaker for speaker, _, _ in found(heard, clusters=ClusterRules(least_seconds=0.25))}) == 2
+    assert len({speaker for speaker, _, _ in found(heard, clusters=replace(SCRIPTED_VOICES, least_seconds=0.25))}) == 2
 
 
 def test_voices_that_are_alike_are_one_person_unless_one_window_tells_them_apart() -> None:
