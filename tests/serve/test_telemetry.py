@@ -24,7 +24,7 @@ EXPORTED_WITHIN_S = 40.0
 TRACE, CLIENT_SPAN = secrets.token_hex(16), secrets.token_hex(8)
 ONLY_WHEN_IT_HAPPENS = (
     *(table.CACHE_HITS, table.RETRIES, table.REFUSED, table.BREAKER, table.TAKEOVERS, table.COST),
-    table.QUEUED,
+    *(table.QUEUED, table.REMEMBERED),
 )
 """Metrics that a job without any trouble may leave out."""
 WORDS_IN_A_ROW = 4
