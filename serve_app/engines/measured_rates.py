@@ -53,9 +53,9 @@ class MeasuredModel:
 
     @classmethod
     def of(cls, card: Mapping[str, Any]) -> "MeasuredModel | None":
-        """From an entry of `/v1/models`; None for one that nobody measured."""
+        """From an entry of `/v1/models`; None for one that nobody measured, and for another name of a model."""
         told = card.get("rate")
-        if not isinstance(told, dict):
+        if not isinstance(told, dict) or card.get("alias_of"):
             return None
         rate = EngineRate(float(told["input_per_s"]), float(told["output_per_s"]), float(told["speedup"]))
         at = time.strftime("%Y-%m-%d %H:%M", time.gmtime())

@@ -105,6 +105,7 @@ def test_what_a_start_measured_is_there_at_the_next_look(tmp_path: Path) -> None
     assert remembered(tmp_path) == [measured]
     assert measured.shown == "m (llama-cpp-1, q4_k_m, avx2): reads 45 tokens/s, writes 15 tokens/s"
     assert MeasuredModel.of(card | {"rate": None}) is None
+    assert MeasuredModel.of(card | {"id": "whisper-1", "alias_of": "m"}) is None, "it is told of under its own name"
 
 
 def test_a_record_that_can_not_be_read_is_none(tmp_path: Path) -> None:
