@@ -135,7 +135,7 @@ cluster *ARGS:
 reliability: servers && storm load clusters cluster
     WORDLOOP_KILL_JOBS=400 WORDLOOP_KILLS=12 WORDLOOP_ZOMBIES=6 WORDLOOP_SUBMITS=1000 WORDLOOP_FUZZ_CASES=220 WORDLOOP_MODEL_EXAMPLES=1000 \
         {{run}} pytest --timeout 1800 tests/contracts tests/faults tests/unit/adapters/sql/test_job_engine_model.py tests/unit/adapters/sql/test_full_disk.py tests/unit/adapters/outbound/test_outbound.py \
-        tests/unit/adapters/sql/test_migrations.py tests/unit/adapters/sql/test_older_databases.py tests/http
+        tests/unit/adapters/sql/test_migrations.py tests/unit/adapters/sql/test_older_databases.py tests/unit/adapters/model_store tests/http
 
 # Write docs/openapi.json anew, from the routes.
 openapi:

@@ -78,7 +78,7 @@ def test_a_file_that_is_no_gguf_fails_with_what_the_child_said(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["bf16", "int8"])
+@pytest.mark.parametrize("precision", ["bf16", pytest.param("int8", marks=pytest.mark.long)])
 def test_smollm2_converts_for_real(tmp_path: Path, precision: str) -> None:
     from safetensors import safe_open
 

@@ -26,7 +26,7 @@ from domain.errors import InvalidRequest, JobCancelled, LeaseLost, QueueFull
 from domain.job import JobKind, JobRequest, JobStatus, Lane, Lease, Problem, Progress
 from ports.clock import Clock
 
-EXAMPLES = int(os.environ.get("WORDLOOP_MODEL_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("WORDLOOP_MODEL_EXAMPLES", "50"))
 LEASE_S = 30.0
 MAX_QUEUED, MAX_ATTEMPTS = 4, 2
 TENANTS = st.sampled_from(["a", "b"])
