@@ -1,9 +1,10 @@
 """`just attack` says FAIL of a server that defends nothing, and of one that refuses everybody."""
 
-import gc
 import json
 import re
 import socket
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from tests.attack.browsers import browsers
 from tests.attack.exposure import exposure
 from tests.attack.odd import odd
 from tests.attack.slow import Patience, slow
-from tests.attack.trials import MIB, Attack, Outcome, Trial, table, try_all, try_one
+from tests.attack.trials import Attack, Outcome, Trial, table, try_all, try_one
 from tests.attack.wire import Server
 
 SPOKEN = Path(__file__).parents[2] / "data" / "speech" / "jfk.ogg"
@@ -134,16 +135,31 @@ def test_memory_beyond_what_is_allowed_fails_whatever_came_back(worst: float, ex
     assert re.fullmatch(rf"\| large \| a \\\| b \| 413 \| 100, 140, {worst:.0f}, 100 \| {expected} \|", row)
 
 
+LEAKING = """
+import sys
+kept = []
+for _ in sys.stdin:
+    kept.append(bytearray(b"x") * (100 * 2**20))
+    print(len(kept), flush=True)
+"""
+"""A program that keeps a hundred mebibytes for each line; nothing else comes or goes in its memory."""
+
+
 def test_what_an_attack_left_behind_is_no_excuse_for_the_next() -> None:
-    kept: list[bytearray] = []
+    with subprocess.Popen([sys.executable, "-c", LEAKING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as ingress:
+        assert ingress.stdin is not None
+        assert ingress.stdout is not None
 
-    def leak() -> Outcome:
-        kept.append(bytearray(b"x") * (100 * MIB))
-        return Outcome("415", True)
+        def leak() -> Outcome:
+            print(file=ingress.stdin, flush=True)
+            assert ingress.stdout is not None
+            assert ingress.stdout.readline()
+            return Outcome("415", True)
 
-    attacks = [
-        Attack("first", "", leak, may_grow_mib=64.0),
-        Attack("second", "", lambda: Outcome("415", True), may_grow_mib=64.0),
-    ]
-    gc.collect()  # what earlier tests left would be given back meanwhile, and hide the growth
-    assert [trial.held for trial in try_all(attacks, psutil.Process, recovery_s=0.2)] == [False, False]
+        attacks = [
+            Attack("first", "", leak, may_grow_mib=64.0),
+            Attack("second", "", lambda: Outcome("415", True), may_grow_mib=64.0),
+        ]
+        trials = list(try_all(attacks, lambda: psutil.Process(ingress.pid), recovery_s=0.2))
+        ingress.stdin.close()
+    assert [trial.held for trial in trials] == [False, False]
